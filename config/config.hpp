@@ -1,0 +1,127 @@
+#pragma once
+
+#include "messages/secret.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+// The configuration in force: config.toml (reference/config) as values. Defaults
+// here are the documented ones, already applied: no "0 means default" is left
+// for the reader. Only keys that muster acts on have a field.
+
+using std::chrono::milliseconds;
+
+/// One `[[runners.autoscaler.policy]]`; the last whose period matches is in force.
+struct policy_config {
+  std::vector<std::string> periods{"* * * * *"}; ///< five fields, checked
+  std::string timezone; ///< IANA name; empty: the process's own
+  int idle_count = 0;   ///< kept free [slots]
+  milliseconds idle_time{0};
+  double scale_factor = 0;
+  int scale_factor_limit = 0;          ///< 0: none
+  std::optional<bool> preemptive_mode; ///< unset: exactly when idle_count > 0
+};
+
+/// `[runners.autoscaler.connector_config]`.
+struct connector_config {
+  std::string os;
+  std::string arch;
+  std::string protocol; ///< empty: the provider decides
+  int protocol_port = 0; ///< 0: the protocol's own
+  std::string username;
+  secret password;
+  std::string key_path;
+  bool use_static_credentials = false;
+  milliseconds keepalive{30'000};
+  milliseconds timeout{600'000};
+  bool use_external_addr = false;
+};
+
+/// `[runners.autoscaler]`.
+struct autoscaler_config {
+  std::string plugin;
+  std::string plugin_config_json = "null"; ///< the table as JSON, letter case kept
+  int capacity_per_instance = 1;
+  int max_use_count = 0; ///< 0: unlimited
+  int max_instances = 0; ///< 0: the provider's own limit
+  std::string instance_ready_command;
+  milliseconds instance_acquire_timeout{900'000};
+  milliseconds update_interval{60'000};
+  milliseconds update_interval_when_expecting{2'000};
+  milliseconds deletion_retry_interval{60'000};
+  milliseconds shutdown_deletion_interval{10'000};
+  int shutdown_deletion_retries = 3;
+  int failure_threshold = 3;
+  bool delete_instances_on_shutdown = false;
+  bool log_internal_ip = false;
+  bool log_external_ip = false;
+  connector_config connector;
+  std::vector<policy_config> policies;
+};
+
+/// One `[[runners]]`.
+struct runner_config {
+  std::string name;
+  std::string url; ///< as written, environment expanded
+  int64_t id = 0;
+  secret token;
+  std::string executor;
+  std::string shell; ///< empty: bash if it is there, else sh
+  std::string tls_ca_file;
+  std::string tls_cert_file;
+  std::string tls_key_file;
+  int limit = 0; ///< 0: unlimited
+  int request_concurrency = 1;
+  bool strict_check_interval = false;
+  int unhealthy_requests_limit = 3;
+  milliseconds unhealthy_interval{3'600'000};
+  int final_update_retry_limit = 10; ///< job_status_final_update_retry_limit
+  int64_t output_limit_bytes = 4'194'304;
+  std::string builds_dir = "builds"; ///< relative to the login directory
+  std::string cache_dir = "cache";
+  std::string clone_url;
+  std::vector<std::string> environment; ///< `KEY=VALUE`
+  std::string pre_get_sources_script;
+  std::string post_get_sources_script;
+  std::string pre_build_script;
+  std::string post_build_script;
+  bool debug_trace_disabled = false;
+  bool safe_directory_checkout = false;
+  std::optional<bool> clean_git_config; ///< unset: unless strategy is none
+  bool custom_build_dir_enabled = false;
+  std::map<std::string, bool> feature_flags;
+  std::map<std::string, std::string> labels; ///< global ones merged in
+  std::optional<autoscaler_config> autoscaler;
+};
+
+/// `[muster]`: what GitLab Runner does not have.
+struct muster_config {
+  int workers = 1;         ///< threads for deciding actors
+  std::string state_dir;   ///< absolute
+  std::string helper_path; ///< muster-helper to put on instances; empty: the one
+                           ///< beside this program
+};
+
+struct config {
+  std::string path; ///< the file
+  int concurrent = 1;
+  milliseconds check_interval{3'000};
+  std::string log_level = "info";
+  std::string log_format = "runner";
+  milliseconds shutdown_timeout{30'000};
+  milliseconds connection_max_age{900'000};
+  muster_config muster;
+  std::vector<runner_config> runners;
+};
+
+/// The part of a token that may be shown (reference/job-api, section 9): known
+/// prefixes stripped, at most 9 characters.
+std::string short_token(const secret& token);
+
+} // namespace muster

@@ -1,0 +1,148 @@
+#pragma once
+
+#include "executors/plan/plan.hpp"
+#include "messages/error_codes.hpp"
+#include "messages/result.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace muster::frames {
+
+/// Spoken over the helper's unix socket, both ways. A frame is
+/// `u32 size | u8 type | body`; integers are little endian and `size` counts type
+/// and body. The side that connects says `hello` first. A newer version than
+/// one's own is refused in words (`refused`), an older one is served.
+constexpr uint32_t version = 1;
+constexpr size_t frame_size_max = 64u << 20; ///< [bytes]
+
+// -- manager to helper --------------------------------------------------------
+
+struct hello {
+  uint32_t version = frames::version;
+};
+
+/// Carries out a plan and streams its records on this connection from record 0.
+/// Answered by `accepted` or `refused`. A key that is already known is attached
+/// to instead: a plan is never carried out twice.
+struct run {
+  job_plan plan;
+};
+
+/// Streams the records of a job from `record` on. Answered by `accepted`, or by
+/// `refused` with `unknown_key`.
+struct attach {
+  std::string key;
+  uint64_t record = 0;
+};
+
+struct cancel {
+  std::string key;
+  cancel_mode mode = cancel_mode::graceful;
+};
+
+/// Ends whatever is left of a job (processes, file variables, spool) and forgets
+/// it. Answered by `cleaned`; an unknown key is looked for among the processes
+/// of the host all the same.
+struct clean {
+  std::string key;
+};
+
+/// Answered by `pong`: the helper is alive.
+struct ping {};
+
+// -- helper to manager --------------------------------------------------------
+
+struct welcome {
+  uint32_t version = frames::version;
+  std::string build; ///< version text of the helper
+};
+
+struct accepted {
+  std::string key;
+};
+
+struct refused {
+  std::string key; ///< may be empty
+  helper_errc code = helper_errc::failed;
+  std::string text;
+};
+
+struct cleaned {
+  std::string key;
+  bool clean = false; ///< false: something is left or cannot be known to be gone
+  std::string text;   ///< why not
+};
+
+struct pong {};
+
+// -- records: kept in the job's spool, numbered from 0 without gaps -----------
+// Times count from the moment when the helper took the plan, on a monotonic clock.
+
+struct stage_begun {
+  uint64_t record = 0;
+  int64_t time_us = 0;
+  uint32_t stage = 0;   ///< index into the plan
+  uint32_t attempt = 1; ///< counts from 1
+};
+
+enum class output_stream : uint8_t { out = 1, err = 2 };
+
+struct output {
+  uint64_t record = 0;
+  int64_t time_us = 0;
+  output_stream stream = output_stream::out;
+  std::string bytes; ///< at most 64 KiB
+};
+
+struct stage_ended {
+  uint64_t record = 0;
+  int64_t time_us = 0;
+  uint32_t stage = 0;
+  uint32_t attempt = 1;
+  plan_outcome outcome = plan_outcome::success;
+  int32_t exit_code = 0; ///< 128 + n after signal n
+  std::string text;      ///< for people, where the exit code does not tell
+};
+
+/// The last record.
+struct job_ended {
+  uint64_t record = 0;
+  int64_t time_us = 0;
+  plan_outcome outcome = plan_outcome::success;
+  uint32_t stage = 0;    ///< the stage that decided the outcome
+  int32_t exit_code = 0; ///< of that stage
+  uint64_t dropped_bytes = 0; ///< output beyond the spool's bound [bytes]
+  std::string text;
+};
+
+using frame
+  = std::variant<hello, run, attach, cancel, clean, ping, welcome, accepted,
+                 refused, cleaned, pong, stage_begun, output, stage_ended,
+                 job_ended>;
+
+/// Returns the bytes of a frame, its size in front.
+std::string encode(const frame& x);
+
+/// Cuts frames out of a byte stream that arrives in pieces of any size.
+/// Foreign bytes: never throws, never allocates more than `frame_size_max`
+/// and never more than four times the bytes received so far.
+class decoder {
+public:
+  void feed(std::string_view bytes);
+
+  /// Returns the next whole frame, nothing if more bytes are needed, or
+  /// `bad_frame`; after an error the stream cannot be used any more.
+  result<std::optional<frame>, helper_errc> next();
+
+private:
+  std::string buffer_;
+  size_t used_ = 0;
+  bool broken_ = false;
+};
+
+} // namespace muster::frames

@@ -1,0 +1,100 @@
+#pragma once
+
+#include "messages/secret.hpp"
+
+#include <caf/meta/type_name.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+/// A variable of a job, as GitLab sends it. Duplicates are allowed, the last wins.
+struct job_variable {
+  std::string key;
+  secret value;           ///< any value may hold a secret; none is ever printed
+  bool is_public = false; ///< shown in GitLab
+  bool file = false;      ///< written to a file, exported as its path
+  bool masked = false;    ///< hidden in the trace
+  bool raw = false;       ///< not expanded
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_variable& x) {
+  return f(caf::meta::type_name("job_variable"), x.key, x.value, x.is_public,
+           x.file, x.masked, x.raw);
+}
+
+struct git_info {
+  secret repo_url; ///< with credentials
+  std::string object_format; ///< empty means sha1
+  std::string ref;
+  std::string sha;
+  std::string before_sha;
+  std::string ref_type; ///< `branch` or `tag`
+  std::vector<std::string> refspecs;
+  int32_t depth = 0; ///< commits; 0 fetches all
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, git_info& x) {
+  return f(caf::meta::type_name("git_info"), x.repo_url, x.object_format, x.ref,
+           x.sha, x.before_sha, x.ref_type, x.refspecs, x.depth);
+}
+
+/// `script`, `after_script`, or another step; its lines in order.
+struct job_step {
+  std::string name;
+  std::vector<std::string> script;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_step& x) {
+  return f(caf::meta::type_name("job_step"), x.name, x.script);
+}
+
+/// A script that the job wants run around getting sources.
+struct job_hook {
+  std::string name; ///< `pre_get_sources_script` or `post_get_sources_script`
+  std::vector<std::string> script;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_hook& x) {
+  return f(caf::meta::type_name("job_hook"), x.name, x.script);
+}
+
+/// A job as GitLab hands it out (reference/job-api, section 3.3), the parts
+/// that muster acts on.
+struct job_payload {
+  int64_t id = 0;
+  secret token;
+  bool allow_git_fetch = false;
+  std::string name;
+  std::string stage;
+  int64_t pipeline_id = 0;
+  int64_t project_id = 0;
+  std::string project_full_path;
+  git_info git;
+  int64_t timeout_seconds = 0; ///< <= 0 means 7200
+  std::vector<job_variable> variables;
+  std::vector<job_step> steps;
+  std::vector<job_hook> hooks;
+  bool trace_sections = false;
+  std::vector<std::string> token_mask_prefixes;
+  std::vector<std::string> failure_reasons; ///< that GitLab understands
+  std::vector<std::string> unsupported; ///< parts of the payload that muster does not carry out, for a warning in the trace
+  std::string refusal; ///< not empty: must not be run, and why
+  std::string correlation_id; ///< X-Request-Id of the answer
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_payload& x) {
+  return f(caf::meta::type_name("job_payload"), x.id, x.token,
+           x.allow_git_fetch, x.name, x.stage, x.pipeline_id, x.project_id,
+           x.project_full_path, x.git, x.timeout_seconds, x.variables, x.steps,
+           x.hooks, x.trace_sections, x.token_mask_prefixes, x.failure_reasons,
+           x.unsupported, x.refusal, x.correlation_id);
+}
+
+} // namespace muster

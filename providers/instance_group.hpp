@@ -1,0 +1,75 @@
+#pragma once
+
+#include "messages/connect_info.hpp"
+#include "messages/error_codes.hpp"
+#include "messages/result.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+enum class provider_instance_state : uint8_t {
+  creating,
+  running,
+  deleting,
+  deleted,
+  timeout,
+  suspending,
+  suspended,
+  resuming,
+};
+
+struct listed_instance {
+  std::string id;
+  provider_instance_state state = provider_instance_state::creating;
+};
+
+struct group_info {
+  std::string id;         ///< the cloud's own group: the group's identity
+  int64_t max_size = 0;   ///< instances; 4294967295 means no limit
+  std::string version;    ///< of the provider
+  std::string build_info; ///< for the log
+};
+
+/// A group of instances in some cloud. Blocking: called from one edge thread, one
+/// call at a time. Implementations never throw; a call that cannot end by itself
+/// within `deadline` returns `timed_out`.
+class instance_group {
+public:
+  using deadline = std::chrono::steady_clock::time_point;
+
+  virtual ~instance_group() = default;
+
+  /// Called once, first.
+  virtual result<group_info, provider_errc> init(deadline by) = 0;
+
+  /// Returns every instance of the group; what is left out does not exist.
+  virtual result<std::vector<listed_instance>, provider_errc>
+  update(deadline by) = 0;
+
+  /// Asks for `count` more instances. Returns how many were accepted; they
+  /// appear in later listings.
+  virtual result<int, provider_errc> increase(int count, deadline by) = 0;
+
+  /// Asks for the removal of instances. Returns those that were accepted.
+  virtual result<std::vector<std::string>, provider_errc>
+  decrease(const std::vector<std::string>& ids, deadline by) = 0;
+
+  /// Returns how to reach an instance that runs.
+  virtual result<connect_info, provider_errc>
+  get_connect_info(const std::string& id, deadline by) = 0;
+
+  /// Returns nothing if the instance is healthy, else why it is not.
+  virtual result<void, provider_errc> heartbeat(const std::string& id,
+                                                deadline by)
+    = 0;
+
+  /// Called once, last.
+  virtual void shutdown(deadline by) = 0;
+};
+
+} // namespace muster
