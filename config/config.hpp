@@ -11,13 +11,14 @@
 
 namespace muster {
 
-// The configuration in force: config.toml (reference/config) as values. Defaults
-// here are the documented ones, already applied: no "0 means default" is left
-// for the reader. Only keys that muster acts on have a field.
+// The configuration in force: config.toml (reference/config) as values.
+// Defaults here are the documented ones, already applied: no "0 means default"
+// is left for the reader. Only keys that muster acts on have a field.
 
 using std::chrono::milliseconds;
 
-/// One `[[runners.autoscaler.policy]]`; the last whose period matches is in force.
+/// One `[[runners.autoscaler.policy]]`; the last whose period matches is in
+/// force.
 struct policy_config {
   std::vector<std::string> periods{"* * * * *"}; ///< five fields, checked
   std::string timezone; ///< IANA name; empty: the process's own
@@ -32,7 +33,7 @@ struct policy_config {
 struct connector_config {
   std::string os;
   std::string arch;
-  std::string protocol; ///< empty: the provider decides
+  std::string protocol;  ///< empty: the provider decides
   int protocol_port = 0; ///< 0: the protocol's own
   std::string username;
   secret password;
@@ -46,7 +47,8 @@ struct connector_config {
 /// `[runners.autoscaler]`.
 struct autoscaler_config {
   std::string plugin;
-  std::string plugin_config_json = "null"; ///< the table as JSON, letter case kept
+  std::string plugin_config_json
+    = "null"; ///< the table as JSON, letter case kept
   int capacity_per_instance = 1;
   int max_use_count = 0; ///< 0: unlimited
   int max_instances = 0; ///< 0: the provider's own limit
@@ -104,8 +106,8 @@ struct runner_config {
 struct muster_config {
   int workers = 1;         ///< threads for deciding actors
   std::string state_dir;   ///< absolute
-  std::string helper_path; ///< muster-helper to put on instances; empty: the one
-                           ///< beside this program
+  std::string helper_path; ///< muster-helper to put on instances; empty: the
+                           ///< one beside this program
 };
 
 struct config {
@@ -115,7 +117,7 @@ struct config {
   std::string log_level = "info";
   std::string log_format = "runner";
   milliseconds shutdown_timeout{30'000};
-  milliseconds connection_max_age{900'000};
+  milliseconds connection_max_age{900'000}; ///< 0: never
   muster_config muster;
   std::vector<runner_config> runners;
 };

@@ -16,8 +16,8 @@ using field = std::pair<std::string, std::string>;
 using fields = std::vector<field>;
 
 /// Sets what is shown and how; lines go to stderr. `format` is one of GitLab
-/// Runner's `runner`, `text` and `json` (reference/cli, section 4). Returns false
-/// and changes nothing for an unknown name.
+/// Runner's `runner`, `text` and `json` (reference/cli, section 4). Returns
+/// false and changes nothing for an unknown name.
 bool configure(std::string_view level_name, std::string_view format);
 
 /// Whether lines of this level are shown: ask before making costly text.
@@ -46,5 +46,10 @@ inline void error(std::string_view message, const fields& with = {}) {
 std::string format_line(std::string_view format, level at,
                         std::string_view message, const fields& with,
                         int64_t at_ns);
+
+/// The `text` format as it looks on a terminal, `seconds` after the start.
+/// Pure.
+std::string format_terminal_line(level at, std::string_view message,
+                                 const fields& with, int64_t seconds);
 
 } // namespace muster::log

@@ -14,11 +14,15 @@
 namespace muster::frames {
 
 /// Spoken over the helper's unix socket, both ways. A frame is
-/// `u32 size | u8 type | body`; integers are little endian and `size` counts type
-/// and body. The side that connects says `hello` first. A newer version than
-/// one's own is refused in words (`refused`), an older one is served.
+/// `u32 size | u8 type | body`; integers are little endian and `size` counts
+/// type and body. A text is a `u32` length and its bytes; the one that ends an
+/// `output` has no length. The side that connects says `hello` first. A newer
+/// version than one's own is refused in words (`refused`), an older one is
+/// served: the layout of a frame never changes, a later version adds types.
 constexpr uint32_t version = 1;
-constexpr size_t frame_size_max = 64u << 20; ///< [bytes]
+constexpr size_t frame_size_max = 64u << 20;  ///< [bytes]
+constexpr size_t output_size_max = 64u << 10; ///< of `output::bytes` [bytes]
+constexpr size_t stages_max = 1'000;          ///< in a plan [stages]
 
 // -- manager to helper --------------------------------------------------------
 
@@ -45,9 +49,9 @@ struct cancel {
   cancel_mode mode = cancel_mode::graceful;
 };
 
-/// Ends whatever is left of a job (processes, file variables, spool) and forgets
-/// it. Answered by `cleaned`; an unknown key is looked for among the processes
-/// of the host all the same.
+/// Ends whatever is left of a job (processes, file variables, spool) and
+/// forgets it. Answered by `cleaned`; an unknown key is looked for among the
+/// processes of the host all the same.
 struct clean {
   std::string key;
 };
@@ -74,14 +78,16 @@ struct refused {
 
 struct cleaned {
   std::string key;
-  bool clean = false; ///< false: something is left or cannot be known to be gone
-  std::string text;   ///< why not
+  bool clean
+    = false;        ///< false: something is left or cannot be known to be gone
+  std::string text; ///< why not
 };
 
 struct pong {};
 
 // -- records: kept in the job's spool, numbered from 0 without gaps -----------
-// Times count from the moment when the helper took the plan, on a monotonic clock.
+// Times count from the moment when the helper took the plan, on a monotonic
+// clock.
 
 struct stage_begun {
   uint64_t record = 0;
@@ -114,23 +120,30 @@ struct job_ended {
   uint64_t record = 0;
   int64_t time_us = 0;
   plan_outcome outcome = plan_outcome::success;
-  uint32_t stage = 0;    ///< the stage that decided the outcome
-  int32_t exit_code = 0; ///< of that stage
+  uint32_t stage = 0;         ///< the stage that decided the outcome
+  int32_t exit_code = 0;      ///< of that stage
   uint64_t dropped_bytes = 0; ///< output beyond the spool's bound [bytes]
   std::string text;
 };
 
-using frame
-  = std::variant<hello, run, attach, cancel, clean, ping, welcome, accepted,
-                 refused, cleaned, pong, stage_begun, output, stage_ended,
-                 job_ended>;
+/// The type of a frame on the wire is its place here, counted from 1: append.
+using frame = std::variant<hello, run, attach, cancel, clean, ping, welcome,
+                           accepted, refused, cleaned, pong, stage_begun,
+                           output, stage_ended, job_ended>;
 
 /// Returns the bytes of a frame, its size in front.
 std::string encode(const frame& x);
 
+/// Appends the bytes of an `output` frame without making one first: the hot
+/// path.
+/// @pre `bytes` is at most `output_size_max` long
+void append_output(std::string& to, uint64_t record, int64_t time_us,
+                   output_stream stream, std::string_view bytes);
+
 /// Cuts frames out of a byte stream that arrives in pieces of any size.
-/// Foreign bytes: never throws, never allocates more than `frame_size_max`
-/// and never more than four times the bytes received so far.
+/// Foreign bytes: never throws; a length is believed only when its bytes have
+/// come, so that memory stays below four times the bytes received and not yet
+/// taken, beside what `stages_max` empty stages need.
 class decoder {
 public:
   void feed(std::string_view bytes);
@@ -138,6 +151,11 @@ public:
   /// Returns the next whole frame, nothing if more bytes are needed, or
   /// `bad_frame`; after an error the stream cannot be used any more.
   result<std::optional<frame>, helper_errc> next();
+
+  /// Returns the bytes that were fed and not yet returned as frames.
+  std::string_view rest() const {
+    return std::string_view{buffer_}.substr(used_);
+  }
 
 private:
   std::string buffer_;

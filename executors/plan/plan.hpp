@@ -36,6 +36,11 @@ struct stage_plan {
   int64_t timeout_ms = 0;     ///< of all tries together [ms]; 0: none
   bool failure_counts = true; ///< a failure here fails the job
   bool status_variable = false; ///< give it CI_JOB_STATUS in its environment
+
+  /// Pause before the second try, doubled before each further one up to the
+  /// bound [ms] (FF_USE_EXPONENTIAL_BACKOFF_STAGE_RETRY; off: 1 s up to 5 s).
+  int64_t retry_pause_ms = 5'000;
+  int64_t retry_pause_max_ms = 300'000;
 };
 
 /// All that a helper needs to carry out a job without its manager. Plain data:

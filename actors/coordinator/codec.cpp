@@ -1,0 +1,356 @@
+#include "actors/coordinator/codec.hpp"
+
+#include "actors/coordinator/payload_reader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+namespace muster {
+
+namespace {
+
+using json = nlohmann::json;
+
+// -- requests -----------------------------------------------------------------
+
+/// All of GitLab's feature flags. GitLab chooses jobs by them, so one is true
+/// only when this build does it.
+constexpr std::pair<const char*, bool> features[] = {
+  {"variables", true},
+  {"image", false},
+  {"services", false},
+  {"artifacts", false},
+  {"cache", false},
+  {"fallback_cache_keys", false},
+  {"shared", true},
+  {"upload_multiple_artifacts", false},
+  {"upload_raw_artifacts", false},
+  {"session", false},
+  {"terminal", false},
+  {"refspecs", true},
+  {"masking", true},
+  {"proxy", false},
+  {"raw_variables", true},
+  {"artifacts_exclude", false},
+  {"multi_build_steps", true},
+  {"trace_reset", true},
+  {"trace_checksum", true},
+  {"trace_size", true},
+  {"vault_secrets", false},
+  {"cancelable", true},
+  {"return_exit_code", true},
+  {"service_variables", false},
+  {"service_multiple_aliases", false},
+  {"image_executor_opts", false},
+  {"service_executor_opts", false},
+  {"cancel_gracefully", true},
+  {"native_steps_integration", false},
+  {"two_phase_job_commit", true},
+  {"job_inputs", false},
+};
+
+void set_unless_empty(json& in, const char* key, const std::string& value) {
+  if (!value.empty())
+    in[key] = value;
+}
+
+json info_json(const manager_info& x) {
+  json info;
+  set_unless_empty(info, "name", x.name);
+  set_unless_empty(info, "version", x.version);
+  set_unless_empty(info, "revision", x.revision);
+  set_unless_empty(info, "platform", x.platform);
+  set_unless_empty(info, "architecture", x.architecture);
+  set_unless_empty(info, "executor", x.executor);
+  set_unless_empty(info, "shell", x.shell);
+  for (auto [name, is_there] : features)
+    info["features"][name] = is_there;
+  info["config"]["gpus"] = "";
+  if (!x.labels.empty())
+    info["labels"] = x.labels;
+  return info;
+}
+
+/// Text that is not UTF-8 would make nlohmann-json throw: it is repaired.
+std::string written(const json& x) {
+  return x.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// -- the job ------------------------------------------------------------------
+
+git_info read_git(payload_reader& in, const json& x) {
+  constexpr auto where = "git_info";
+  git_info git;
+  git.repo_url = secret{in.text(x, "repo_url", where)};
+  git.object_format = in.text(x, "repo_object_format", where);
+  git.ref = in.text(x, "ref", where);
+  git.sha = in.text(x, "sha", where);
+  git.before_sha = in.text(x, "before_sha", where);
+  git.ref_type = in.text(x, "ref_type", where);
+  git.refspecs = in.texts(x, "refspecs", where);
+  git.depth = static_cast<int32_t>(
+    std::clamp<int64_t>(in.integer(x, "depth", where), 0, INT32_MAX));
+  return git;
+}
+
+std::string at(const char* list, size_t index) {
+  return std::string{list} + "[" + std::to_string(index) + "]";
+}
+
+std::vector<job_variable> read_variables(payload_reader& in, const json& x) {
+  const auto& list = in.objects(x, "variables", "");
+  std::vector<job_variable> variables;
+  variables.reserve(list.size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    auto where = at("variables", i);
+    variables.push_back({.key = in.text(list[i], "key", where),
+                         .value = secret{in.text(list[i], "value", where)},
+                         .is_public = in.boolean(list[i], "public", where),
+                         .file = in.boolean(list[i], "file", where),
+                         .masked = in.boolean(list[i], "masked", where),
+                         .raw = in.boolean(list[i], "raw", where)});
+  }
+  return variables;
+}
+
+/// Steps and hooks look alike: a name and lines.
+template <class Named>
+std::vector<Named> read_scripts(payload_reader& in, const json& x,
+                                const char* key) {
+  const auto& list = in.objects(x, key, "");
+  std::vector<Named> scripts;
+  scripts.reserve(list.size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    auto where = at(key, i);
+    scripts.push_back({.name = in.text(list[i], "name", where),
+                       .script = in.texts(list[i], "script", where)});
+  }
+  return scripts;
+}
+
+bool has_entries(const json& x, const char* key) {
+  auto found = x.find(key);
+  return found != x.end() && found->is_structured() && !found->empty();
+}
+
+/// Whether artifacts of other jobs would have to be downloaded.
+bool needs_downloads(const json& x) {
+  auto list = x.find("dependencies");
+  if (list == x.end() || !list->is_array())
+    return false;
+  return std::any_of(list->begin(), list->end(), [](const json& dependency) {
+    if (!dependency.is_object())
+      return false;
+    auto file = dependency.find("artifacts_file");
+    if (file == dependency.end() || !file->is_object())
+      return false;
+    auto name = file->find("filename");
+    return name != file->end() && name->is_string()
+           && !name->get_ref<const std::string&>().empty();
+  });
+}
+
+/// What the payload asks for and muster does not do. The image and services
+/// mean nothing to the instance executor; the peer says nothing either.
+std::vector<std::string> read_unsupported(const json& x) {
+  std::vector<std::string> parts;
+  for (const auto* key : {"artifacts", "cache", "secrets", "inputs"})
+    if (has_entries(x, key))
+      parts.emplace_back(key);
+  if (needs_downloads(x))
+    parts.emplace_back("dependencies");
+  return parts;
+}
+
+// -- what must not be run -----------------------------------------------------
+
+/// Returns the first key of an object that is not among `known`.
+template <size_t N>
+std::optional<std::string>
+unknown_key(const json& x, const std::array<std::string_view, N>& known) {
+  if (x.is_object())
+    for (const auto& entry : x.items())
+      if (std::find(known.begin(), known.end(), entry.key()) == known.end())
+        return entry.key();
+  return {};
+}
+
+/// Returns the name of an option under `executor_opts` that GitLab Runner does
+/// not know either.
+std::optional<std::string> unknown_option(const json& image) {
+  if (!image.is_object() || !image.contains("executor_opts"))
+    return {};
+  const auto& options = image["executor_opts"];
+  using std::string_view;
+  if (auto key = unknown_key(
+        options, std::array<string_view, 2>{"docker", "kubernetes"}))
+    return key;
+  if (!options.is_object())
+    return {};
+  if (auto docker = options.find("docker"); docker != options.end())
+    if (auto key
+        = unknown_key(*docker, std::array<string_view, 2>{"platform", "user"}))
+      return "docker." + *key;
+  if (auto kubernetes = options.find("kubernetes"); kubernetes != options.end())
+    if (auto key = unknown_key(*kubernetes, std::array<string_view, 1>{"user"}))
+      return "kubernetes." + *key;
+  return {};
+}
+
+std::string refusal_of_options(const json& x) {
+  std::vector<const json*> images;
+  if (auto image = x.find("image"); image != x.end())
+    images.push_back(&*image);
+  if (auto services = x.find("services");
+      services != x.end() && services->is_array())
+    for (const auto& service : *services)
+      images.push_back(&service);
+  for (const auto* image : images)
+    if (auto option = unknown_option(*image))
+      return "unsupported executor_opts of an image or service: " + *option;
+  return {};
+}
+
+std::string refusal_of_run(const json& x, const job_payload& job) {
+  auto run = x.find("run");
+  if (run == x.end() || !run->is_string()
+      || run->get_ref<const std::string&>().empty())
+    return {};
+  for (const auto& step : job.steps)
+    if (step.name == "script" && !step.script.empty())
+      return "the job has both `run` and `script`: only one of them is allowed";
+  for (const auto& variable : job.variables)
+    if (variable.key == "STEPS")
+      return "the job has both `run` and a variable STEPS: only one of them is "
+             "allowed";
+  return "the job uses the keyword `run`, which muster does not support: use "
+         "`script`";
+}
+
+std::string one_line(std::string text) {
+  constexpr size_t size_max = 300;
+  for (auto& c : text)
+    if (static_cast<unsigned char>(c) < ' ')
+      c = ' ';
+  if (text.size() > size_max) {
+    auto size = size_max;
+    while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80)
+      --size;
+    text.resize(size);
+  }
+  return text;
+}
+
+} // namespace
+
+std::string checksum_text(uint32_t crc32) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  std::string text = "crc32:";
+  for (auto shift = 28; shift >= 0; shift -= 4)
+    text += hex[(crc32 >> shift) & 15];
+  return text;
+}
+
+std::string to_json(const job_request& x) {
+  json body;
+  body["info"] = info_json(x.info);
+  body["token"] = x.token.reveal();
+  set_unless_empty(body, "system_id", x.system_id);
+  set_unless_empty(body, "last_update", x.last_update);
+  return written(body);
+}
+
+std::string to_json(const job_update& x) {
+  json body;
+  body["info"] = info_json(x.info);
+  body["token"] = x.token.reveal();
+  body["state"] = x.state;
+  set_unless_empty(body, "failure_reason", x.failure_reason);
+  body["output"] = json::object();
+  if (x.has_log) {
+    auto checksum = checksum_text(x.crc32);
+    body["checksum"] = checksum;
+    body["output"]["checksum"] = checksum;
+    if (x.size > 0)
+      body["output"]["bytesize"] = x.size;
+  }
+  if (x.exit_code != 0)
+    body["exit_code"] = x.exit_code;
+  return written(body);
+}
+
+std::string to_json(const verify_request& x) {
+  json body;
+  body["info"] = info_json(x.info);
+  body["token"] = x.token.reveal();
+  set_unless_empty(body, "system_id", x.system_id);
+  return written(body);
+}
+
+result<job_payload, coordinator_errc> parse_job(std::string_view body) {
+  auto x = json::parse(body, nullptr, false);
+  if (!x.is_object())
+    return fail(coordinator_errc::bad_answer,
+                x.is_discarded() ? "the job is not valid JSON"
+                                 : "the job is not a JSON object");
+  payload_reader in;
+  job_payload job;
+  job.id = in.integer(x, "id", "");
+  job.token = secret{in.text(x, "token", "")};
+  if (!in.error().empty())
+    return fail(coordinator_errc::bad_answer, "the job's " + in.error());
+  if (job.id <= 0 || job.token.empty())
+    return fail(coordinator_errc::bad_answer,
+                job.id <= 0 ? "the job has no id" : "the job has no token");
+  job.allow_git_fetch = in.boolean(x, "allow_git_fetch", "");
+  const auto& info = in.object(x, "job_info", "");
+  job.name = in.text(info, "name", "job_info");
+  job.stage = in.text(info, "stage", "job_info");
+  job.pipeline_id = in.integer(info, "pipeline_id", "job_info");
+  job.project_id = in.integer(info, "project_id", "job_info");
+  job.project_full_path = in.text(info, "project_full_path", "job_info");
+  job.git = read_git(in, in.object(x, "git_info", ""));
+  job.timeout_seconds
+    = in.integer(in.object(x, "runner_info", ""), "timeout", "runner_info");
+  job.variables = read_variables(in, x);
+  job.steps = read_scripts<job_step>(in, x, "steps");
+  job.hooks = read_scripts<job_hook>(in, x, "hooks");
+  const auto& wishes = in.object(x, "features", "");
+  job.trace_sections = in.boolean(wishes, "trace_sections", "features");
+  job.token_mask_prefixes = in.texts(wishes, "token_mask_prefixes", "features");
+  job.failure_reasons = in.texts(wishes, "failure_reasons", "features");
+  job.unsupported = read_unsupported(x);
+  if (!in.error().empty())
+    job.refusal = "GitLab sent a job that cannot be read: " + in.error();
+  if (job.refusal.empty())
+    job.refusal = refusal_of_options(x);
+  if (job.refusal.empty())
+    job.refusal = refusal_of_run(x, job);
+  return job;
+}
+
+verified_runner parse_verified(std::string_view body) {
+  auto x = json::parse(body, nullptr, false);
+  payload_reader in;
+  return {in.integer(x, "id", ""), in.text(x, "token_expires_at", "")};
+}
+
+std::string parse_error(std::string_view body) {
+  auto x = json::parse(body, nullptr, false);
+  if (!x.is_object())
+    return {};
+  for (const auto* key : {"message", "error"}) {
+    auto found = x.find(key);
+    if (found == x.end() || found->is_null())
+      continue;
+    if (const auto* text = found->get_ptr<const std::string*>())
+      return one_line(*text);
+    return one_line(written(*found));
+  }
+  return {};
+}
+
+} // namespace muster

@@ -1,0 +1,161 @@
+#include "actors/coordinator/worker.hpp"
+
+#include "actors/traced.hpp"
+#include "config/log.hpp"
+
+#include <chrono>
+
+namespace muster {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+/// A request that took longer was held by the server.
+constexpr auto parked_after = std::chrono::milliseconds{500};
+
+answer_info info_of(const api_answer& x) {
+  answer_info out;
+  out.status = x.status;
+  out.job_status = x.job_status;
+  out.trace_interval_s
+    = std::chrono::duration_cast<std::chrono::seconds>(x.trace_interval).count();
+  out.retry_after_ms = x.retry_after.count();
+  if (x.error)
+    out.text = x.error->text;
+  return out;
+}
+
+/// The calls, without the actor around them.
+struct caller {
+  std::shared_ptr<api_client> client;
+  std::shared_ptr<api_session> session;
+  std::shared_ptr<trace_shelf> traces;
+
+  job_offer call(const request_job& x) const {
+    auto began = clock::now();
+    auto answer = client->request_job({session->info, session->token,
+                                       session->system_id,
+                                       session->last_update()});
+    session->note(answer);
+    job_offer out{x.key, info_of(answer), {}, clock::now() - began
+                                                > parked_after};
+    if (answer.job) {
+      if (answer.job->correlation_id.empty())
+        answer.job->correlation_id = answer.request_id;
+      out.jobs.push_back(std::move(*answer.job));
+    }
+    return out;
+  }
+
+  update_result call(const update_job& x) const {
+    job_update what;
+    what.info = session->info;
+    what.job = x.job;
+    what.token = x.token;
+    what.state = x.state;
+    what.failure_reason = x.failure_reason;
+    what.has_log = x.size_bytes > 0;
+    what.crc32 = x.checksum;
+    what.size = x.size_bytes;
+    what.exit_code = x.exit_code;
+    auto answer = client->update_job(what);
+    session->note(answer);
+    return {x.key, x.state, info_of(answer)};
+  }
+
+  patch_result call(const patch_trace& x) const {
+    patch_result out;
+    out.key = x.key;
+    out.offset = x.offset;
+    auto log = traces->find(x.key);
+    if (!log) {
+      out.info.text = "the job's log is not there any more";
+      return out;
+    }
+    auto extent = log->render();
+    out.total_bytes = extent.size;
+    out.checksum = extent.crc32;
+    out.rendered_only = x.length_max == 0;
+    if (out.rendered_only)
+      return out;
+    auto bytes = log->read(x.offset, static_cast<size_t>(x.length_max));
+    out.sent_bytes = static_cast<int64_t>(bytes.size());
+    if (bytes.empty())
+      return out;
+    auto answer = client->patch_trace(
+      {x.job, x.token, x.debug_trace, x.offset, std::move(bytes)});
+    session->note(answer);
+    out.info = info_of(answer);
+    out.range_end = answer.next_offset;
+    return out;
+  }
+};
+
+http_worker_actor::behavior_type
+http_worker(http_worker_actor::stateful_pointer<http_worker_state> self,
+            const coordinator_actor& parent, uint64_t number,
+            const caller& with) {
+  self->state.client = with.client;
+  self->state.number = number;
+  self->monitor(parent);
+  self->set_down_handler(
+    [self](const caf::down_msg& x) { self->quit(x.reason); });
+  auto free = [self, parent] {
+    self->send(parent, worker_free{self->state.number});
+  };
+  return {
+    [self, with, free](const request_job& x) {
+      self->send(as<offer_asker_actor>(x.asker), with.call(x));
+      free();
+    },
+    [self, with, free](const update_job& x) {
+      self->send(as<update_asker_actor>(x.asker), with.call(x));
+      free();
+    },
+    [self, with, free](const patch_trace& x) {
+      self->send(as<patch_asker_actor>(x.asker), with.call(x));
+      free();
+    },
+  };
+}
+
+} // namespace
+
+api_session::api_session(api_settings with, manager_info who, secret key,
+                         std::string system, std::string ca_file)
+  : settings(std::move(with)), info(std::move(who)), token(std::move(key)),
+    system_id(std::move(system)),
+    trusted(std::make_shared<certificate_store>(
+      std::move(ca_file), [](const std::string& x) { log::warning(x); })) {
+}
+
+std::string api_session::last_update() const {
+  std::lock_guard guard{mutex_};
+  return last_update_;
+}
+
+void api_session::note(const api_answer& x) {
+  if (x.last_update.empty())
+    return;
+  std::lock_guard guard{mutex_};
+  last_update_ = x.last_update;
+}
+
+started_worker start_http_worker(caf::local_actor* from,
+                                 const coordinator_actor& parent,
+                                 uint64_t number,
+                                 const std::shared_ptr<api_session>& session,
+                                 const std::shared_ptr<trace_shelf>& traces) {
+  auto made = api_client::make(session->settings, session->trusted);
+  if (!made) {
+    log::error("GitLab cannot be asked", {{"err", made.error().text}});
+    return {};
+  }
+  std::shared_ptr<api_client> client = std::move(*made);
+  auto actor = from->spawn<caf::detached>(http_worker, parent, number,
+                                          caller{client, session, traces});
+  return {actor, [client] { client->stop(); }};
+}
+
+} // namespace muster

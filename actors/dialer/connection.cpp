@@ -1,0 +1,374 @@
+#include "actors/dialer/connection.hpp"
+
+#include "config/log.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace muster {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A broken connection is no removal: tries go on at least this long before the
+/// instance is called unreachable.
+constexpr auto patience = 10s;
+constexpr auto clean_timeout = 60s;
+
+/// 0.2 s, 0.4 s, ... at most 10 s between tries.
+time_point::duration pause_after(int32_t failures) {
+  auto shift = std::clamp(failures - 1, 0, 6);
+  return std::min<time_point::duration>(200ms * (1 << shift), 10s);
+}
+
+struct driver {
+  self_ptr<connection_actor, connection_state> self;
+  std::shared_ptr<const dial_edge> edge;
+  uint64_t id_base;
+
+  connection_state& st() const {
+    return self->state;
+  }
+
+  session_listener_actor me() const {
+    return caf::actor_cast<session_listener_actor>(self);
+  }
+
+  void arm(time_point at) const {
+    send_later(self, at, connection_timer{++st().timer});
+  }
+
+  // The timer serves the pause and the deadlines of the rows alike.
+  void arm_next() const {
+    auto next = self->now() + 1h;
+    for (const auto& x : st().streams)
+      next = std::min(next, x.by);
+    for (const auto& x : st().cleans)
+      next = std::min(next, x.by);
+    if (st().phase != connection_phase::pausing)
+      arm(next);
+  }
+
+  void begin_session() const {
+    st().phase = connection_phase::connecting;
+    st().link.session = id_base + ++st().sessions_used;
+    edge->connect(st().link.session, st().info, me());
+  }
+
+  void dial(const muster::dial& x) const {
+    st().owner = x.asker;
+    if (st().phase != connection_phase::idle && !st().given_up) {
+      adopt();
+      return;
+    }
+    st().given_up = false;
+    st().failures = 0;
+    st().answered = false;
+    st().instance = x.instance;
+    st().info = x.info;
+    st().failure_threshold = std::max(1, x.failure_threshold);
+    st().give_up_from
+      = self->now() + std::chrono::milliseconds{x.info.timeout_ms};
+    if (!edge->problem().empty()) {
+      give_up(error_of(connection_errc::helper_unavailable, edge->problem()));
+      return;
+    }
+    begin_session();
+  }
+
+  /// The instance's actor is another one: it is told as if it had dialed first.
+  void adopt() const {
+    st().answered = st().phase == connection_phase::up;
+    if (st().answered)
+      self->send(as<dial_asker_actor>(st().owner),
+                 dialed{st().instance, st().host_key, {}});
+  }
+
+  // -- failing ----------------------------------------------------------------
+
+  void failed(const caf::error& why) const {
+    auto& s = st();
+    if (s.phase == connection_phase::idle || s.given_up)
+      return;
+    if (s.phase == connection_phase::up)
+      s.give_up_from = self->now() + patience;
+    edge->wire().disconnect(s.link.session);
+    s.link.session = 0;
+    s.running.clear();
+    for (auto& x : s.cleans)
+      x.sent = false;
+    ++s.failures;
+    log::warning("connection to the instance failed",
+                 {{"instance", s.instance.value},
+                  {"failures", std::to_string(s.failures)},
+                  {"err", text_of(why)}});
+    if (hopeless(why)) {
+      give_up(why);
+      return;
+    }
+    tell_health(false, why);
+    s.phase = connection_phase::pausing;
+    arm(self->now() + pause_after(s.failures));
+  }
+
+  bool hopeless(const caf::error& why) const {
+    const auto& s = st();
+    if (is(why, connection_errc::host_key_mismatch)
+        || is(why, connection_errc::helper_unavailable))
+      return true;
+    return self->now() >= s.give_up_from && s.failures >= s.failure_threshold;
+  }
+
+  void give_up(const caf::error& why) const {
+    auto& s = st();
+    s.given_up = true;
+    s.phase = connection_phase::pausing;
+    tell_health(false, why);
+    if (!s.answered)
+      self->send(as<dial_asker_actor>(s.owner),
+                 dialed{s.instance, s.host_key, why});
+    s.answered = true;
+    for (const auto& x : std::exchange(s.streams, {}))
+      refuse(x.what, why);
+    for (const auto& x : std::exchange(s.cleans, {}))
+      not_clean(x.what, text_of(why));
+  }
+
+  void tell_health(bool up, const caf::error& why) const {
+    const auto& s = st();
+    if (s.answered)
+      self->send(as<dial_asker_actor>(s.owner),
+                 connection_health{s.instance, up, s.failures, s.given_up, why});
+  }
+
+  // -- coming up --------------------------------------------------------------
+
+  void probe() const {
+    st().phase = connection_phase::probing;
+    edge->probe_helper(st().link.session, ++st().commands, me());
+  }
+
+  void bootstrap_ended(const exec_ended& x) const {
+    auto& s = st();
+    if (x.why) {
+      failed(x.why);
+      return;
+    }
+    auto answer = read_bootstrap(x.output);
+    if (!answer.socket_path.empty()) {
+      s.phase = connection_phase::greeting;
+      s.socket_path = answer.socket_path;
+      edge->open_control(s.link.session, s.link.session, s.socket_path, me());
+    } else if (s.phase == connection_phase::probing
+               && answer.platform == "Linux x86_64") {
+      s.phase = connection_phase::uploading;
+      edge->upload_helper(s.link.session, ++s.commands, me());
+    } else if (s.phase == connection_phase::probing
+               && !answer.platform.empty()) {
+      failed(error_of(connection_errc::helper_unavailable,
+                      "there is no muster-helper for the platform of instance "
+                        + s.instance.value + ": " + answer.platform));
+    } else {
+      failed(error_of(connection_errc::channel_refused,
+                      "muster-helper did not start on instance "
+                        + s.instance.value + " (exit code "
+                        + std::to_string(x.exit_code)
+                        + "): " + x.error_output));
+    }
+  }
+
+  void came_up() const {
+    auto& s = st();
+    auto again = s.answered;
+    s.phase = connection_phase::up;
+    s.failures = 0;
+    if (again)
+      tell_health(true, {});
+    else
+      self->send(as<dial_asker_actor>(s.owner),
+                 dialed{s.instance, s.host_key, {}});
+    s.answered = true;
+    for (const auto& x : std::exchange(s.streams, {}))
+      route(x.what);
+    for (auto& x : s.cleans)
+      send_clean(x);
+    arm_next();
+  }
+
+  // -- those who wait ---------------------------------------------------------
+
+  void refuse(const open_stream& x, const caf::error& why) const {
+    self->send(as<stream_asker_actor>(x.asker),
+               stream_route{x.key, 0, "", why});
+  }
+
+  void route(const open_stream& x) const {
+    self->send(as<stream_asker_actor>(x.asker),
+               stream_route{x.key, st().link.session, st().socket_path, {}});
+  }
+
+  void not_clean(const end_leftovers& x, const std::string& text) const {
+    self->send(as<dial_asker_actor>(x.asker),
+               leftovers_ended{x.instance, x.key, false, text});
+  }
+
+  void send_clean(connection_state::waiting_clean& x) const {
+    x.sent = true;
+    edge->clean(st().link.session, x.what.key);
+  }
+
+  void open(const open_stream& x) const {
+    auto& s = st();
+    if (s.phase == connection_phase::up) {
+      route(x);
+    } else if (s.given_up) {
+      refuse(x, error_of(connection_errc::unreachable,
+                         "instance " + x.instance.value
+                           + " does not answer any more"));
+    } else {
+      s.streams.push_back(
+        {x, self->now() + std::chrono::milliseconds{x.timeout_ms}});
+      arm_next();
+    }
+  }
+
+  void clean(const end_leftovers& x) const {
+    auto& s = st();
+    if (s.given_up) {
+      not_clean(x, "the instance does not answer any more");
+      return;
+    }
+    s.cleans.push_back({x, self->now() + clean_timeout});
+    if (s.phase == connection_phase::up)
+      send_clean(s.cleans.back());
+    if (s.cleans.size() == 1)
+      arm_next();
+  }
+
+  void cleaned(const helper_cleaned& x) const {
+    auto& rows = st().cleans;
+    auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& y) {
+      return y.what.key == x.key;
+    });
+    if (row == rows.end())
+      return;
+    if (!x.clean)
+      log::warning("a slot could not be proven clean",
+                   {{"instance", st().instance.value},
+                    {"key", x.key.value},
+                    {"err", x.text}});
+    self->send(as<dial_asker_actor>(row->what.asker),
+               leftovers_ended{row->what.instance, x.key, x.clean, x.text});
+    rows.erase(row);
+  }
+
+  void run(const run_command& x) const {
+    auto& s = st();
+    if (s.phase != connection_phase::up) {
+      self->send(as<dial_asker_actor>(x.asker),
+                 command_ended{x.instance, -1, "",
+                               error_of(connection_errc::lost,
+                                        "the instance is not connected")});
+      return;
+    }
+    auto number = ++s.commands;
+    s.running[number] = x;
+    edge->exec(s.link.session, number, x.command, "",
+               std::chrono::milliseconds{x.timeout_ms}, me());
+  }
+
+  void ended(const exec_ended& x) const {
+    auto found = st().running.find(x.number);
+    if (found == st().running.end())
+      return;
+    self->send(as<dial_asker_actor>(found->second.asker),
+               command_ended{found->second.instance, x.exit_code,
+                                     x.error_output, x.why});
+    st().running.erase(found);
+  }
+
+  void on_timer() const {
+    auto& s = st();
+    auto now = self->now();
+    auto late = [now](const auto& x) { return x.by <= now; };
+    for (const auto& x : s.streams)
+      if (late(x))
+        refuse(x.what,
+               error_of(connection_errc::timed_out,
+                        "no connection to instance " + s.instance.value
+                          + " within "
+                          + std::to_string(x.what.timeout_ms / 1000) + " s"));
+    std::erase_if(s.streams, late);
+    for (const auto& x : s.cleans)
+      if (late(x))
+        not_clean(x.what, "the helper did not answer within 60 s");
+    std::erase_if(s.cleans, late);
+    if (s.phase == connection_phase::pausing && !s.given_up)
+      begin_session();
+    else
+      arm_next();
+  }
+};
+
+} // namespace
+
+connection_actor::behavior_type
+connection(self_ptr<connection_actor, connection_state> self,
+           const dialer_actor& parent, std::shared_ptr<const dial_edge> edge,
+           uint64_t id_base) {
+  driver d{self, std::move(edge), id_base};
+  self->monitor(parent);
+  self->set_down_handler(
+    [self](const caf::down_msg& x) { self->quit(x.reason); });
+  self->state.link.edge = d.edge;
+  auto current = [self](uint64_t attempt) {
+    return attempt == self->state.link.session && attempt != 0;
+  };
+  return {
+    [d, current](const session_up& x) {
+      if (!current(x.attempt))
+        return;
+      d.st().host_key = x.host_key;
+      d.st().info.host_key = x.host_key; // pinned from now on
+      d.probe();
+    },
+    [d, current](const session_down& x) {
+      if (current(x.attempt))
+        d.failed(x.why);
+    },
+    [d, current](const exec_ended& x) {
+      if (!current(x.attempt))
+        return;
+      if (x.number == d.st().commands
+          && (d.st().phase == connection_phase::probing
+              || d.st().phase == connection_phase::uploading))
+        d.bootstrap_ended(x);
+      else
+        d.ended(x);
+    },
+    [d, current](const helper_up& x) {
+      if (current(x.attempt) && d.st().phase == connection_phase::greeting)
+        d.came_up();
+    },
+    [d, current](const helper_down& x) {
+      if (current(x.attempt))
+        d.failed(x.why);
+    },
+    [d, current](const helper_cleaned& x) {
+      if (current(x.attempt))
+        d.cleaned(x);
+    },
+    [d](const dial& x) { d.dial(x); },
+    [self](const hang_up&) { self->quit(); },
+    [d](const run_command& x) { d.run(x); },
+    [d](const open_stream& x) { d.open(x); },
+    [d](const end_leftovers& x) { d.clean(x); },
+    [d](const connection_timer& x) {
+      if (x.version == d.st().timer)
+        d.on_timer();
+    },
+  };
+}
+
+} // namespace muster

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "actors/dialer/edge.hpp"
+#include "actors/traced.hpp"
+#include "messages/dialer.hpp"
+
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace muster {
+
+enum class connection_phase : uint8_t {
+  idle,       ///< not dialed yet
+  connecting, ///< SSH
+  probing,    ///< is the helper there?
+  uploading,  ///< it is being put there
+  greeting,   ///< the control stream is being opened
+  up,
+  pausing, ///< until the next try
+};
+
+/// The session in force; ends with the actor, however that ends.
+struct session_link {
+  std::shared_ptr<const dial_edge> edge;
+  uint64_t session = 0; ///< the attempt; also the transport's id; 0: none
+
+  session_link() = default;
+  session_link(const session_link&) = delete;
+  session_link& operator=(const session_link&) = delete;
+
+  ~session_link() {
+    if (session != 0)
+      edge->wire().disconnect(session);
+  }
+};
+
+struct connection_state {
+  connection_phase phase = connection_phase::idle;
+  instance_id instance;
+  connect_info info;
+  int32_t failure_threshold = 3;
+  peer owner;        ///< the instance that dialed
+  bool answered = false; ///< `dialed` was sent
+  int32_t failures = 0;  ///< tries in a row
+  bool given_up = false;
+  time_point give_up_from; ///< a first dial: its deadline; later: not before
+  session_link link;
+  uint64_t sessions_used = 0;
+  uint64_t commands = 0; ///< numbers given to commands
+  std::string host_key;
+  std::string socket_path; ///< of the helper
+  uint64_t timer = 0;
+  struct waiting_stream {
+    open_stream what;
+    time_point by;
+  };
+  std::vector<waiting_stream> streams;
+  struct waiting_clean {
+    end_leftovers what;
+    time_point by;
+    bool sent = false;
+  };
+  std::vector<waiting_clean> cleans;
+  std::map<uint64_t, run_command> running;
+  const char* name = "connection";
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, connection_state& x) {
+  return f(caf::meta::type_name("connection_state"), x.phase, x.instance,
+           x.failures, x.given_up, x.link.session);
+}
+
+/// The connection to one instance, for all jobs of this manager there. Spawned
+/// and kept by the dialer, which it monitors. Keeps the SSH session and the
+/// helper there up, makes both again with a growing pause when they break, and
+/// answers whoever waits for them. `id_base` keeps its transport ids apart from
+/// those of other connections.
+connection_actor::behavior_type
+connection(self_ptr<connection_actor, connection_state> self,
+           const dialer_actor& parent, std::shared_ptr<const dial_edge> edge,
+           uint64_t id_base);
+
+} // namespace muster

@@ -1,0 +1,212 @@
+#include "actors/dialer/edge.hpp"
+
+#include "executors/helper/frames.hpp"
+#include "messages/errors.hpp"
+
+#include <caf/all.hpp>
+#include <fmt/format.h>
+#include <fstream>
+#include <limits>
+#include <openssl/evp.h>
+#include <sstream>
+
+namespace muster {
+
+namespace {
+
+std::string hash_of(const std::string& bytes) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
+  std::string text;
+  for (unsigned int i = 0; i < 8 && i < size; ++i)
+    text += fmt::format("{:02x}", digest[i]);
+  return text;
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream in{path, std::ios::binary};
+  std::ostringstream out;
+  out << in.rdbuf();
+  return in ? out.str() : "";
+}
+
+class session_sink : public connection_sink {
+public:
+  session_sink(uint64_t attempt, session_listener_actor to)
+    : attempt_(attempt), to_(std::move(to)) {
+  }
+
+  void connected(const std::string& host_key) override {
+    caf::anon_send(to_, session_up{attempt_, host_key});
+  }
+
+  void failed(const connection_failure& why) override {
+    caf::anon_send(to_, session_down{attempt_, error_of(why)});
+  }
+
+  void lost(const connection_failure& why) override {
+    caf::anon_send(to_, session_down{attempt_, error_of(why)});
+  }
+
+private:
+  uint64_t attempt_;
+  session_listener_actor to_;
+};
+
+/// The control stream: one for each session, for questions to the helper itself.
+class control_sink : public stream_sink {
+public:
+  control_sink(uint64_t attempt, session_listener_actor to)
+    : attempt_(attempt), to_(std::move(to)) {
+  }
+
+  void opened() override {
+  }
+
+  size_t wanted() override {
+    return std::numeric_limits<uint32_t>::max();
+  }
+
+  void data(std::string_view bytes) override {
+    decoder_.feed(bytes);
+    for (;;) {
+      auto next = decoder_.next();
+      if (!next) {
+        told_ = true;
+        caf::anon_send(to_, helper_down{attempt_, error_of(next.error())});
+        return;
+      }
+      if (!*next)
+        return;
+      handle(**next);
+    }
+  }
+
+  void closed(const connection_failure& why) override {
+    if (!told_)
+      caf::anon_send(to_, helper_down{attempt_, error_of(why)});
+  }
+
+private:
+  void handle(const frames::frame& x) {
+    if (const auto* welcome = std::get_if<frames::welcome>(&x))
+      caf::anon_send(to_, helper_up{attempt_, welcome->build});
+    else if (const auto* done = std::get_if<frames::cleaned>(&x))
+      caf::anon_send(to_,
+                     helper_cleaned{attempt_, acquisition_key{done->key},
+                                    done->clean, done->text});
+    else if (const auto* no = std::get_if<frames::refused>(&x))
+      refuse(*no);
+  }
+
+  void refuse(const frames::refused& x) {
+    if (x.key.empty()) {
+      told_ = true;
+      caf::anon_send(to_, helper_down{attempt_, error_of(x.code, x.text)});
+    } else {
+      caf::anon_send(to_, helper_cleaned{attempt_, acquisition_key{x.key},
+                                         false, x.text});
+    }
+  }
+
+  uint64_t attempt_;
+  session_listener_actor to_;
+  frames::decoder decoder_;
+  bool told_ = false; ///< that it is down
+};
+
+/// Names the folder and the helper at the instance. Two versions may coexist.
+std::string preamble(const std::string& hash) {
+  return fmt::format("umask 077; d=\"${{XDG_CACHE_HOME:-$HOME/.cache}}/muster\";"
+                     " h=\"$d/muster-helper-{0}\"; r=\"$d/run-{0}\"; ",
+                     hash);
+}
+
+} // namespace
+
+dial_edge::dial_edge(std::shared_ptr<transport> wire, std::string helper_path)
+  : wire_(std::move(wire)), helper_path_(std::move(helper_path)) {
+  auto bytes = read_file(helper_path_);
+  if (bytes.empty())
+    problem_ = fmt::format("muster-helper is not readable at {}: install it "
+                           "there or set [muster] helper_path",
+                           helper_path_);
+  helper_hash_ = hash_of(bytes);
+  helper_size_ = bytes.size();
+}
+
+void dial_edge::connect(connection_id id, const connect_info& target,
+                        const session_listener_actor& to) const {
+  constexpr auto per_try_max = std::chrono::milliseconds{20'000};
+  auto timeout = std::min(std::chrono::milliseconds{target.timeout_ms},
+                          per_try_max);
+  wire_->connect(id, target, timeout, std::make_shared<session_sink>(id, to));
+}
+
+void dial_edge::exec(connection_id id, uint64_t number, std::string command,
+                     std::string input, std::chrono::milliseconds timeout,
+                     const session_listener_actor& to) const {
+  wire_->exec(id, {std::move(command), std::move(input), timeout},
+              [id, number, to](const result<exec_result, connection_errc>& x) {
+                if (x)
+                  caf::anon_send(to, exec_ended{id, number, x->exit_code,
+                                                x->output, x->error_output,
+                                                caf::error{}});
+                else
+                  caf::anon_send(
+                    to, exec_ended{id, number, -1, "", "", error_of(x.error())});
+              });
+}
+
+void dial_edge::probe_helper(connection_id id, uint64_t number,
+                             const session_listener_actor& to) const {
+  auto command
+    = fmt::format("sh -c '{}if [ -x \"$h\" ]; then exec \"$h\" serve --dir "
+                  "\"$r\"; fi; echo \"need $(uname -s) $(uname -m)\"'",
+                  preamble(helper_hash_));
+  exec(id, number, std::move(command), "", std::chrono::seconds{30}, to);
+}
+
+void dial_edge::upload_helper(connection_id id, uint64_t number,
+                              const session_listener_actor& to) const {
+  // A connection that breaks ends the input early: the size tells.
+  auto command = fmt::format(
+    "sh -c '{}set -e; mkdir -p \"$d\"; t=\"$d/.upload.$$\"; "
+    "trap \"rm -f \\\"$t\\\"\" EXIT; cat > \"$t\"; "
+    "if [ \"$(wc -c < \"$t\")\" -ne {} ]; then echo \"the upload of "
+    "muster-helper is not whole: is the disk full?\" >&2; exit 1; fi; "
+    "chmod 700 \"$t\"; mv -f \"$t\" \"$h\"; exec \"$h\" serve --dir \"$r\"'",
+    preamble(helper_hash_), helper_size_);
+  // Read anew for each instance rather than kept: megabytes that an idle manager
+  // does not need, and the file is in the page cache.
+  exec(id, number, std::move(command), read_file(helper_path_),
+       std::chrono::seconds{120}, to);
+}
+
+void dial_edge::open_control(connection_id id, stream_id control,
+                             const std::string& socket_path,
+                             const session_listener_actor& to) const {
+  wire_->open_stream(id, control, socket_path,
+                     std::make_shared<control_sink>(id, to));
+  wire_->send(control, frames::encode(frames::hello{}));
+}
+
+void dial_edge::clean(stream_id control, const acquisition_key& key) const {
+  wire_->send(control, frames::encode(frames::clean{key.value}));
+}
+
+bootstrap_answer read_bootstrap(const std::string& output) {
+  // Start-up files of the login shell may print before the command does.
+  std::istringstream in{output};
+  bootstrap_answer answer;
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("ready /"))
+      answer.socket_path = line.substr(6);
+    else if (line.starts_with("need "))
+      answer.platform = line.substr(5);
+  }
+  return answer;
+}
+
+} // namespace muster

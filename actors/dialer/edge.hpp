@@ -1,0 +1,69 @@
+#pragma once
+
+#include "executors/transport.hpp"
+#include "messages/dialer.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace muster {
+
+/// What stands between a connection actor and the transport: turns its orders
+/// into calls and what happens there into messages to it.
+class dial_edge {
+public:
+  /// `helper_path` is the muster-helper to put on instances.
+  dial_edge(std::shared_ptr<transport> wire, std::string helper_path);
+
+  /// Returns why there is no usable helper, or nothing.
+  const std::string& problem() const {
+    return problem_;
+  }
+
+  transport& wire() const {
+    return *wire_;
+  }
+
+  /// Answered by `session_up` or `session_down`; later by `session_down`.
+  void connect(connection_id id, const connect_info& target,
+               const session_listener_actor& to) const;
+
+  /// Answered by `exec_ended`.
+  void exec(connection_id id, uint64_t number, std::string command,
+            std::string input, std::chrono::milliseconds timeout,
+            const session_listener_actor& to) const;
+
+  /// Looks for the helper at the instance and starts it. Answered by
+  /// `exec_ended`; see `read_bootstrap`.
+  void probe_helper(connection_id id, uint64_t number,
+                    const session_listener_actor& to) const;
+
+  /// Puts the helper there and starts it. Answered by `exec_ended`.
+  void upload_helper(connection_id id, uint64_t number,
+                     const session_listener_actor& to) const;
+
+  /// Opens the control stream. Answered by `helper_up`, later by `helper_down`.
+  void open_control(connection_id id, stream_id control,
+                    const std::string& socket_path,
+                    const session_listener_actor& to) const;
+
+  void clean(stream_id control, const acquisition_key& key) const;
+
+private:
+  std::shared_ptr<transport> wire_;
+  std::string helper_path_;
+  std::string helper_hash_;
+  uint64_t helper_size_ = 0; ///< [bytes]
+  std::string problem_;
+};
+
+/// What the bootstrap commands printed.
+struct bootstrap_answer {
+  std::string socket_path; ///< set: the helper answers there
+  std::string platform;    ///< set: it has to be put there first
+};
+
+bootstrap_answer read_bootstrap(const std::string& output);
+
+} // namespace muster

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "actors/trace/shelf.hpp"
+#include "executors/transport.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace muster {
+
+/// What deciding actors reach outside of messages: calls that return at once and
+/// whose results come back as messages. Tests and simulations give their own.
+struct edges {
+  std::shared_ptr<transport> wire;
+  std::shared_ptr<trace_shelf> traces;
+  std::function<int64_t()> unix_us; ///< wall clock, for people's eyes only
+  std::string temp_dir;             ///< for traces that outgrow memory
+};
+
+} // namespace muster

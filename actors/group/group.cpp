@@ -1,0 +1,721 @@
+#include "actors/group/group.hpp"
+
+#include "actors/instance/instance.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace muster {
+
+namespace {
+
+using namespace std::chrono_literals;
+using self_t = self_ptr<group_actor, group_state>;
+
+/// A request that no listing has shown by then is given up and made again.
+constexpr auto request_patience = 10min;
+/// A provider's limit that means none.
+constexpr int64_t unlimited = 4'294'967'295;
+/// Listings come faster than configured right after something was asked for:
+/// most changes are quick, and a job may be waiting. Doubled up to the
+/// configured interval, so a change costs a few more calls at most.
+constexpr auto first_listing = 50ms;
+
+struct driver {
+  self_t self;
+  std::shared_ptr<const group_setup> setup;
+
+  group_state& st() const {
+    return self->state;
+  }
+
+  const autoscaler_config& cfg() const {
+    return *setup->runner->autoscaler;
+  }
+
+  log::fields fields() const {
+    log::fields out{{"runner", short_token(setup->runner->token)},
+                    {"runner_name", setup->runner->name},
+                    {"subsystem", "taskscaler"}};
+    if (!st().id.empty())
+      out.emplace_back("group", st().id);
+    return out;
+  }
+
+  log::fields fields(const instance_id& id) const {
+    auto out = fields();
+    out.emplace_back("instance", id.value);
+    return out;
+  }
+
+  log::fields fields(const caf::error& why) const {
+    auto out = fields();
+    out.emplace_back("err", text_of(why));
+    return out;
+  }
+
+  // -- provider ---------------------------------------------------------------
+
+  void start_provider() const {
+    st().provider = setup->make_provider(
+      self, caf::actor_cast<provider_parent_actor>(self));
+    self->monitor(st().provider);
+    self->send(st().provider,
+               muster::start_provider{peer_of(setup->role, self)});
+  }
+
+  /// What was asked of it may or may not have been done: the next listing and
+  /// the deadlines of the requests decide.
+  void provider_lost(const caf::error& why) const {
+    log::error("the provider failed and is started again", fields(why));
+    for (auto count : std::exchange(st().increases_out, {}))
+      st().cloud.answered(count, 0, false);
+    for (const auto& ids : std::exchange(st().decreases_out, {}))
+      st().instances.deletion_answered(ids, {}, self->now(), self->now());
+    st().listing_out = false;
+    ++st().list_ticks;
+    auto pause = std::min<time_point::duration>(
+      500ms * (1 << std::min(st().provider_failures++, 7)), 60s);
+    st().provider = nullptr;
+    send_later(self, self->now() + pause, list_tick{st().list_ticks});
+  }
+
+  void on(const provider_ready& x) const {
+    auto& s = st();
+    if (x.why) {
+      if (s.ready) // it will be tried again, as after any failure
+        self->send_exit(s.provider, caf::exit_reason::user_shutdown);
+      else
+        self->quit(x.why);
+      return;
+    }
+    if (x.max_size < cfg().max_instances) {
+      self->quit(error_of(
+        provider_errc::bad_config,
+        fmt::format("max size option exceeds instance group's max size: {} > "
+                    "{}: lower max_instances or raise the group's limit",
+                    cfg().max_instances, x.max_size)));
+      return;
+    }
+    if (cfg().max_instances == 0 && x.max_size < unlimited)
+      s.limits.max_instances
+        = static_cast<int>(std::clamp<int64_t>(x.max_size, 1, INT32_MAX));
+    auto first = s.id.empty();
+    s.id = x.group;
+    auto with = fields();
+    with.emplace_back("version", x.version);
+    log::info("plugin initialized", with);
+    for (const auto& row : s.actors) // their questions went to the old one
+      self->send(row.second, provider_state{s.cloud.state_of(row.first)});
+    if (first)
+      self->send(setup->journal,
+                 read_instances{s.id, peer_of(setup->role, self)});
+    else
+      list_now();
+  }
+
+  void on(const known_instances& x) const {
+    if (x.why)
+      log::error("what the journal knows of the instances cannot be read; "
+                 "instances found are removed for safety",
+                 fields(x.why));
+    for (const auto& one : x.instances)
+      st().known[one.instance] = one;
+    list_now();
+  }
+
+  // -- listings ---------------------------------------------------------------
+
+  void list_now() const {
+    auto& s = st();
+    if (s.listing_out || !s.provider)
+      return;
+    s.listing_out = true;
+    ++s.list_ticks;
+    self->send(s.provider, list_instances{++s.listings});
+  }
+
+  /// Something was asked for: look soon.
+  void expect_change() const {
+    st().quick_listings = 0;
+    if (!st().listing_out)
+      arm_listing();
+  }
+
+  void arm_listing() const {
+    auto& s = st();
+    time_point::duration wait = cfg().update_interval;
+    if (s.cloud.expects_change()) {
+      wait = cfg().update_interval_when_expecting;
+      if (s.quick_listings < 10)
+        wait = std::min<time_point::duration>(
+          wait, first_listing * (1 << s.quick_listings++));
+    }
+    send_later(self, self->now() + wait, list_tick{++s.list_ticks});
+  }
+
+  void on(const list_tick& x) const {
+    if (x.number != st().list_ticks)
+      return;
+    if (!st().provider)
+      start_provider();
+    else
+      list_now();
+  }
+
+  void on(const listing& x) const {
+    auto& s = st();
+    if (x.number != s.listings)
+      return;
+    s.listing_out = false;
+    if (x.why) {
+      log::error("reconcile", fields(x.why));
+      arm_listing();
+      return;
+    }
+    s.provider_failures = 0;
+    std::vector<listed> found;
+    for (const auto& one : x.instances)
+      found.push_back({one.instance, one.state});
+    for (const auto& one : s.cloud.reconcile(found, self->now()))
+      observe(one);
+    if (!std::exchange(s.ready, true))
+      self->send(setup->parent, group_ready{s.id});
+    arm_listing();
+    decide_soon();
+  }
+
+  void observe(const observation& x) const {
+    switch (x.what) {
+      case observation::kind::discovered:
+        discover(x);
+        break;
+      case observation::kind::changed: {
+        st().quick_listings = 0;
+        auto with = fields(x.instance);
+        with.emplace_back("state", to_string(x.state));
+        log::info("instance update", with);
+        if (x.state == cloud_state::deleting)
+          st().instances.cloud_deletes(x.instance);
+        tell(x.instance, provider_state{x.state});
+        break;
+      }
+      case observation::kind::missed:
+        break;
+      case observation::kind::gone:
+        pruned(x);
+        break;
+    }
+  }
+
+  template <class Message>
+  void tell(const instance_id& id, Message what) const {
+    auto found = st().actors.find(id);
+    if (found != st().actors.end())
+      self->send(found->second, std::move(what));
+  }
+
+  void discover(const observation& x) const {
+    auto& s = st();
+    s.quick_listings = 0;
+    auto with = fields(x.instance);
+    with.emplace_back("state", to_string(x.state));
+    with.emplace_back("cause", to_string(x.cause));
+    log::info("instance discovery", with);
+    auto known = s.known.find(x.instance);
+    auto use_count = known == s.known.end() ? 0 : known->second.use_count;
+    s.instances.add(x.instance, x.cause, self->now(), use_count);
+    spawn_instance(x, use_count,
+                   known == s.known.end() ? "" : known->second.host_key);
+    if (x.cause == instance_cause::preexisted && known == s.known.end())
+      tell(x.instance, retire{"no data on pre-existing instance so removing "
+                              "for safety"});
+    else if (known != s.known.end() && known->second.had_jobs
+             && !is_claimed(x.instance))
+      tell(x.instance, retire{"pre-existing instance has acquisition so "
+                              "removing for safety"});
+    tell(x.instance, provider_state{x.state});
+  }
+
+  bool is_claimed(const instance_id& id) const {
+    return std::any_of(
+      st().claims.begin(), st().claims.end(),
+      [&](const auto& row) { return row.second.instance == id; });
+  }
+
+  void spawn_instance(const observation& x, int32_t use_count,
+                      const std::string& host_key) const {
+    instance_setup with;
+    with.role = setup->role + "/instance:" + x.instance.value;
+    with.group = st().id;
+    with.id = x.instance;
+    with.options.capacity = cfg().capacity_per_instance;
+    with.options.ready_command = cfg().instance_ready_command;
+    with.options.prepare_timeout = cfg().connector.timeout;
+    with.options.failure_threshold = cfg().failure_threshold;
+    with.use_count = use_count;
+    with.host_key = host_key;
+    with.parent = caf::actor_cast<instance_parent_actor>(self);
+    with.provider = caf::actor_cast<provider_gate_actor>(self);
+    for (const auto& row : st().claims)
+      if (row.second.instance == x.instance)
+        with.claims.push_back({row.first, row.second.slot, row.second.asker});
+    with.dialer = setup->dialer;
+    with.journal = setup->journal;
+    with.log_fields = fields();
+    auto made = self->spawn(instance, std::move(with));
+    self->monitor(made);
+    st().actors[x.instance] = made;
+  }
+
+  void pruned(const observation& x) const {
+    auto with = fields(x.instance);
+    if (x.was_asked || x.missed == 0) {
+      log::info("instance pruned", with);
+    } else {
+      with.emplace_back("missed_updates", std::to_string(x.missed));
+      log::warning("instance pruned", with);
+    }
+    auto reason = x.missed > 0
+                    ? fmt::format("instance externally removed: missing from "
+                                  "{} listings of the cloud",
+                                  x.missed)
+                    : std::string{"instance externally removed: the cloud "
+                                  "reports it deleted"};
+    tell(x.instance, removed_from_cloud{std::move(reason)});
+    self->send(setup->journal, forget_instance{st().id, x.instance});
+  }
+
+  void instance_down(const instance_id& id, const caf::error& why) const {
+    auto& s = st();
+    if (!is(why, instance_errc::retired)) {
+      auto with = fields(id);
+      const auto* book = s.instances.find(id);
+      if (book != nullptr) {
+        std::string slots;
+        for (size_t i = 0; i < book->told.slots.size(); ++i)
+          if (!book->told.slots[i].key.empty())
+            slots += fmt::format("{}{}:{}", slots.empty() ? "" : " ", i,
+                                 book->told.slots[i].key.value);
+        with.emplace_back("slots", "map[" + slots + "]");
+        with.emplace_back("used", std::to_string(book->told.use_count));
+      }
+      with.emplace_back("err", text_of(why));
+      log::error("instance unexpectedly removed", with);
+    }
+    for (const auto& key : s.instances.underway(id))
+      put_back(key);
+    s.instances.drop(id);
+    s.actors.erase(id);
+    s.cloud.forget(id);
+    expect_change();
+    decide_soon();
+  }
+
+  // -- reservations -----------------------------------------------------------
+
+  void decide_soon() const {
+    if (!std::exchange(st().deciding, true))
+      self->send(self, decide{});
+  }
+
+  policy policy_now() const {
+    auto seconds = std::chrono::seconds{setup->edge->unix_us() / 1'000'000};
+    return st().policies.at(schedule::time{seconds});
+  }
+
+  scaling scaling_of(const policy& x) const {
+    auto out = st().limits;
+    out.idle_count = x.idle_count;
+    out.scale_factor = x.scale_factor;
+    out.scale_factor_limit = x.scale_factor_limit;
+    return out;
+  }
+
+  void on(const reserve& x) const {
+    auto& s = st();
+    reserved answer{x.key, {}};
+    if (!s.ready || s.draining) {
+      answer.why = error_of(capacity_errc::no_capacity,
+                            "no capacity: the group is not ready");
+    } else {
+      auto now = policy_now();
+      auto room = room_of(s.instances, scaling_of(now), s.cloud.requests());
+      auto done
+        = s.promises.reserve(x.key, room, now.idle_count, now.preemptive);
+      if (!done)
+        answer.why = error_of(done.error());
+    }
+    s.starved |= static_cast<bool>(answer.why);
+    self->send(setup->parent, std::move(answer));
+  }
+
+  void on(const unreserve& x) const {
+    st().claims.erase(x.key);
+    st().promises.unreserve(x.key);
+    st().acquirers.erase(x.key);
+    decide_soon();
+  }
+
+  void on(const claim& x) const {
+    auto& s = st();
+    s.claims[x.key] = x;
+    auto found = s.actors.find(x.instance);
+    if (found != s.actors.end()
+        && s.instances.occupy({x.instance, x.slot}, x.key))
+      self->send(found->second, occupy{x.key, x.slot, x.asker});
+  }
+
+  void on(const acquire& x) const {
+    if (x.renewed)
+      st().promises.reserve(x.key, {.idle = INT32_MAX}, 0, false);
+    auto by = self->now() + std::chrono::milliseconds{x.timeout_ms};
+    auto done = st().promises.wait(x.key, self->now(), by);
+    if (!done) {
+      answer_failed(x, error_of(done.error()));
+      return;
+    }
+    st().acquirers[x.key] = x;
+    decide_soon();
+  }
+
+  void answer_failed(const acquire& x, const caf::error& why) const {
+    acquired answer;
+    answer.key = x.key;
+    answer.why = why;
+    self->send(as<acquirer_actor>(x.asker), std::move(answer));
+  }
+
+  void put_back(const acquisition_key& key) const {
+    st().promises.refused(key);
+  }
+
+  void on(const slot_occupied& x) const {
+    auto& s = st();
+    if (!x.accepted) {
+      s.instances.occupy_refused(x.key);
+      put_back(x.key);
+      decide_soon();
+      return;
+    }
+    s.instances.occupy_accepted(x.key);
+    if (auto held = s.claims.find(x.key); held != s.claims.end()) {
+      self->send(as<acquirer_actor>(held->second.asker),
+                 acquired{x.key, x.instance, x.slot, x.slot_peer, "", "", {}});
+      s.claims.erase(held);
+      return;
+    }
+    auto row = s.acquirers.find(x.key);
+    if (!s.promises.confirm(x.key) || row == s.acquirers.end()) {
+      self->send(as<slot_actor>(x.slot_peer), vacate_slot{x.key});
+      return;
+    }
+    acquired answer{x.key, x.instance, x.slot, x.slot_peer, "", "", {}};
+    if (cfg().log_internal_ip)
+      answer.internal_address = x.internal_address;
+    if (cfg().log_external_ip)
+      answer.external_address = x.external_address;
+    self->send(as<acquirer_actor>(row->second.asker), std::move(answer));
+    s.acquirers.erase(row);
+  }
+
+  void on(const instance_status& x) const {
+    instance_report report{x.instance, x.phase,  {},       x.use_count,
+                           x.failures, x.reason, x.version};
+    for (const auto& slot : x.slots)
+      report.slots.push_back({slot.phase, slot.key});
+    const auto* before = st().instances.find(x.instance);
+    auto used = before != nullptr ? before->told.use_count : 0;
+    auto leaving = before != nullptr
+                   && before->told.phase < instance_phase::draining
+                   && x.phase >= instance_phase::draining;
+    if (!st().instances.update(std::move(report), self->now()))
+      return;
+    if (leaving) {
+      auto with = fields(x.instance);
+      with.emplace_back("reason", x.reason);
+      log::info("instance marked for removal", with);
+    }
+    if (x.use_count != used)
+      self->send(setup->journal,
+                 write_instance{st().id, x.instance, x.use_count,
+                                setup->edge->unix_us() / 1000, ""});
+    decide_soon();
+  }
+
+  // -- deciding ---------------------------------------------------------------
+
+  void on(const decide&) const {
+    auto& s = st();
+    s.deciding = false;
+    if (!s.ready)
+      return;
+    auto now = self->now();
+    s.cloud.give_up(now);
+    for (const auto& key : s.promises.expire(now))
+      expire(key);
+    auto next = group_time::max();
+    if (!s.draining)
+      next = scale(now);
+    remove_due(now);
+    serve();
+    next = std::min({next, s.instances.next_deletion(),
+                     s.promises.next_deadline(), s.cloud.next_give_up()});
+    arm(next);
+    if (s.starved && !s.draining)
+      offer_capacity();
+    if (s.draining)
+      check_drained();
+  }
+
+  void expire(const acquisition_key& key) const {
+    auto row = st().acquirers.find(key);
+    if (row == st().acquirers.end())
+      return;
+    answer_failed(row->second, error_of(capacity_errc::acquire_timed_out,
+                                        "no slot became free in time"));
+    st().acquirers.erase(row);
+  }
+
+  group_time scale(time_point now) const {
+    auto& s = st();
+    auto in_force = policy_now();
+    decision_input in{scaling_of(in_force), in_force.idle_time,
+                      s.cloud.requests(), now};
+    auto what = decide_group(s.instances, s.promises, in);
+    apply(what, s.instances);
+    tell_change(what);
+    for (const auto& x : what.cordon) {
+      auto with = fields(x.instance);
+      with.emplace_back("reason", to_string(x.reason));
+      log::info("instance marked for removal", with);
+    }
+    if (what.increase > 0 && s.provider) {
+      if (now < s.increase_not_before)
+        what.next_look = std::min(what.next_look, s.increase_not_before);
+      else
+        ask_more(what.increase, now);
+    }
+    return std::min(what.next_look, policy_change(now));
+  }
+
+  /// The line that operators know, only when it says something new.
+  void tell_change(const group_decision& what) const {
+    auto info = capacity_info(what.scaling);
+    auto told = fmt::format("{} {}", what.scaling.change, info);
+    if (told == st().last_told || what.scaling.change == 0) {
+      st().last_told = std::move(told);
+      return;
+    }
+    st().last_told = std::move(told);
+    auto with = fields();
+    with.emplace_back("required", std::to_string(what.scaling.change));
+    with.emplace_back("capacity-info", info);
+    with.emplace_back("rule", to_string(what.scaling.rule));
+    log::info("required scaling change", with);
+  }
+
+  void ask_more(int count, time_point now) const {
+    auto with = fields();
+    with.emplace_back("amount", std::to_string(count));
+    log::info("increasing instances", with);
+    st().cloud.requested(count, now, now + request_patience);
+    st().increases_out.push_back(count);
+    self->send(st().provider, increase{count});
+  }
+
+  void on(const increased& x) const {
+    auto& s = st();
+    if (s.increases_out.empty())
+      return;
+    s.increases_out.erase(s.increases_out.begin());
+    auto with = x.why ? fields(x.why) : fields();
+    with.emplace_back("num_requested", std::to_string(x.asked));
+    with.emplace_back("num_successful", std::to_string(x.accepted));
+    if (x.why)
+      log::error("increasing instances failure", with);
+    else
+      log::info("increasing instances response", with);
+    s.cloud.answered(x.asked, x.accepted, !is(x.why, provider_errc::timed_out));
+    expect_change();
+    // What was refused is wanted again, but not in a loop without a pause.
+    if (x.accepted < x.asked) {
+      auto pause = cfg().update_interval_when_expecting
+                   * (1 << std::min(s.increase_failures++, 10));
+      s.increase_not_before
+        = self->now() + std::min(pause, cfg().update_interval);
+    } else {
+      s.increase_failures = 0;
+    }
+    decide_soon();
+  }
+
+  group_time policy_change(time_point now) const {
+    auto wall = schedule::time{
+      std::chrono::seconds{setup->edge->unix_us() / 1'000'000}};
+    auto next = st().policies.next_change(wall);
+    if (next == schedule::time::max())
+      return group_time::max();
+    return now + (next - wall);
+  }
+
+  void remove_due(time_point now) const {
+    auto& s = st();
+    auto ids = s.instances.deletions_due(now);
+    if (ids.empty() || !s.provider)
+      return;
+    auto with = fields();
+    with.emplace_back("amount", std::to_string(ids.size()));
+    log::info("decreasing instances", with);
+    s.instances.deletion_asked(ids);
+    for (const auto& id : ids) {
+      const auto* book = s.instances.find(id);
+      tell(id, retire{book == nullptr ? "" : to_string(book->cordon_reason)});
+      s.cloud.removal_asked(id);
+    }
+    s.decreases_out.push_back(ids);
+    self->send(s.provider, decrease{std::move(ids)});
+  }
+
+  void on(const decreased& x) const {
+    auto& s = st();
+    std::erase(s.decreases_out, x.asked);
+    if (x.why)
+      log::error("decreasing instances", fields(x.why));
+    s.instances.deletion_answered(
+      x.asked, x.accepted, self->now() + cfg().deletion_retry_interval,
+      self->now() + cfg().update_interval_when_expecting);
+    expect_change();
+    decide_soon();
+  }
+
+  void serve() const {
+    auto& s = st();
+    for (const auto& x : assign_slots(s.instances, s.promises)) {
+      auto row = s.acquirers.find(x.key);
+      if (row != s.acquirers.end())
+        tell(x.place.instance, occupy{x.key, x.place.slot, row->second.asker});
+    }
+  }
+
+  /// A refused reservation may work now: the runner need not wait for its tick.
+  void offer_capacity() const {
+    auto& s = st();
+    auto now = policy_now();
+    auto room = room_of(s.instances, scaling_of(now), s.cloud.requests());
+    auto left = capacity_left(room, s.promises.reserved());
+    auto preemptive = now.preemptive && now.idle_count > 0;
+    if (left.available > 0 || (!preemptive && left.potential > 0)) {
+      s.starved = false;
+      self->send(setup->parent, capacity_changed{});
+    }
+  }
+
+  void arm(group_time at) const {
+    if (at == group_time::max())
+      return;
+    // At most one second late, and never in a loop without a pause.
+    send_later(self, std::max(at, self->now() + 1ms),
+               group_timer{++st().timer});
+  }
+
+  // -- the end ----------------------------------------------------------------
+
+  void on(const drain& x) const {
+    auto& s = st();
+    if (s.draining)
+      return;
+    s.draining = true;
+    s.drain_by = self->now() + std::chrono::milliseconds{x.timeout_ms};
+    if (cfg().delete_instances_on_shutdown) {
+      log::info("removing up all instances", fields());
+      for (const auto& id : s.instances.instances())
+        tell(id, retire{"the manager shuts down"});
+    }
+    arm(self->now() + 10ms);
+    decide_soon();
+  }
+
+  void check_drained() const {
+    auto& s = st();
+    auto left = static_cast<int32_t>(s.actors.size());
+    auto waits = cfg().delete_instances_on_shutdown && left > 0
+                 && self->now() < s.drain_by;
+    if (!waits) {
+      if (cfg().delete_instances_on_shutdown && left > 0)
+        for (const auto& row : s.actors)
+          log::warning("instance couldn't be removed", fields(row.first));
+      self->send(setup->parent, drained{left});
+      self->quit();
+      return;
+    }
+    list_now();
+    arm(self->now() + 100ms);
+  }
+};
+
+} // namespace
+
+group_actor::behavior_type group(self_t self, group_setup given) {
+  auto setup = std::make_shared<const group_setup>(std::move(given));
+  driver d{self, setup};
+  auto& st = self->state;
+  const auto& cfg = *setup->runner->autoscaler;
+  st.instances.set_limits(
+    {cfg.capacity_per_instance, cfg.max_use_count, cfg.failure_threshold});
+  st.limits.max_instances = cfg.max_instances;
+  st.limits.capacity_per_instance = cfg.capacity_per_instance;
+  self->monitor(setup->parent);
+  self->set_down_handler([self, d, setup](const caf::down_msg& x) {
+    if (x.source == setup->parent.address()) {
+      self->quit(x.reason);
+      return;
+    }
+    if (self->state.provider && x.source == self->state.provider.address()) {
+      d.provider_lost(x.reason);
+      return;
+    }
+    for (const auto& row : self->state.actors)
+      if (row.second.address() == x.source) {
+        d.instance_down(instance_id{row.first}, x.reason);
+        return;
+      }
+  });
+  auto policies = schedule::make(cfg.policies);
+  if (policies) {
+    st.policies = std::move(*policies);
+    d.start_provider();
+  } else {
+    self->quit(error_of(policies.error()));
+  }
+  return {
+    [d](const reserve& x) { d.on(x); },
+    [d](const unreserve& x) { d.on(x); },
+    [d](const acquire& x) { d.on(x); },
+    [d](const claim& x) { d.on(x); },
+    [d](const get_connect_info& x) {
+      if (d.st().provider)
+        d.self->send(d.st().provider, x);
+    },
+    [d](const heartbeat& x) {
+      if (d.st().provider)
+        d.self->send(d.st().provider, x);
+    },
+    [d](const decide& x) { d.on(x); },
+    [d](const group_timer& x) {
+      if (x.version == d.st().timer)
+        d.decide_soon();
+    },
+    [d](const list_tick& x) { d.on(x); },
+    [d](const drain& x) { d.on(x); },
+    [d](const instance_status& x) { d.on(x); },
+    [d](const slot_occupied& x) { d.on(x); },
+    [d](const provider_ready& x) { d.on(x); },
+    [d](const listing& x) { d.on(x); },
+    [d](const increased& x) { d.on(x); },
+    [d](const decreased& x) { d.on(x); },
+    [d](const known_instances& x) { d.on(x); },
+  };
+}
+
+} // namespace muster

@@ -1,0 +1,79 @@
+#pragma once
+
+#include "actors/edges.hpp"
+#include "actors/group/decision.hpp"
+#include "actors/group/reconcile.hpp"
+#include "actors/group/schedule.hpp"
+#include "actors/provider/provider.hpp"
+#include "actors/traced.hpp"
+#include "config/config.hpp"
+#include "config/log.hpp"
+#include "messages/group.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+/// What a group is, and whom it talks to.
+struct group_setup {
+  std::string role; ///< `runner:a/group`
+  std::shared_ptr<const runner_config> runner;
+  start_provider_actor make_provider;
+  group_parent_actor parent;
+  dialer_actor dialer;
+  journal_actor journal;
+  std::shared_ptr<const edges> edge;
+};
+
+struct group_state {
+  fleet instances;
+  reservations promises;
+  cloud_view cloud;
+  schedule policies;
+  scaling limits; ///< without what the policy in force adds
+  provider_actor provider;
+  std::string id; ///< the cloud's own group
+  std::map<instance_id, instance_actor> actors;
+  std::map<instance_id, known_instance> known; ///< by the journal, at the start
+  std::map<acquisition_key, acquire> acquirers;
+  std::map<acquisition_key, claim> claims; ///< by jobs; not given back yet
+  std::string last_told; ///< the last `required scaling change`
+
+  bool deciding = false; ///< a `decide` is under way
+  bool starved = false;  ///< a reservation was refused since the last notice
+  bool ready = false;    ///< the first listing was taken over
+  bool draining = false;
+  time_point drain_by;
+  int drain_rounds = 0;
+  uint64_t timer = 0;
+  uint64_t listings = 0; ///< asked for
+  bool listing_out = false;
+  uint64_t list_ticks = 0; ///< version of the tick in force
+  int quick_listings = 0;  ///< since something was last expected anew
+  int provider_failures = 0;
+  int increase_failures = 0;                           ///< in a row
+  time_point increase_not_before;                      ///< after a failure
+  std::vector<int> increases_out;                      ///< not answered yet
+  std::vector<std::vector<instance_id>> decreases_out; ///< not answered yet
+  const char* name = "group";
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, group_state& x) {
+  return f(caf::meta::type_name("group_state"), x.instances, x.promises,
+           x.cloud, x.id, x.deciding, x.starved, x.ready, x.draining);
+}
+
+/// A runner's provider group: who gets a slot, and how many instances there
+/// are. Spawned by its runner, which it monitors; it spawns its provider and
+/// its instances. A dead provider is started again and lists anew; a dead
+/// instance is dropped, and discovered again if the cloud still lists it. When
+/// the group itself fails its instances and its provider stop, and nothing is
+/// deleted.
+group_actor::behavior_type group(self_ptr<group_actor, group_state> self,
+                                 group_setup setup);
+
+} // namespace muster

@@ -1,0 +1,150 @@
+#pragma once
+
+#include "actors/group/group_time.hpp"
+#include "messages/id.hpp"
+#include "messages/phases.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <vector>
+
+namespace muster {
+
+/// An instance as one listing tells it.
+struct listed {
+  instance_id instance;
+  cloud_state state = cloud_state::creating;
+};
+
+/// What a listing said about one instance, compared with what was known.
+struct observation {
+  enum class kind : uint8_t {
+    discovered, ///< new: log line `instance discovery`
+    changed,    ///< another state: `instance update`
+    missed,     ///< left out, not for long enough yet
+    gone,       ///< told deleted, or left out long enough: `instance pruned`
+  };
+
+  kind what = kind::discovered;
+  instance_id instance;
+  cloud_state state = cloud_state::creating; ///< `timeout`: gone by its absence
+  instance_cause cause = instance_cause::requested;
+  bool was_asked = false;    ///< gone or changed: we had asked for its removal
+  int missed = 0;            ///< listings in a row that left it out
+  group_time since = {};     ///< first listed
+  group_time last_seen = {}; ///< in a listing
+  group_time requested = {}; ///< discovered on request: when that was made
+
+  bool operator==(const observation&) const = default;
+};
+
+/// What the cloud is known to have: a group's memory between two listings, and
+/// the requests that no listing has shown yet. A value; it asks nobody.
+class cloud_view {
+public:
+  /// A known instance is gone when so many listings in a row left it out.
+  static constexpr int missed_max = 6;
+
+  /// So many instances are being asked for; each is given up at `give_up`
+  /// unless a listing has shown it. The peer never gives up: see the reference.
+  void requested(int count, group_time now, group_time give_up);
+
+  /// The provider answered the oldest unanswered request. What it did not
+  /// accept is no longer expected, unless the answer is uncertain (it came too
+  /// late, or the provider died over it): then nothing is dropped, for it may
+  /// have been done, and the deadline decides. More accepted than asked counts
+  /// as asked.
+  void answered(int asked, int accepted, bool certain);
+
+  /// Drops the requests whose deadline has come. Returns how many: their
+  /// instances may be asked for again.
+  int give_up(group_time now);
+
+  /// Removal was asked for: its absence from a listing is no surprise.
+  void removal_asked(const instance_id& instance);
+
+  /// It was found dead otherwise. If a listing still has it, it is discovered
+  /// again, and is not taken for one that was requested.
+  void forget(const instance_id& instance);
+
+  /// Compares a listing that succeeded with what is known. Observations come in
+  /// the order of the listing, then the absent ones by id.
+  ///
+  /// New instances use up the oldest open request each. Ids that are not known
+  /// and told as deleted are ignored; so are empty ids; of two entries with one
+  /// id the more alive counts, so that no job is ended by a doubtful entry.
+  ///
+  /// Source: reference/autoscaling, section 2.
+  std::vector<observation> reconcile(const std::vector<listed>& listing,
+                                     group_time now);
+
+  /// Requests that no listing has shown yet [instances].
+  int requests() const;
+
+  /// When `give_up` has something to do next.
+  group_time next_give_up() const;
+
+  /// Instances known, in whatever state.
+  int known() const;
+
+  /// Whether there was a listing: before it nothing can be decided.
+  bool has_listed() const;
+
+  /// Whether something is under way that a listing will show: a request, a
+  /// removal, or a state that is not its last. Listings then come at the
+  /// interval `update_interval_when_expecting`.
+  bool expects_change() const;
+
+  /// The state last listed; `deleted` if the instance is not known.
+  cloud_state state_of(const instance_id& instance) const;
+
+  template <class Inspector>
+  friend typename Inspector::result_type inspect(Inspector& f, cloud_view& x) {
+    return f(x.has_listed_, x.known_, x.requests_, x.forgotten_);
+  }
+
+private:
+  struct row {
+    cloud_state state = cloud_state::creating;
+    instance_cause cause = instance_cause::requested;
+    bool removal_asked = false;
+    int32_t missed = 0;
+    group_time since = {};
+    group_time last_seen = {};
+
+    template <class Inspector>
+    friend typename Inspector::result_type inspect(Inspector& f, row& x) {
+      return f(x.state, x.cause, x.removal_asked, x.missed, x.since,
+               x.last_seen);
+    }
+  };
+
+  struct request {
+    group_time made = {};
+    group_time give_up = never;
+    bool answered = false;
+
+    template <class Inspector>
+    friend typename Inspector::result_type inspect(Inspector& f, request& x) {
+      return f(x.made, x.give_up, x.answered);
+    }
+  };
+
+  using rows = std::map<instance_id, row>;
+
+  observation observe(observation::kind what, const rows::value_type& x) const;
+  void see(const listed& x, group_time now, std::vector<observation>& seen);
+  void discover(const listed& x, group_time now,
+                std::vector<observation>& seen);
+  void miss_absent(const std::set<instance_id>& present,
+                   std::vector<observation>& seen);
+
+  bool has_listed_ = false;
+  rows known_;
+  std::deque<request> requests_; ///< oldest first
+  std::set<instance_id> forgotten_;
+};
+
+} // namespace muster

@@ -1,0 +1,186 @@
+#include "actors/instance/instance.hpp"
+
+#include "actors/slot/slot.hpp"
+
+#include <algorithm>
+#include <memory>
+
+namespace muster {
+
+namespace {
+
+using self_t = self_ptr<instance_actor, instance_state>;
+
+/// Carries out what the lifecycle decided.
+struct performer {
+  self_t self;
+  const instance_setup& setup;
+  const instance_life::event& what;
+
+  instance_state& st() const {
+    return self->state;
+  }
+
+  peer me() const {
+    return peer_of(setup.role, self);
+  }
+
+  void operator()(const instance_life::ask_connect_info&) const {
+    self->send(setup.provider, get_connect_info{setup.id, me()});
+  }
+
+  void operator()(const instance_life::start_dial&) const {
+    st().info = std::get<connect_info_found>(what).info;
+    if (st().info.host_key.empty())
+      st().info.host_key = setup.host_key;
+    self->send(setup.dialer, dial{setup.id, st().info,
+                                  setup.options.failure_threshold, me()});
+  }
+
+  void operator()(const instance_life::start_command&) const {
+    self->send(setup.dialer,
+               run_command{setup.id, setup.options.ready_command,
+                           setup.options.command_timeout.count(), me()});
+  }
+
+  void operator()(const instance_life::ask_heartbeat&) const {
+    self->send(setup.provider, heartbeat{setup.id, me()});
+  }
+
+  void operator()(const instance_life::forward_occupy& x) const {
+    const auto* claim = std::get_if<instance_life::claimed>(&what);
+    const auto& request = claim ? claim->what : std::get<occupy>(what);
+    st().holders[request.key] = request.holder;
+    self->send(st().slots[static_cast<size_t>(x.slot)],
+               occupy_slot{request.key, request.holder});
+  }
+
+  void operator()(const instance_life::answer_occupy& x) const {
+    peer slot_peer;
+    if (x.accepted)
+      slot_peer = {setup.role + "/slot:" + std::to_string(x.slot),
+                   caf::actor_cast<caf::actor>(
+                     st().slots[static_cast<size_t>(x.slot)])};
+    st().holders.erase(x.key);
+    self->send(setup.parent,
+               slot_occupied{setup.id, x.key, x.slot, x.accepted, slot_peer,
+                             st().info.internal_address,
+                             st().info.external_address});
+  }
+
+  void operator()(const instance_life::arm_timer& x) const {
+    send_later(self, x.at, instance_timer{x.version});
+  }
+
+  void operator()(const instance_life::tell_ready&) const {
+    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      self->now() - st().running_since);
+    auto fields = setup.log_fields;
+    fields.emplace_back("instance", setup.id.value);
+    fields.emplace_back("took", std::to_string(took.count()) + "ms");
+    log::info("ready", fields);
+  }
+
+  void operator()(const instance_life::tell_status&) const {
+    const auto& life = st().life;
+    self->send(setup.parent,
+               instance_status{setup.id, life.phase, life.slots, life.use_count,
+                               life.failures, life.reason, ++st().version});
+  }
+
+  void operator()(const instance_life::hang_up_connection&) const {
+    self->send(setup.dialer, hang_up{setup.id});
+  }
+
+  void operator()(const instance_life::tell_problem& x) const {
+    auto fields = setup.log_fields;
+    fields.emplace_back("instance", setup.id.value);
+    fields.emplace_back("err", x.text);
+    log::warning("instance is not ready yet, trying again", fields);
+  }
+
+  void operator()(const instance_life::leave& x) const {
+    const auto& reason = st().life.reason;
+    self->quit(x.expected
+                 ? error_of(instance_errc::retired, reason)
+                 : error_of(instance_errc::removed_externally, reason));
+  }
+};
+
+} // namespace
+
+instance_actor::behavior_type instance(self_t self, instance_setup given) {
+  auto setup = std::make_shared<const instance_setup>(std::move(given));
+  auto& st = self->state;
+  st.life = instance_life::initial(setup->options, setup->use_count);
+  auto act = [self, setup](const instance_life::event& what) {
+    auto steps
+      = instance_life::step(self->state.life, setup->options, what,
+                            self->now());
+    for (const auto& step : steps)
+      std::visit(performer{self, *setup, what}, step);
+  };
+  self->monitor(setup->parent);
+  for (int32_t i = 0; i < setup->options.capacity; ++i) {
+    st.slots.push_back(self->spawn(
+      slot, caf::actor_cast<slot_parent_actor>(self), i));
+    st.slot_versions.push_back(0);
+    self->monitor(st.slots.back());
+  }
+  self->set_down_handler(
+    [self, act, up = setup->parent.address()](const caf::down_msg& x) {
+      if (x.source == up) {
+        self->quit(x.reason);
+        return;
+      }
+      const auto& slots = self->state.slots;
+      for (size_t i = 0; i < slots.size(); ++i)
+        if (slots[i].address() == x.source)
+          act(instance_life::slot_lost{static_cast<int32_t>(i)});
+    });
+  for (const auto& x : setup->claims)
+    act(instance_life::claimed{x});
+  return {
+    [self, act](const provider_state& x) {
+      if (x.state == cloud_state::running
+          && self->state.running_since == time_point{})
+        self->state.running_since = self->now();
+      act(x);
+    },
+    [act](const removed_from_cloud& x) { act(x); },
+    [act](const occupy& x) { act(x); },
+    [act](const retire& x) { act(x); },
+    [act](const instance_timer& x) { act(x); },
+    [self, act](const slot_status& x) {
+      auto& versions = self->state.slot_versions;
+      auto index = static_cast<size_t>(x.slot);
+      if (index >= versions.size() || x.version <= versions[index])
+        return;
+      versions[index] = x.version;
+      act(x);
+    },
+    [self, setup](const clean_slot& x) {
+      self->send(setup->dialer,
+                 end_leftovers{setup->id, x.key, peer_of(setup->role, self)});
+    },
+    [act](const connect_info_found& x) { act(x); },
+    [act](const heartbeat_answered& x) { act(x); },
+    [self, act, setup](const dialed& x) {
+      if (!x.why)
+        self->send(setup->journal,
+                   write_instance{setup->group, setup->id,
+                                  self->state.life.use_count, 0, x.host_key});
+      act(x);
+    },
+    [act](const connection_health& x) { act(x); },
+    [act](const command_ended& x) { act(x); },
+    [self](const leftovers_ended& x) {
+      const auto& st = self->state;
+      for (size_t i = 0; i < st.slots.size(); ++i)
+        if (st.life.slots[i].key == x.key)
+          self->send(st.slots[i], slot_cleaned{x.key, x.clean});
+    },
+  };
+}
+
+} // namespace muster

@@ -1,0 +1,430 @@
+#include "actors/job/job.hpp"
+
+#include "actors/trace/trace.hpp"
+#include "config/duration.hpp"
+#include "config/feature_flags.hpp"
+#include "config/version.hpp"
+#include "executors/plan/masking.hpp"
+#include "executors/plan/trace_text.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <fmt/format.h>
+
+namespace muster {
+
+namespace {
+
+using self_t = self_ptr<job_actor, job_state>;
+
+/// The transport's ids of streams are unique in the process. The low half of the
+/// numbers belongs to connections.
+stream_id next_stream_id() {
+  static std::atomic<stream_id> last{stream_id{1} << 62};
+  return ++last;
+}
+
+result<plan_result, job_errc> make_plan(const job_setup& setup, int32_t slot) {
+  plan_facts facts;
+  facts.key = setup.key.value;
+  facts.short_token = short_token(setup.runner->token);
+  facts.manager_host = setup.manager_host;
+  facts.version = version_text;
+  facts.revision = revision_text;
+  facts.os = "linux";
+  facts.arch = "amd64";
+  facts.concurrent_id = setup.concurrent_id;
+  facts.concurrent_project_id = slot;
+  return build_plan(setup.payload, *setup.runner, facts);
+}
+
+struct performer {
+  self_t self;
+  const job_setup& setup;
+  const job_life::event* what;
+
+  job_state& st() const {
+    return self->state;
+  }
+
+  peer me() const {
+    return peer_of(setup.role, self);
+  }
+
+  log::fields fields() const {
+    return {{"job", std::to_string(setup.payload.id)},
+            {"project", std::to_string(setup.payload.project_id)},
+            {"runner", short_token(setup.runner->token)},
+            {"runner_name", setup.runner->name}};
+  }
+
+  void write(trace_source source, const std::string& text) const {
+    st().shelved.log->append(source, setup.edge->unix_us(), text);
+  }
+
+  void body(const std::string& text) const {
+    write(trace_source::manager_body, text);
+  }
+
+  int64_t unix_seconds() const {
+    return setup.edge->unix_us() / 1'000'000;
+  }
+
+  void close_preparing() const {
+    if (std::exchange(st().preparing_shown, false)
+        && setup.payload.trace_sections)
+      body(trace_text::section_end(unix_seconds(), "prepare_executor"));
+  }
+
+  void operator()(const job_life::tell_running&) const {
+    update_job what;
+    what.key = setup.key;
+    what.job = setup.payload.id;
+    what.token = setup.payload.token;
+    what.state = "running";
+    what.asker = me();
+    self->send(setup.coordinator, std::move(what));
+  }
+
+  void operator()(const job_life::ask_slot& x) const {
+    self->send(st().group, acquire{setup.key, setup.acquire_timeout.count(),
+                                   me(), x.renewed});
+  }
+
+  void operator()(const job_life::ask_route& x) const {
+    self->send(setup.dialer, open_stream{instance_id{x.instance}, setup.key,
+                                         x.timeout.count(), me()});
+  }
+
+  void operator()(const job_life::note_slot&) const {
+    st().slot = std::get<acquired>(*what).slot_peer;
+    self->monitor(st().slot.handle);
+  }
+
+  void operator()(const job_life::claim_slot&) const {
+    st().slot = {};
+    self->send(st().group, claim{setup.key, instance_id{st().life.instance},
+                                 st().life.slot, me()});
+  }
+
+  void operator()(const job_life::note_place&) const {
+    const auto& place = std::get<acquired>(*what);
+    self->send(setup.journal,
+               write_job_place{setup.key, place.instance, place.slot});
+    body(trace_text::dialing_instance(place.instance.value,
+                                      place.internal_address,
+                                      place.external_address));
+    auto with = fields();
+    with.emplace_back("instance", place.instance.value);
+    with.emplace_back("slot", std::to_string(place.slot));
+    log::info("Dialing instance", with);
+    plan_for(place.slot);
+  }
+
+  /// The build directory holds the slot's number: two jobs of a project do not
+  /// meet on an instance, and the next one finds the repository there.
+  void plan_for(int32_t slot) const {
+    if (slot == st().planned_slot)
+      return;
+    if (auto made = make_plan(setup, slot)) {
+      st().plan = std::move(*made);
+      st().planned_slot = slot;
+    }
+  }
+
+  void operator()(const job_life::show_connected&) const {
+    const auto& route = std::get<stream_route>(*what);
+    st().connection = route.connection;
+    st().socket_path = route.socket_path;
+    body(trace_text::instance_connected(st().life.instance));
+    close_preparing();
+  }
+
+  void open_wire(uint64_t stream) const {
+    if (const auto* route = std::get_if<stream_route>(what)) {
+      st().connection = route->connection;
+      st().socket_path = route->socket_path;
+    }
+    if (!st().recorder)
+      make_recorder();
+    *st().wire_stream = next_stream_id();
+    auto& wire = *setup.edge->wire;
+    wire.open_stream(st().connection, *st().wire_stream, st().socket_path,
+                     std::make_shared<job_stream>(st().recorder, stream));
+    wire.send(*st().wire_stream, frames::encode(frames::hello{}));
+  }
+
+  void make_recorder() const {
+    std::vector<job_recorder::stage_text> stages;
+    for (const auto& x : st().plan.plan.stages)
+      stages.push_back({x.name, x.heading, x.phase, x.attempts_max,
+                        x.failure_counts});
+    st().recorder = std::make_shared<job_recorder>(
+      st().shelved.log, std::move(stages), setup.payload.trace_sections,
+      setup.edge->unix_us, caf::actor_cast<stream_listener_actor>(self));
+  }
+
+  void operator()(const job_life::send_plan& x) const {
+    open_wire(x.stream);
+    auto plan = st().plan.plan;
+    plan.timeout_ms = x.time_left.count();
+    setup.edge->wire->send(*st().wire_stream,
+                           frames::encode(frames::run{std::move(plan)}));
+  }
+
+  void operator()(const job_life::attach_stream& x) const {
+    open_wire(x.stream);
+    setup.edge->wire->send(
+      *st().wire_stream,
+      frames::encode(frames::attach{setup.key.value, x.record}));
+  }
+
+  void operator()(const job_life::send_cancel& x) const {
+    setup.edge->wire->send(
+      *st().wire_stream,
+      frames::encode(frames::cancel{setup.key.value, x.mode}));
+  }
+
+  void operator()(const job_life::drop_stream&) const {
+    setup.edge->wire->close_stream(*st().wire_stream);
+  }
+
+  void operator()(const job_life::vacate&) const {
+    if (!st().slot.handle) { // claimed, and not answered yet
+      self->send(st().group, unreserve{setup.key});
+      return;
+    }
+    self->demonitor(st().slot.handle.address());
+    self->send(as<slot_actor>(st().slot), vacate_slot{setup.key});
+  }
+
+  void operator()(const job_life::give_back&) const {
+    self->send(st().group, unreserve{setup.key});
+  }
+
+  void operator()(const job_life::show_warning& x) const {
+    body(trace_text::warning(x.text));
+  }
+
+  void operator()(const job_life::arm_timer& x) const {
+    send_later(self, x.at, job_timer{x.version});
+  }
+
+  std::string wire_reason() const {
+    const auto& how = st().life.result;
+    return how.success ? ""
+                       : job_life::reason_on_wire(how.reason,
+                                                  setup.payload.failure_reasons);
+  }
+
+  void operator()(const job_life::finish_trace&) const {
+    const auto& how = st().life.result;
+    close_preparing();
+    std::string line = trace_text::job_succeeded();
+    if (!how.success)
+      line = how.reason == job_errc::runner_system_failure
+               ? trace_text::job_failed_by_system(how.text)
+               : trace_text::job_failed(how.text);
+    write(trace_source::manager_final, line);
+    st().shelved.log->finish(setup.edge->unix_us());
+    self->send(setup.journal, write_job_result{setup.key, how.success,
+                                               how.exit_code, wire_reason()});
+    self->send(st().trace, finish{how.success ? "success" : "failed",
+                                  wire_reason(), how.exit_code});
+    log_result();
+  }
+
+  void log_result() const {
+    const auto& how = st().life.result;
+    auto with = fields();
+    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      self->now() - st().began);
+    with.emplace_back("duration_s",
+                      fmt::format("{:.3f}",
+                                  static_cast<double>(took.count()) / 1000));
+    if (!st().life.instance.empty())
+      with.emplace_back("instance", st().life.instance);
+    if (how.success) {
+      log::info("Job succeeded", with);
+      return;
+    }
+    with.emplace_back("failure_reason", to_string(how.reason));
+    if (how.exit_code != 0)
+      with.emplace_back("exit_code", std::to_string(how.exit_code));
+    log::warning(how.reason == job_errc::runner_system_failure
+                   ? "Job failed (system failure): " + how.text
+                   : "Job failed: " + how.text,
+                 with);
+  }
+
+  void operator()(const job_life::leave& x) const {
+    if (!x.confirmed) {
+      auto with = fields();
+      with.emplace_back("err", x.text);
+      log::error("the job's result could not be given to GitLab; it stays in "
+                 "the journal",
+                 with);
+    } else {
+      self->send(setup.journal, forget_job{setup.key});
+    }
+    const auto& how = st().life.result;
+    self->send(setup.parent, job_ended{setup.key, setup.payload.id, how.success,
+                                       wire_reason()});
+    self->quit();
+  }
+};
+
+variable_lookup lookup_in(const job_variables& variables) {
+  return [&variables](std::string_view name) { return variables.find(name); };
+}
+
+trace_settings settings_of(const job_setup& setup, const plan_result& plan) {
+  trace_settings out;
+  for (const auto& x : plan.mask_phrases)
+    out.masked.emplace_back(x);
+  out.masked.push_back(setup.payload.token);
+  out.job_token_prefixes = setup.payload.token_mask_prefixes;
+  auto lookup = lookup_in(plan.variables);
+  out.mask_all_default_tokens
+    = flag_value(*setup.runner, lookup, "FF_MASK_ALL_DEFAULT_TOKENS");
+  out.timestamps = flag_value(*setup.runner, lookup, "FF_TIMESTAMPS");
+  out.limit_bytes = setup.runner->output_limit_bytes;
+  out.temp_dir = setup.edge->temp_dir;
+  return out;
+}
+
+/// Lets the log wake its sender, and the transport when there is room again.
+trace_hooks hooks_of(const job_setup& setup, const trace_actor& to,
+                     const std::shared_ptr<std::atomic<uint64_t>>& stream) {
+  trace_hooks out;
+  out.grew = [to] { caf::anon_send(to, trace_grew{false}); };
+  out.pressed = [to] { caf::anon_send(to, trace_grew{true}); };
+  out.room = [wire = setup.edge->wire, stream] { wire->resume(*stream); };
+  return out;
+}
+
+bool wants_debug_trace(const job_setup& setup, const job_variables& variables) {
+  auto on = [&](const char* name) {
+    return parse_bool(variables.value(name)).value_or(false);
+  };
+  return !setup.runner->debug_trace_disabled
+         && (on("CI_DEBUG_TRACE") || on("CI_DEBUG_SERVICES"));
+}
+
+/// What stands in the log before the first stage.
+void write_header(const performer& p) {
+  const auto& setup = p.setup;
+  trace_text::header_facts facts;
+  facts.version = version_text;
+  facts.revision = revision_text;
+  facts.runner_name = setup.runner->name;
+  facts.short_token = short_token(setup.runner->token);
+  facts.system_id = setup.system_id;
+  facts.changed_flags = changed_flags_text(
+    *setup.runner, lookup_in(p.st().plan.variables));
+  p.write(trace_source::manager_header, trace_text::header(facts));
+  std::string lines;
+  for (const auto& x : p.st().plan.warnings)
+    lines += (lines.empty() ? "" : "\n") + x;
+  if (!lines.empty())
+    p.body(trace_text::warning(lines));
+  p.st().preparing_shown = true;
+  if (setup.payload.trace_sections)
+    p.body(trace_text::section_start(p.unix_seconds(), "prepare_executor"));
+  p.body(trace_text::prepare_executor_heading("instance"));
+  p.body(trace_text::preparing_instance());
+}
+
+void set_options(job_life::options& out, const job_setup& setup) {
+  out.job_timeout = job_timeout(setup.payload);
+  out.job_timeout_text = format_duration(out.job_timeout);
+  out.acquire_timeout = setup.acquire_timeout;
+  out.acquire_timeout_text = format_duration(setup.acquire_timeout);
+}
+
+trace_actor start_trace(self_t self, const job_setup& setup) {
+  trace_setup with;
+  with.role = setup.role + "/trace";
+  with.key = setup.key;
+  with.job = setup.payload.id;
+  with.token = setup.payload.token;
+  with.debug_trace = wants_debug_trace(setup, self->state.plan.variables);
+  with.settings.final_tries = setup.runner->final_update_retry_limit;
+  with.settings.final_span
+    = trace_flow::final_span(setup.runner->final_update_retry_limit);
+  with.parent = caf::actor_cast<trace_parent_actor>(self);
+  with.coordinator = setup.coordinator;
+  return self->spawn(trace, std::move(with));
+}
+
+} // namespace
+
+job_actor::behavior_type job(self_t self, job_setup given) {
+  auto setup = std::make_shared<const job_setup>(std::move(given));
+  auto& st = self->state;
+  st.began = self->now();
+  st.group = setup->group;
+  set_options(st.options, *setup);
+  auto made = make_plan(*setup, 0);
+  if (made)
+    st.plan = std::move(*made);
+  else
+    st.plan.mask_phrases = mask_phrases(setup->payload.variables);
+  st.trace = start_trace(self, *setup);
+  self->monitor(setup->parent);
+  self->monitor(st.trace);
+  st.shelved.shelf = setup->edge->traces;
+  st.shelved.key = setup->key;
+  st.shelved.log
+    = std::make_shared<trace_buffer>(settings_of(*setup, st.plan),
+                                     hooks_of(*setup, st.trace, st.wire_stream));
+  setup->edge->traces->put(setup->key, st.shelved.log);
+  auto act = [self, setup](const job_life::event& what) {
+    auto& life = self->state.life;
+    for (const auto& step :
+         job_life::step(life, self->state.options, what, self->now()))
+      std::visit(performer{self, *setup, &what}, step);
+  };
+  self->set_down_handler([self, setup, act](const caf::down_msg& x) {
+    if (x.source == setup->parent.address())
+      self->quit(x.reason);
+    else if (x.source == self->state.trace.address())
+      act(job_life::trace_gone{text_of(x.reason)});
+    else if (self->state.slot.handle
+             && x.source == self->state.slot.handle.address()) {
+      if (is(x.reason, instance_errc::removed_externally)
+          || is(x.reason, instance_errc::retired))
+        act(job_life::slot_gone{text_of(x.reason)});
+      else
+        act(job_life::slot_orphaned{});
+    }
+  });
+  write_header(performer{self, *setup, nullptr});
+  if (made)
+    act(job_life::started{});
+  else
+    act(job_life::plan_failed{{false, made.error().code,
+                               setup->payload.refusal.empty() ? 0 : 3,
+                               made.error().text}});
+  return {
+    [act](const plan_accepted& x) { act(x); },
+    [act](const plan_ended& x) { act(x); },
+    [act](const stream_lost& x) { act(x); },
+    [act](const cancel_job& x) { act(x); },
+    [self, act](const group_changed& x) {
+      self->state.group = as<slot_source_actor>(x.group);
+      act(job_life::group_replaced{});
+    },
+    [self](const coordinator_changed& x) {
+      self->send(self->state.trace, x);
+    },
+    [act](const job_timer& x) { act(x); },
+    [act](const acquired& x) { act(x); },
+    [act](const stream_route& x) { act(x); },
+    [act](const update_result& x) { act(x); },
+    [act](const trace_flushed& x) { act(x); },
+    [act](const job_ordered& x) { act(x); },
+  };
+}
+
+} // namespace muster

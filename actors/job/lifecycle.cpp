@@ -1,0 +1,340 @@
+#include "actors/job/lifecycle.hpp"
+
+#include "messages/errors.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace muster::job_life {
+
+namespace {
+
+using actions = std::vector<action>;
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+/// GitLab's answer to the acceptance is waited for at most so long: an outage
+/// there does not stop a job.
+constexpr auto accept_timeout = 10s;
+/// For a first connection: the slot is on a ready instance, so it should be up.
+constexpr auto route_timeout = 2min;
+/// A helper that does not end a cancelled or overdue job is given up after this
+/// (reference/job-stages, section 3).
+constexpr auto unwind_timeout = 5min;
+
+bool is_unwanted(const answer_info& x) {
+  return x.status == 404 || x.status == 403 || x.job_status == "canceled"
+         || x.job_status == "failed";
+}
+
+verdict canceled() {
+  return {false, job_errc::job_canceled, 0, "canceled"};
+}
+
+verdict system_failure(std::string text) {
+  return {false, job_errc::runner_system_failure, 0, std::move(text)};
+}
+
+struct stepper {
+  state& st;
+  const options& opts;
+  time_point now;
+
+  bool over() const {
+    return st.at >= phase::finishing;
+  }
+
+  verdict job_timed_out() const {
+    return {false, job_errc::job_execution_timeout, 0,
+            "execution took longer than " + opts.job_timeout_text
+              + " seconds"};
+  }
+
+  action arm(time_point at) {
+    st.give_up = std::min(at, st.job_ends + unwind_timeout);
+    return arm_timer{st.give_up, ++st.timer};
+  }
+
+  /// Decides the result: the slot is given back at once, GitLab is told then.
+  actions end(verdict how) {
+    st.result = std::move(how);
+    st.at = phase::finishing;
+    ++st.timer;
+    actions out;
+    if (st.stream_open)
+      out.emplace_back(drop_stream{});
+    st.stream_open = false;
+    if (st.slot_held)
+      out.emplace_back(vacate{});
+    else
+      out.emplace_back(give_back{});
+    st.slot_held = false;
+    if (st.dropped) {
+      st.at = phase::done;
+      out.emplace_back(leave{true, "GitLab does not want the job any more"});
+    } else {
+      out.emplace_back(finish_trace{});
+    }
+    return out;
+  }
+
+  actions operator()(const started&) {
+    st.job_ends = now + opts.job_timeout;
+    return {tell_running{}, ask_slot{},
+            arm(now + opts.acquire_timeout + 5s)};
+  }
+
+  actions operator()(const plan_failed& x) {
+    return over() ? actions{} : end(x.how);
+  }
+
+  actions operator()(const update_result& x) {
+    if (st.accepted || over())
+      return {};
+    st.accepted = true;
+    if (is_unwanted(x.info)) {
+      st.dropped = true;
+      return st.plan_sent ? cancel(cancel_mode::now, canceled())
+                          : end(canceled());
+    }
+    if (x.info.job_status == "canceling")
+      return (*this)(job_ordered{job_order::canceling});
+    return st.at == phase::accepting ? open() : actions{};
+  }
+
+  actions operator()(const acquired& x) {
+    if (st.slot_held && !over() && !x.why && x.instance.value == st.instance)
+      return {note_slot{}}; // the answer to a claim
+    if (st.at != phase::acquiring)
+      return {};
+    if (x.why) {
+      auto text = is(x.why, capacity_errc::acquire_timed_out)
+                    ? "unable to acquire instance within the configured "
+                      "timeout of "
+                        + opts.acquire_timeout_text
+                        + ": context deadline exceeded"
+                    : "unable to acquire instance: " + text_of(x.why);
+      return end(system_failure(std::move(text)));
+    }
+    st.slot_held = true;
+    st.instance = x.instance.value;
+    st.slot = x.slot;
+    st.at = phase::routing;
+    return {note_slot{}, note_place{}, ask_route{st.instance, route_timeout},
+            arm(now + route_timeout + 5s)};
+  }
+
+  actions operator()(const stream_route& x) {
+    if (st.at == phase::running && !st.stream_open)
+      return reattach(x);
+    if (st.at != phase::routing && st.at != phase::sending)
+      return {};
+    if (x.why)
+      return end(system_failure(text_of(x.why)));
+    actions out;
+    if (st.at == phase::routing)
+      out.emplace_back(show_connected{});
+    st.at = phase::accepting;
+    if (!st.accepted) {
+      out.emplace_back(arm(now + accept_timeout));
+      return out;
+    }
+    auto more = open();
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  }
+
+  actions reattach(const stream_route& x) {
+    if (x.why)
+      return end(system_failure("the connection to instance " + st.instance
+                                + " was lost and did not come back: "
+                                + text_of(x.why)));
+    st.stream_open = true;
+    return {attach_stream{++st.stream, st.next_record},
+            arm(st.job_ends + unwind_timeout)};
+  }
+
+  actions open() {
+    st.at = phase::sending;
+    st.plan_sent = true;
+    st.stream_open = true;
+    auto left = std::max<time_point::duration>(st.job_ends - now, 1ms);
+    return {send_plan{++st.stream, std::chrono::ceil<milliseconds>(left)},
+            arm(now + route_timeout)};
+  }
+
+  actions operator()(const plan_accepted& x) {
+    if (x.stream != st.stream || over())
+      return {};
+    st.at = phase::running;
+    return {arm(st.ending ? now + unwind_timeout
+                          : st.job_ends + unwind_timeout)};
+  }
+
+  actions operator()(const stream_lost& x) {
+    if (x.stream != st.stream || over() || !st.plan_sent)
+      return {};
+    st.stream_open = false;
+    st.next_record = x.next_record;
+    if (x.refused)
+      return end(system_failure("muster-helper on instance " + st.instance
+                                + " lost the job: " + text_of(x.why)));
+    // The job goes on there; this manager looks for the way back.
+    return {ask_route{st.instance, opts.acquire_timeout},
+            arm(now + opts.acquire_timeout + 5s)};
+  }
+
+  actions operator()(const plan_ended& x) {
+    if (x.stream != st.stream || over())
+      return {};
+    st.stream_open = true; // to be dropped in order
+    return end(verdict_of(x));
+  }
+
+  verdict verdict_of(const plan_ended& x) const {
+    switch (x.outcome) {
+      case plan_outcome::success:
+        return {true, {}, 0, ""};
+      case plan_outcome::failed:
+        return {false, job_errc::script_failure, x.exit_code,
+                fmt::format("run exit (exit code: {0}): Process exited with "
+                            "status {0}",
+                            x.exit_code)};
+      case plan_outcome::timed_out:
+        if (!x.stage.empty() && !x.text.empty())
+          return {false, job_errc::job_execution_timeout, 0, x.text};
+        return job_timed_out();
+      case plan_outcome::canceled:
+        return st.ending ? st.cancel_verdict : canceled();
+      case plan_outcome::broken:
+        break;
+    }
+    return system_failure("instance " + st.instance + ": " + x.text);
+  }
+
+  actions cancel(cancel_mode mode, const verdict& how) {
+    if (over())
+      return {};
+    if (!st.plan_sent)
+      return end(how);
+    st.cancel_verdict = how;
+    auto first = !st.ending;
+    st.ending = true;
+    if (!first && mode == cancel_mode::graceful)
+      return {};
+    return {send_cancel{mode}, arm(now + unwind_timeout)};
+  }
+
+  actions operator()(const cancel_job& x) {
+    verdict how = canceled();
+    if (x.reason != cancel_reason::canceled)
+      how = {false, job_errc::runner_interrupted, 0,
+             x.reason == cancel_reason::interrupted_by_term
+               ? "aborted: terminated"
+               : "aborted: interrupt"};
+    return cancel(x.graceful ? cancel_mode::graceful : cancel_mode::now, how);
+  }
+
+  actions operator()(const job_ordered& x) {
+    if (x.what == job_order::canceling)
+      return cancel(cancel_mode::graceful, canceled());
+    return cancel(cancel_mode::now, canceled());
+  }
+
+  actions operator()(const slot_gone& x) {
+    if (over() || !st.slot_held)
+      return {};
+    st.slot_held = false;
+    return end(system_failure("instance " + st.instance
+                              + " was lost: " + x.reason));
+  }
+
+  actions operator()(const slot_orphaned&) {
+    if (over() || !st.slot_held)
+      return {};
+    return {claim_slot{}};
+  }
+
+  actions operator()(const group_replaced&) {
+    if (st.at == phase::acquiring)
+      return {ask_slot{true}};
+    return (*this)(slot_orphaned{});
+  }
+
+  actions operator()(const trace_gone& x) {
+    if (st.at == phase::done)
+      return {};
+    // Output would be lost in silence.
+    actions out;
+    if (!over())
+      out = end(system_failure("the job's log failed: " + x.reason));
+    std::erase_if(out, [](const action& a) {
+      return std::holds_alternative<finish_trace>(a);
+    });
+    st.at = phase::done;
+    out.emplace_back(leave{false, "the job's log failed: " + x.reason});
+    return out;
+  }
+
+  actions operator()(const job_timer& x) {
+    if (x.version != st.timer || over())
+      return {};
+    if (st.at == phase::accepting) { // GitLab does not answer: run it
+      st.accepted = true;
+      return open();
+    }
+    if (st.ending)
+      return end(st.cancel_verdict);
+    if (now >= st.job_ends)
+      return end(job_timed_out());
+    return end(system_failure(waited_in_vain()));
+  }
+
+  std::string waited_in_vain() const {
+    switch (st.at) {
+      case phase::acquiring:
+        return "unable to acquire instance within the configured timeout of "
+               + opts.acquire_timeout_text + ": the group did not answer";
+      case phase::routing:
+        return "no connection to instance " + st.instance + " within 2m0s";
+      case phase::sending:
+        return "muster-helper on instance " + st.instance
+               + " did not take the job within 2m0s";
+      default:
+        return "instance " + st.instance + " could not be reached again";
+    }
+  }
+
+  actions operator()(const trace_flushed& x) {
+    if (st.at != phase::finishing)
+      return {};
+    st.at = phase::done;
+    return {leave{x.confirmed, x.text}};
+  }
+};
+
+} // namespace
+
+std::vector<action> step(state& st, const options& opts, const event& what,
+                         time_point now) {
+  if (st.at == phase::done)
+    return {};
+  return std::visit(stepper{st, opts, now}, what);
+}
+
+std::string reason_on_wire(job_errc reason,
+                           const std::vector<std::string>& supported) {
+  auto name = to_string(reason);
+  if (reason == job_errc::script_failure
+      || reason == job_errc::runner_system_failure
+      || reason == job_errc::job_execution_timeout)
+    return name;
+  if (reason == job_errc::configuration_error)
+    name = "runner_configuration_error";
+  if (std::find(supported.begin(), supported.end(), name) != supported.end())
+    return name;
+  return reason == job_errc::configuration_error ? "script_failure"
+                                                 : "unknown_failure";
+}
+
+} // namespace muster::job_life

@@ -1,0 +1,184 @@
+#include "actors/job/recorder.hpp"
+
+#include "executors/plan/trace_text.hpp"
+#include "messages/errors.hpp"
+
+#include <caf/all.hpp>
+#include <utility>
+
+namespace muster {
+
+job_recorder::job_recorder(std::shared_ptr<trace_buffer> log,
+                           std::vector<stage_text> stages, bool sections,
+                           std::function<int64_t()> unix_us,
+                           stream_listener_actor to)
+  : log_(std::move(log)), stages_(std::move(stages)), sections_(sections),
+    unix_us_(std::move(unix_us)), to_(std::move(to)) {
+}
+
+void job_recorder::begin_stream(uint64_t number) {
+  if (number > newest_)
+    stream_ = newest_ = number;
+}
+
+bool job_recorder::take(uint64_t stream, const frames::frame& x) {
+  if (stream != stream_ || ended_)
+    return false;
+  if (std::holds_alternative<frames::accepted>(x)) {
+    if (base_us_ == 0)
+      base_us_ = unix_us_();
+    caf::anon_send(to_, plan_accepted{stream});
+  } else if (const auto* no = std::get_if<frames::refused>(&x)) {
+    lost(no->code == helper_errc::unknown_key
+           || no->code == helper_errc::version_refused,
+         error_of(no->code, no->text));
+    return false;
+  } else if (const auto* begun = std::get_if<frames::stage_begun>(&x)) {
+    if (is_next(begun->record))
+      stage_begun(*begun);
+  } else if (const auto* out = std::get_if<frames::output>(&x)) {
+    if (is_next(out->record))
+      log_->append(out->stream == frames::output_stream::err
+                     ? trace_source::job_err
+                     : trace_source::job_out,
+                   at(out->time_us), out->bytes);
+  } else if (const auto* done = std::get_if<frames::stage_ended>(&x)) {
+    if (is_next(done->record))
+      stage_ended(*done);
+  } else if (const auto* end = std::get_if<frames::job_ended>(&x)) {
+    if (is_next(end->record))
+      job_ended(*end);
+  }
+  return fits_;
+}
+
+bool job_recorder::is_next(uint64_t record) {
+  if (record > next_record_) {
+    fits_ = false; // a hole: ask for the records again from where we are
+    lost(false, error_of(helper_errc::bad_frame,
+                         "records of the job are missing in its stream"));
+    return false;
+  }
+  if (record < next_record_)
+    return false; // seen before
+  ++next_record_;
+  return true;
+}
+
+int64_t job_recorder::at(int64_t time_us) const {
+  return base_us_ + time_us;
+}
+
+void job_recorder::body(int64_t time_us, const std::string& text) {
+  log_->append(trace_source::manager_body, at(time_us), text);
+}
+
+void job_recorder::stage_begun(const frames::stage_begun& x) {
+  if (x.stage >= stages_.size())
+    return;
+  const auto& stage = stages_[x.stage];
+  if (x.attempt > 1) {
+    body(x.time_us, trace_text::retrying());
+    return;
+  }
+  if (sections_)
+    body(x.time_us,
+         trace_text::section_start(at(x.time_us) / 1'000'000, stage.name));
+  body(x.time_us, trace_text::heading(stage.heading));
+}
+
+void job_recorder::stage_ended(const frames::stage_ended& x) {
+  log_->end_stage(at(x.time_us));
+  if (x.stage >= stages_.size())
+    return;
+  const auto& stage = stages_[x.stage];
+  auto again = x.outcome == plan_outcome::failed
+               && x.attempt < static_cast<uint32_t>(stage.attempts_max);
+  if (sections_ && !again)
+    body(x.time_us,
+         trace_text::section_end(at(x.time_us) / 1'000'000, stage.name));
+  if (!again)
+    explain(stage, x);
+}
+
+void job_recorder::explain(const stage_text& stage,
+                           const frames::stage_ended& x) {
+  if (x.outcome == plan_outcome::timed_out)
+    body(x.time_us, trace_text::stage_out_of_time(stage.name));
+  else if (x.outcome == plan_outcome::canceled
+           && stage.phase == stage_phase::step)
+    body(x.time_us, trace_text::canceled_externally());
+  if (stage.phase == stage_phase::after && !stage.failure_counts
+      && x.outcome == plan_outcome::failed)
+    body(x.time_us, trace_text::after_script_failed(
+                      trace_text::script_exited(x.exit_code)));
+}
+
+void job_recorder::job_ended(const frames::job_ended& x) {
+  ended_ = true;
+  plan_ended message{stream_, x.outcome,       "",
+                     x.exit_code, x.dropped_bytes, x.text};
+  if (x.stage < stages_.size())
+    message.stage = stages_[x.stage].name;
+  caf::anon_send(to_, std::move(message));
+}
+
+void job_recorder::stream_closed(uint64_t stream,
+                                 const connection_failure& why) {
+  if (stream == stream_ && !ended_)
+    lost(false, error_of(why));
+}
+
+void job_recorder::broken(uint64_t stream, const failure<helper_errc>& why) {
+  if (stream == stream_ && !ended_)
+    lost(false, error_of(why));
+}
+
+void job_recorder::lost(bool refused, caf::error why) {
+  auto stream = std::exchange(stream_, 0);
+  fits_ = true;
+  caf::anon_send(to_,
+                 stream_lost{stream, next_record_, refused, std::move(why)});
+}
+
+job_stream::job_stream(std::shared_ptr<job_recorder> to, uint64_t number)
+  : to_(std::move(to)), number_(number) {
+}
+
+void job_stream::opened() {
+  to_->begin_stream(number_);
+}
+
+size_t job_stream::wanted() {
+  return dead_ ? 64 << 10 : to_->wanted();
+}
+
+void job_stream::data(std::string_view bytes) {
+  if (dead_)
+    return;
+  decoder_.feed(bytes);
+  for (;;) {
+    auto next = decoder_.next();
+    if (!next) {
+      dead_ = true;
+      to_->broken(number_, next.error());
+      return;
+    }
+    if (!*next)
+      return;
+    if (!to_->take(number_, **next)) {
+      dead_ = true;
+      return;
+    }
+  }
+}
+
+void job_stream::closed(const connection_failure& why) {
+  if (!dead_) {
+    dead_ = true;
+    to_->begin_stream(number_); // a stream that never opened ends here too
+    to_->stream_closed(number_, why);
+  }
+}
+
+} // namespace muster

@@ -1,0 +1,90 @@
+#pragma once
+
+#include "actors/trace/trace_buffer.hpp"
+#include "executors/helper/frames.hpp"
+#include "executors/plan/plan.hpp"
+#include "executors/transport.hpp"
+#include "messages/job.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+/// Turns the records of a job, as they come from its helper, into its log and
+/// into messages to its actor. Lives as long as the job, over all streams to it;
+/// used from the transport's thread only. No record is taken twice, none left
+/// out.
+class job_recorder {
+public:
+  /// A stage, as the log shows it.
+  struct stage_text {
+    std::string name;
+    std::string heading;
+    stage_phase phase = stage_phase::step;
+    int32_t attempts_max = 1;
+    bool failure_counts = true;
+  };
+
+  job_recorder(std::shared_ptr<trace_buffer> log, std::vector<stage_text> stages,
+               bool sections, std::function<int64_t()> unix_us,
+               stream_listener_actor to);
+
+  /// The stream that is listened to from now on, unless a newer one is there.
+  void begin_stream(uint64_t number);
+
+  /// Returns false if the stream must be closed: what came is not the protocol.
+  bool take(uint64_t stream, const frames::frame& x);
+
+  void stream_closed(uint64_t stream, const connection_failure& why);
+
+  void broken(uint64_t stream, const failure<helper_errc>& why);
+
+  size_t wanted() const {
+    return log_->wanted();
+  }
+
+private:
+  bool is_next(uint64_t record);
+  int64_t at(int64_t time_us) const;
+  void stage_begun(const frames::stage_begun& x);
+  void stage_ended(const frames::stage_ended& x);
+  void explain(const stage_text& stage, const frames::stage_ended& x);
+  void job_ended(const frames::job_ended& x);
+  void body(int64_t time_us, const std::string& text);
+  void lost(bool refused, caf::error why);
+
+  std::shared_ptr<trace_buffer> log_;
+  std::vector<stage_text> stages_;
+  bool sections_;
+  std::function<int64_t()> unix_us_;
+  stream_listener_actor to_;
+  int64_t base_us_ = 0; ///< Unix time at which the helper took the plan
+  uint64_t next_record_ = 0;
+  uint64_t stream_ = 0;  ///< in force; 0: none
+  uint64_t newest_ = 0;  ///< that was ever in force
+  bool ended_ = false;   ///< the job's last record was taken
+  bool fits_ = true;     ///< the records come without a gap
+};
+
+/// One stream to the helper.
+class job_stream : public stream_sink {
+public:
+  job_stream(std::shared_ptr<job_recorder> to, uint64_t number);
+
+  void opened() override;
+  size_t wanted() override;
+  void data(std::string_view bytes) override;
+  void closed(const connection_failure& why) override;
+
+private:
+  std::shared_ptr<job_recorder> to_;
+  uint64_t number_;
+  frames::decoder decoder_;
+  bool dead_ = false;
+};
+
+} // namespace muster

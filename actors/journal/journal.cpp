@@ -1,0 +1,159 @@
+#include "actors/journal/journal.hpp"
+
+#include "actors/traced.hpp"
+#include "config/log.hpp"
+#include "messages/type_ids.hpp"
+
+#include <caf/binary_deserializer.hpp>
+#include <caf/binary_serializer.hpp>
+#include <set>
+
+namespace muster {
+
+namespace {
+
+using self_t = journal_actor::stateful_pointer<journal_state>;
+
+secret bytes_of(caf::actor_system& sys, const job_payload& x) {
+  std::vector<char> buffer;
+  caf::binary_serializer out{sys, buffer};
+  if (auto err = out(const_cast<job_payload&>(x)))
+    return {};
+  return secret{std::string{buffer.begin(), buffer.end()}};
+}
+
+/// A payload that cannot be read any more is an empty one: then GitLab cannot
+/// be told, and its own time-out ends the job.
+job_payload payload_of(caf::actor_system& sys, const secret& bytes) {
+  job_payload out;
+  const auto& raw = bytes.reveal();
+  caf::binary_deserializer in{sys, raw.data(), raw.size()};
+  if (auto err = in(out))
+    return {};
+  return out;
+}
+
+struct driver {
+  self_t self;
+  std::shared_ptr<journal_store> store;
+
+  /// Said once, until writing works again.
+  void note(const result<void, journal_errc>& done, const char* what) const {
+    auto& failing = self->state.failing;
+    if (!done && !failing)
+      log::error(std::string{"the journal cannot be written: "} + what,
+                 {{"err", done.error().text}});
+    failing = !done;
+  }
+
+  void on(const write_job& x) const {
+    journal_job row;
+    row.key = x.key;
+    row.job = x.payload.id;
+    row.runner = x.runner;
+    row.payload = bytes_of(self->system(), x.payload);
+    row.state = "accepted";
+    auto done = store->put_job(row);
+    job_written answer{x.key, {}};
+    if (!done)
+      answer.why = error_of(done.error());
+    self->send(as<journal_asker_actor>(x.asker), std::move(answer));
+  }
+
+  void on(const write_job_result& x) const {
+    note(
+      store->put_job_result(x.key, {x.success, x.exit_code, x.failure_reason}),
+      "a job's result; it is told to GitLab all the same");
+  }
+
+  void on(const write_instance& x) const {
+    journal_instance row;
+    row.group = x.group;
+    row.instance = x.instance;
+    row.use_count = x.use_count;
+    row.last_use_ms = x.last_use_ms;
+    row.host_key = x.host_key;
+    note(store->put_instance(row), "an instance");
+  }
+
+  void on(const read_instances& x) const {
+    known_instances answer{x.group, {}, {}};
+    auto rows = store->instances_of(x.group);
+    auto jobs = store->all_jobs();
+    if (!rows || !jobs) {
+      answer.why = error_of(rows ? jobs.error() : rows.error());
+    } else {
+      std::set<instance_id> with_jobs;
+      for (const auto& job : *jobs)
+        if (!job.outcome)
+          with_jobs.insert(job.instance);
+      for (const auto& row : *rows)
+        answer.instances.push_back({row.instance, row.use_count,
+                                    row.last_use_ms, row.host_key,
+                                    with_jobs.count(row.instance) > 0});
+    }
+    self->send(as<instances_asker_actor>(x.asker), std::move(answer));
+  }
+
+  void on(const read_jobs& x) const {
+    left_jobs answer;
+    auto rows = store->jobs_of(x.runner);
+    if (!rows) {
+      answer.why = error_of(rows.error());
+    } else {
+      for (const auto& row : *rows)
+        answer.jobs.push_back(left(row));
+    }
+    self->send(as<journal_asker_actor>(x.asker), std::move(answer));
+  }
+
+  left_job left(const journal_job& row) const {
+    left_job out;
+    out.key = row.key;
+    out.job = row.job;
+    out.token = payload_of(self->system(), row.payload).token;
+    out.has_result = row.outcome.has_value();
+    if (row.outcome) {
+      out.success = row.outcome->success;
+      out.exit_code = row.outcome->exit_code;
+      out.failure_reason = row.outcome->failure_reason;
+    }
+    return out;
+  }
+};
+
+} // namespace
+
+start_journal_actor journal_starter(std::shared_ptr<journal_store> store) {
+  return [store](caf::local_actor* from, const caf::actor_addr& parent) {
+    return from->spawn<caf::detached>(journal, parent, store);
+  };
+}
+
+journal_actor::behavior_type journal(self_t self, const caf::actor_addr& parent,
+                                     std::shared_ptr<journal_store> store) {
+  driver d{self, std::move(store)};
+  self->monitor(parent);
+  self->set_down_handler(
+    [self](const caf::down_msg& x) { self->quit(x.reason); });
+  return {
+    [d](const write_job& x) { d.on(x); },
+    [d](const write_job_place& x) {
+      d.note(d.store->update_job_place(x.key, x.instance, x.slot),
+             "where a job runs");
+    },
+    [d](const write_job_result& x) { d.on(x); },
+    [d](const forget_job& x) {
+      d.note(d.store->remove_job(x.key), "that a job is over");
+    },
+    [d](const write_instance& x) { d.on(x); },
+    [d](const forget_instance& x) {
+      d.note(d.store->remove_instance(x.group, x.instance),
+             "that an instance is gone");
+    },
+    [d](const read_instances& x) { d.on(x); },
+    [d](const read_jobs& x) { d.on(x); },
+  };
+}
+
+} // namespace muster

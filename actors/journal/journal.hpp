@@ -1,0 +1,31 @@
+#pragma once
+
+#include "actors/journal/store.hpp"
+#include "messages/journal.hpp"
+
+#include <caf/all.hpp>
+#include <functional>
+#include <memory>
+
+namespace muster {
+
+struct journal_state {
+  bool failing = false; ///< said so already
+  const char* name = "journal";
+};
+
+/// Starts the journal for a manager.
+using start_journal_actor = std::function<journal_actor(
+  caf::local_actor* from, const caf::actor_addr& parent)>;
+
+/// Returns what starts a journal over this store.
+start_journal_actor journal_starter(std::shared_ptr<journal_store> store);
+
+/// An edge: what must outlive the process, on disk. Spawned detached by the
+/// manager, which it monitors. Its death ends the manager: no job may be taken
+/// that is not written down.
+journal_actor::behavior_type
+journal(journal_actor::stateful_pointer<journal_state> self,
+        const caf::actor_addr& parent, std::shared_ptr<journal_store> store);
+
+} // namespace muster

@@ -1,0 +1,372 @@
+#include "actors/journal/store.hpp"
+
+#include "actors/journal/state_folder.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <utility>
+
+namespace muster {
+
+namespace {
+
+/// `PRAGMA application_id`: "mstr". Says that the file is a journal of ours.
+constexpr int64_t application_id = 0x6d737472;
+
+constexpr const char* schema = R"(
+BEGIN IMMEDIATE;
+CREATE TABLE jobs (
+  number INTEGER PRIMARY KEY,
+  key TEXT NOT NULL UNIQUE,
+  job INTEGER NOT NULL,
+  runner TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  instance TEXT NOT NULL,
+  slot INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  has_outcome INTEGER NOT NULL,
+  success INTEGER NOT NULL,
+  exit_code INTEGER NOT NULL,
+  failure_reason TEXT NOT NULL,
+  trace_acknowledged INTEGER NOT NULL,
+  manager_lines BLOB NOT NULL
+);
+CREATE TABLE instances (
+  group_id TEXT NOT NULL,
+  instance TEXT NOT NULL,
+  use_count INTEGER NOT NULL DEFAULT 0,
+  last_use_ms INTEGER NOT NULL DEFAULT 0,
+  provisioned_at_ms INTEGER NOT NULL DEFAULT 0,
+  connect_info BLOB NOT NULL DEFAULT x'',
+  host_key TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (group_id, instance)
+) WITHOUT ROWID;
+PRAGMA application_id = 1836282994;
+PRAGMA user_version = 1;
+COMMIT;
+)";
+
+#define MUSTER_JOB_COLUMNS                                                     \
+  "key, job, runner, payload, instance, slot, state, has_outcome, success, "   \
+  "exit_code, failure_reason, trace_acknowledged, manager_lines"
+
+/// In the order of `query`.
+constexpr const char* queries[] = {
+  "INSERT INTO jobs (" MUSTER_JOB_COLUMNS ") "
+  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+  "ON CONFLICT (key) DO UPDATE SET job = excluded.job, "
+  "runner = excluded.runner, payload = excluded.payload, "
+  "instance = excluded.instance, slot = excluded.slot, "
+  "state = excluded.state, has_outcome = excluded.has_outcome, "
+  "success = excluded.success, exit_code = excluded.exit_code, "
+  "failure_reason = excluded.failure_reason, "
+  "trace_acknowledged = excluded.trace_acknowledged, "
+  "manager_lines = excluded.manager_lines",
+  "UPDATE jobs SET instance = ?, slot = ? WHERE key = ?",
+  "UPDATE jobs SET state = ? WHERE key = ?",
+  "UPDATE jobs SET trace_acknowledged = ?, manager_lines = ? WHERE key = ?",
+  "UPDATE jobs SET has_outcome = 1, success = ?, exit_code = ?, "
+  "failure_reason = ? WHERE key = ?",
+  "DELETE FROM jobs WHERE key = ?",
+  "SELECT " MUSTER_JOB_COLUMNS " FROM jobs ORDER BY number",
+  "SELECT " MUSTER_JOB_COLUMNS " FROM jobs WHERE runner = ? ORDER BY number",
+  "INSERT INTO instances (group_id, instance, use_count, last_use_ms, "
+  "provisioned_at_ms, connect_info, host_key) VALUES (?, ?, ?, ?, ?, ?, ?) "
+  "ON CONFLICT (group_id, instance) DO UPDATE SET "
+  "use_count = excluded.use_count, last_use_ms = excluded.last_use_ms, "
+  "provisioned_at_ms = excluded.provisioned_at_ms, "
+  "connect_info = excluded.connect_info, host_key = "
+  "CASE excluded.host_key WHEN '' THEN host_key ELSE excluded.host_key END",
+  "DELETE FROM instances WHERE group_id = ? AND instance = ?",
+  "SELECT group_id, instance, use_count, last_use_ms, provisioned_at_ms, "
+  "connect_info, host_key FROM instances WHERE group_id = ? ORDER BY instance",
+  "INSERT INTO instances (group_id, instance, host_key) VALUES (?, ?, ?) "
+  "ON CONFLICT (group_id, instance) DO UPDATE SET host_key = excluded.host_key",
+  "SELECT host_key FROM instances WHERE group_id = ? AND instance = ?",
+};
+
+#undef MUSTER_JOB_COLUMNS
+
+journal_job job_of(const statement& row) {
+  journal_job x;
+  x.key = acquisition_key{row.text(0)};
+  x.job = row.integer(1);
+  x.runner = row.text(2);
+  x.payload = secret{row.text(3)};
+  x.instance = instance_id{row.text(4)};
+  x.slot = static_cast<int32_t>(row.integer(5));
+  x.state = row.text(6);
+  if (row.integer(7) != 0)
+    x.outcome = job_outcome{row.integer(8) != 0,
+                            static_cast<int32_t>(row.integer(9)), row.text(10)};
+  x.trace_acknowledged = row.integer(11);
+  x.manager_lines = secret{row.text(12)};
+  return x;
+}
+
+journal_instance instance_of(const statement& row) {
+  journal_instance x;
+  x.group = row.text(0);
+  x.instance = instance_id{row.text(1)};
+  x.use_count = static_cast<int32_t>(row.integer(2));
+  x.last_use_ms = row.integer(3);
+  x.provisioned_at_ms = row.integer(4);
+  x.connect_info = secret{row.text(5)};
+  x.host_key = row.text(6);
+  return x;
+}
+
+/// Reads all rows. The statement is reset in any case: an open one would keep
+/// SQLite from ever shortening its log.
+template <class Read>
+auto read_all(const database& in, statement& from, Read read)
+  -> result<std::vector<decltype(read(from))>, journal_errc> {
+  std::vector<decltype(read(from))> found;
+  auto code = from.step();
+  for (; code == SQLITE_ROW; code = from.step())
+    found.push_back(read(from));
+  if (code == SQLITE_DONE) {
+    from.reset();
+    return found;
+  }
+  auto why = in.last_failure();
+  from.reset();
+  return tl::unexpected{std::move(why)};
+}
+
+} // namespace
+
+// -- transaction --------------------------------------------------------------
+
+journal_store::transaction::transaction(journal_store* store) : store_(store) {
+}
+
+journal_store::transaction::transaction(transaction&& other) noexcept
+  : store_(std::exchange(other.store_, nullptr)) {
+}
+
+journal_store::transaction::~transaction() {
+  if (store_ == nullptr)
+    return;
+  // On a full disk SQLite may have undone it already: there is nothing to do.
+  if (store_->db_.in_transaction())
+    store_->db_.run("ROLLBACK");
+  store_->in_transaction_ = false;
+  store_->failed_.reset();
+}
+
+result<void, journal_errc> journal_store::transaction::commit() {
+  if (store_ == nullptr)
+    return {};
+  if (store_->failed_)
+    return tl::unexpected{*store_->failed_};
+  if (auto done = store_->db_.run("COMMIT"); !done)
+    return done;
+  store_->in_transaction_ = false;
+  store_ = nullptr;
+  return {};
+}
+
+result<journal_store::transaction, journal_errc> journal_store::begin() {
+  if (in_transaction_) {
+    std::fputs("journal_store: a transaction within a transaction\n", stderr);
+    std::abort();
+  }
+  if (auto begun = db_.run("BEGIN IMMEDIATE"); !begun)
+    return tl::unexpected{begun.error()};
+  in_transaction_ = true;
+  failed_.reset();
+  return transaction{this};
+}
+
+// -- opening ------------------------------------------------------------------
+
+journal_store::journal_store(database in) : db_(std::move(in)) {
+}
+
+result<journal_store, journal_errc>
+journal_store::open(const std::string& state_dir) {
+  if (auto ready = prepare_state_folder(state_dir); !ready)
+    return tl::unexpected{ready.error()};
+  auto opened = database::open(state_dir + "/journal.db");
+  if (!opened)
+    return tl::unexpected{opened.error()};
+  journal_store store{std::move(*opened)};
+  if (auto ready = store.set_up(); !ready)
+    return tl::unexpected{ready.error()};
+  if (auto ready = store.prepare_all(); !ready)
+    return tl::unexpected{ready.error()};
+  return store;
+}
+
+/// Makes the tables in a new file; accepts one of ours that is not newer.
+result<void, journal_errc> journal_store::set_up() {
+  auto found = db_.number("PRAGMA user_version");
+  if (!found)
+    return tl::unexpected{found.error()};
+  auto owner = db_.number("PRAGMA application_id");
+  if (!owner)
+    return tl::unexpected{owner.error()};
+  auto tables = db_.number("SELECT count(*) FROM sqlite_master");
+  if (!tables)
+    return tl::unexpected{tables.error()};
+  if (*found == 0 && *owner == 0 && *tables == 0)
+    return db_.run(schema);
+  if (*owner != application_id)
+    return fail(journal_errc::not_readable,
+                fmt::format("{} is a database of another program: set another "
+                            "[muster] state_dir",
+                            db_.path()));
+  if (*found > version)
+    return fail(
+      journal_errc::not_readable,
+      fmt::format("journal {} has version {}, this muster knows up to "
+                  "{}: run a muster as new as the one that wrote it, "
+                  "or set another [muster] state_dir",
+                  db_.path(), *found, version));
+  return {};
+}
+
+result<void, journal_errc> journal_store::prepare_all() {
+  static_assert(std::size(queries) == static_cast<size_t>(query::count));
+  for (size_t i = 0; i < statements_.size(); ++i) {
+    auto made = db_.prepare(queries[i]);
+    if (!made)
+      return tl::unexpected{made.error()};
+    statements_[i] = std::move(*made);
+  }
+  return {};
+}
+
+statement& journal_store::use(query which) {
+  return statements_[static_cast<size_t>(which)].reset();
+}
+
+/// Writes, and remembers a failure for `commit`: SQLite itself would commit
+/// what came after it.
+result<void, journal_errc> journal_store::write(statement& what) {
+  if (failed_)
+    return tl::unexpected{*failed_};
+  auto done = db_.run(what);
+  if (!done && in_transaction_)
+    failed_ = done.error();
+  return done;
+}
+
+// -- jobs ---------------------------------------------------------------------
+
+result<void, journal_errc> journal_store::put_job(const journal_job& x) {
+  auto outcome = x.outcome.value_or(job_outcome{});
+  return write(use(query::put_job)
+                 .bind(x.key.value)
+                 .bind(x.job)
+                 .bind(x.runner)
+                 .bind_blob(x.payload.reveal())
+                 .bind(x.instance.value)
+                 .bind(x.slot)
+                 .bind(x.state)
+                 .bind(x.outcome.has_value())
+                 .bind(outcome.success)
+                 .bind(outcome.exit_code)
+                 .bind(outcome.failure_reason)
+                 .bind(x.trace_acknowledged)
+                 .bind_blob(x.manager_lines.reveal()));
+}
+
+result<void, journal_errc>
+journal_store::update_job_place(const acquisition_key& key,
+                                const instance_id& instance, int32_t slot) {
+  return write(
+    use(query::update_place).bind(instance.value).bind(slot).bind(key.value));
+}
+
+result<void, journal_errc>
+journal_store::update_job_state(const acquisition_key& key,
+                                const std::string& state) {
+  return write(use(query::update_state).bind(state).bind(key.value));
+}
+
+result<void, journal_errc>
+journal_store::update_job_trace(const acquisition_key& key,
+                                int64_t acknowledged, const secret& lines) {
+  return write(use(query::update_trace)
+                 .bind(acknowledged)
+                 .bind_blob(lines.reveal())
+                 .bind(key.value));
+}
+
+result<void, journal_errc>
+journal_store::put_job_result(const acquisition_key& key,
+                              const job_outcome& outcome) {
+  return write(use(query::put_result)
+                 .bind(outcome.success)
+                 .bind(outcome.exit_code)
+                 .bind(outcome.failure_reason)
+                 .bind(key.value));
+}
+
+result<void, journal_errc>
+journal_store::remove_job(const acquisition_key& key) {
+  return write(use(query::remove_job).bind(key.value));
+}
+
+result<std::vector<journal_job>, journal_errc> journal_store::all_jobs() {
+  return read_all(db_, use(query::all_jobs), job_of);
+}
+
+result<std::vector<journal_job>, journal_errc>
+journal_store::jobs_of(const std::string& runner) {
+  return read_all(db_, use(query::jobs_of).bind(runner), job_of);
+}
+
+// -- instances ----------------------------------------------------------------
+
+result<void, journal_errc>
+journal_store::put_instance(const journal_instance& x) {
+  return write(use(query::put_instance)
+                 .bind(x.group)
+                 .bind(x.instance.value)
+                 .bind(x.use_count)
+                 .bind(x.last_use_ms)
+                 .bind(x.provisioned_at_ms)
+                 .bind_blob(x.connect_info.reveal())
+                 .bind(x.host_key));
+}
+
+result<void, journal_errc>
+journal_store::remove_instance(const std::string& group,
+                               const instance_id& instance) {
+  return write(use(query::remove_instance).bind(group).bind(instance.value));
+}
+
+result<std::vector<journal_instance>, journal_errc>
+journal_store::instances_of(const std::string& group) {
+  return read_all(db_, use(query::instances_of).bind(group), instance_of);
+}
+
+result<void, journal_errc>
+journal_store::pin_host_key(const std::string& group,
+                            const instance_id& instance,
+                            const std::string& host_key) {
+  return write(use(query::pin).bind(group).bind(instance.value).bind(host_key));
+}
+
+result<void, journal_errc>
+journal_store::unpin_host_key(const std::string& group,
+                              const instance_id& instance) {
+  return pin_host_key(group, instance, "");
+}
+
+result<std::string, journal_errc>
+journal_store::host_key(const std::string& group, const instance_id& instance) {
+  auto& from = use(query::host_key).bind(group).bind(instance.value);
+  auto found
+    = read_all(db_, from, [](const statement& row) { return row.text(0); });
+  if (!found)
+    return tl::unexpected{found.error()};
+  return found->empty() ? std::string{} : found->front();
+}
+
+} // namespace muster

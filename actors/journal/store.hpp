@@ -1,0 +1,194 @@
+#pragma once
+
+#include "actors/journal/database.hpp"
+#include "messages/error_codes.hpp"
+#include "messages/id.hpp"
+#include "messages/result.hpp"
+#include "messages/secret.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+/// How a job ended, until GitLab has confirmed it.
+struct job_outcome {
+  bool success = false;
+  int32_t exit_code = 0;
+  std::string failure_reason; ///< GitLab's word; empty if it succeeded
+
+  bool operator==(const job_outcome&) const = default;
+};
+
+/// An accepted job, as it is written down.
+struct journal_job {
+  acquisition_key key;
+  int64_t job = 0;                    ///< GitLab's number
+  std::string runner;                 ///< identity of the runner that took it
+  secret payload;                     ///< bytes as given; they hold tokens
+  instance_id instance;               ///< where it runs; empty: nowhere yet
+  int32_t slot = -1;                  ///< there; -1: none yet
+  std::string state;                  ///< the manager's word for how far it is
+  std::optional<job_outcome> outcome; ///< known, not confirmed
+  int64_t trace_acknowledged = 0;     ///< bytes of the trace that GitLab has
+  secret manager_lines;               ///< the manager's own part of the trace
+
+  bool operator==(const journal_job&) const = default;
+};
+
+/// What must be known of an instance after a restart.
+struct journal_instance {
+  std::string group; ///< the cloud's own id
+  instance_id instance;
+  int32_t use_count = 0;         ///< jobs given to it so far
+  int64_t last_use_ms = 0;       ///< Unix time [ms]; 0: never
+  int64_t provisioned_at_ms = 0; ///< first listed, Unix time [ms]
+  secret connect_info;           ///< bytes as given; they hold keys
+  std::string host_key;          ///< pinned; empty in `put_instance`: as it was
+
+  bool operator==(const journal_instance&) const = default;
+};
+
+/// What outlives the process: accepted jobs and known instances, in one SQLite
+/// file. Blocking; used from one thread, which is an edge's.
+///
+/// A write that returned is there after the process was killed; after a power
+/// cut the last ones may be missing, but nothing is half-written. Every failure
+/// to write is `not_writable` with a line that says what to do: what was
+/// written before stays, and the same write may be tried again later.
+class journal_store {
+public:
+  /// The form of the file. A newer one is refused.
+  static constexpr int64_t version = 1;
+
+  /// Many writes as one commit: all of them are written, or none.
+  class transaction {
+  public:
+    transaction(transaction&& other) noexcept;
+    transaction(const transaction&) = delete;
+    transaction& operator=(const transaction&) = delete;
+    transaction& operator=(transaction&&) = delete;
+
+    /// Undoes what was not committed.
+    ~transaction();
+
+    /// Errors: `not_writable`, also if any write since `begin` has failed: then
+    /// none is written.
+    result<void, journal_errc> commit();
+
+  private:
+    friend class journal_store;
+
+    explicit transaction(journal_store* store);
+
+    journal_store* store_;
+  };
+
+  /// Opens `<state_dir>/journal.db`, making file and folder if need be.
+  ///
+  /// Errors: `not_writable`; `not_readable` if it is damaged, of a newer
+  /// version, or another program's.
+  static result<journal_store, journal_errc> open(const std::string& state_dir);
+
+  journal_store(journal_store&&) noexcept = default;
+  journal_store& operator=(journal_store&&) noexcept = default;
+
+  /// Begins a transaction; the store must stay where it is until it ends.
+  ///
+  /// @pre none is open
+  /// Errors: `not_writable`.
+  result<transaction, journal_errc> begin();
+
+  // -- jobs. Changes to a job that is not written change nothing. --
+
+  /// Writes a job, in the place of one with the same key.
+  result<void, journal_errc> put_job(const journal_job& x);
+
+  result<void, journal_errc> update_job_place(const acquisition_key& key,
+                                              const instance_id& instance,
+                                              int32_t slot);
+
+  result<void, journal_errc> update_job_state(const acquisition_key& key,
+                                              const std::string& state);
+
+  /// `lines` replaces the manager's own part of the trace.
+  result<void, journal_errc> update_job_trace(const acquisition_key& key,
+                                              int64_t acknowledged,
+                                              const secret& lines);
+
+  result<void, journal_errc> put_job_result(const acquisition_key& key,
+                                            const job_outcome& outcome);
+
+  result<void, journal_errc> remove_job(const acquisition_key& key);
+
+  /// All jobs, in the order in which they were first written.
+  result<std::vector<journal_job>, journal_errc> all_jobs();
+
+  /// The jobs of one runner, in that order.
+  result<std::vector<journal_job>, journal_errc>
+  jobs_of(const std::string& runner);
+
+  // -- instances --
+
+  /// Writes an instance, in the place of what was known of it. An empty
+  /// `host_key` leaves the pin as it is.
+  result<void, journal_errc> put_instance(const journal_instance& x);
+
+  /// Forgets an instance, its pinned host key too.
+  result<void, journal_errc> remove_instance(const std::string& group,
+                                             const instance_id& instance);
+
+  /// The instances of a group, by id.
+  result<std::vector<journal_instance>, journal_errc>
+  instances_of(const std::string& group);
+
+  /// Pins the host key of an instance, which need not be written yet.
+  result<void, journal_errc> pin_host_key(const std::string& group,
+                                          const instance_id& instance,
+                                          const std::string& host_key);
+
+  /// Forgets the pin: the next contact pins anew, as after reimaging a host.
+  result<void, journal_errc> unpin_host_key(const std::string& group,
+                                            const instance_id& instance);
+
+  /// The pinned host key; empty: none.
+  result<std::string, journal_errc> host_key(const std::string& group,
+                                             const instance_id& instance);
+
+private:
+  /// The statements that are kept prepared.
+  enum class query : size_t {
+    put_job,
+    update_place,
+    update_state,
+    update_trace,
+    put_result,
+    remove_job,
+    all_jobs,
+    jobs_of,
+    put_instance,
+    remove_instance,
+    instances_of,
+    pin,
+    host_key,
+    count,
+  };
+
+  explicit journal_store(database in);
+
+  result<void, journal_errc> set_up();
+  result<void, journal_errc> prepare_all();
+  result<void, journal_errc> write(statement& what);
+  statement& use(query which);
+
+  database db_;
+  std::array<statement, static_cast<size_t>(query::count)> statements_;
+  bool in_transaction_ = false;
+  std::optional<failure<journal_errc>> failed_; ///< within the transaction
+};
+
+} // namespace muster

@@ -1,0 +1,555 @@
+#include "actors/runner/runner.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace muster {
+
+namespace {
+
+using namespace std::chrono_literals;
+using self_t = self_ptr<runner_actor, runner_state>;
+
+poll_outcome outcome_of(const job_offer& x) {
+  if (!x.jobs.empty())
+    return poll_outcome::job;
+  switch (x.info.status) {
+    case 204:
+      return poll_outcome::none;
+    case 403:
+      return poll_outcome::forbidden;
+    default:
+      break;
+  }
+  auto status = x.info.status;
+  if (status == 408 || status == 429 || status >= 500)
+    return poll_outcome::server_error;
+  return poll_outcome::failed;
+}
+
+struct driver {
+  self_t self;
+  std::shared_ptr<const runner_setup> setup;
+
+  runner_state& st() const {
+    return self->state;
+  }
+
+  const runner_config& cfg() const {
+    return *setup->config;
+  }
+
+  std::string role() const {
+    return "runner:" + setup->id.value;
+  }
+
+  peer me() const {
+    return peer_of(role(), self);
+  }
+
+  /// The journal's name of this runner: a new token is a new one.
+  std::string identity() const {
+    return cfg().url + "|" + short_token(cfg().token);
+  }
+
+  log::fields fields() const {
+    return {{"runner", short_token(cfg().token)}, {"runner_name", cfg().name}};
+  }
+
+  log::fields fields(const std::string& err) const {
+    auto out = fields();
+    out.emplace_back("err", err);
+    return out;
+  }
+
+  // -- children ---------------------------------------------------------------
+
+  void start_group() const {
+    group_setup with;
+    with.role = role() + "/group";
+    with.runner = setup->config;
+    with.make_provider = setup->make_provider;
+    with.parent = caf::actor_cast<group_parent_actor>(self);
+    with.dialer = setup->dialer;
+    with.journal = setup->journal;
+    with.edge = setup->edge;
+    st().group = self->spawn(group, std::move(with));
+    self->monitor(st().group);
+    for (const auto& row : st().jobs)
+      self->send(row.second.actor,
+                 group_changed{
+                   {role() + "/group",
+                    caf::actor_cast<caf::actor>(st().group)}});
+  }
+
+  void start_coordinator() const {
+    coordinator_setup with;
+    with.role = role() + "/coordinator";
+    with.make_worker = setup->make_worker;
+    with.parent = self->address();
+    st().coordinator = self->spawn(coordinator, std::move(with));
+    self->monitor(st().coordinator);
+  }
+
+  void group_lost(const caf::error& why) const {
+    auto& s = st();
+    s.group_ready = false;
+    s.group = nullptr;
+    if (s.draining) {
+      stopped();
+      return;
+    }
+    auto pause = std::min<time_point::duration>(
+      1s * (1 << std::min(s.group_failures++, 6)), 60s);
+    if (why != s.last_problem)
+      log::error("the provider group cannot work and is tried again: "
+                 "initializing taskscaler",
+                 fields(text_of(why)));
+    s.last_problem = why;
+    for (auto row = s.polls.begin(); row != s.polls.end();)
+      if (row->second.at == runner_state::poll_phase::reserving) {
+        give_permit();
+        row = s.polls.erase(row);
+      } else {
+        ++row;
+      }
+    send_later(self, self->now() + pause, restart_tick{++s.restarts});
+  }
+
+  void coordinator_lost(const caf::error& why) const {
+    auto& s = st();
+    log::error("the coordinator failed and is started again",
+               fields(text_of(why)));
+    start_coordinator();
+    for (const auto& row : s.jobs)
+      self->send(row.second.actor,
+                 coordinator_changed{
+                   {role() + "/coordinator",
+                    caf::actor_cast<caf::actor>(s.coordinator)}});
+    std::vector<acquisition_key> asked;
+    for (const auto& row : s.polls)
+      if (row.second.at == runner_state::poll_phase::asking)
+        asked.push_back(row.first);
+    for (const auto& key : asked) {
+      job_offer answer;
+      answer.key = key;
+      answer.info.text = text_of(why);
+      on(answer);
+    }
+  }
+
+  // -- polling ----------------------------------------------------------------
+
+  void poll_soon() const {
+    poll_at(self->now());
+  }
+
+  void poll_at(time_point when) const {
+    send_later(self, when, poll_tick{++st().tick});
+  }
+
+  int under_way() const {
+    return static_cast<int>(st().polls.size()) + st().permits_asked;
+  }
+
+  bool has_room() const {
+    const auto& s = st();
+    auto asking = std::count_if(
+      s.polls.begin(), s.polls.end(), [](const auto& row) {
+        return row.second.at != runner_state::poll_phase::writing;
+      });
+    auto requests = static_cast<int>(asking) + s.permits_asked;
+    auto total = static_cast<int>(s.jobs.size()) + under_way();
+    return requests < s.pace.requests_max()
+           && (cfg().limit <= 0 || total < cfg().limit);
+  }
+
+  void on(const poll_tick& x) const {
+    auto& s = st();
+    if (x.version != s.tick || s.stopping || !s.group_ready)
+      return;
+    auto now = self->now();
+    if (s.pace.is_unhealthy(now)) {
+      if (!std::exchange(s.told_unhealthy, true))
+        log::error("Runner is unhealthy and will be disabled for a while: "
+                   "GitLab refuses its requests (403). Is the token right?",
+                   fields());
+      poll_at(now + cfg().unhealthy_interval / 60 + 1s);
+      return;
+    }
+    s.told_unhealthy = false;
+    if (now < s.pace.next()) {
+      poll_at(s.pace.next());
+      return;
+    }
+    if (s.starved || !has_room())
+      return; // told when that changes
+    ++s.permits_asked;
+    self->send(setup->parent, permit_request{setup->id});
+  }
+
+  void on(const permit&) const {
+    auto& s = st();
+    if (s.permits_asked > 0)
+      --s.permits_asked;
+    if (s.stopping || !s.group_ready) {
+      give_permit();
+      check_stopped();
+      return;
+    }
+    auto key = new_key();
+    s.polls[key] = {runner_state::poll_phase::reserving, self->now(), {}};
+    self->send(s.group, reserve{key});
+  }
+
+  acquisition_key new_key() const {
+    return acquisition_key{fmt::format("{}-{}-{}", setup->id.value,
+                                       setup->run_id, ++st().keys)};
+  }
+
+  void give_permit() const {
+    self->send(setup->parent, permit_back{setup->id});
+  }
+
+  /// The poll came to nothing.
+  void abandon(const acquisition_key& key) const {
+    auto& s = st();
+    s.polls.erase(key);
+    if (s.group)
+      self->send(s.group, unreserve{key});
+    give_permit();
+    check_stopped();
+  }
+
+  void on(const reserved& x) const {
+    auto& s = st();
+    auto row = s.polls.find(x.key);
+    if (row == s.polls.end())
+      return;
+    if (x.why) {
+      log::debug("no capacity, GitLab is not asked", fields(text_of(x.why)));
+      s.starved = true;
+      s.polls.erase(row);
+      give_permit();
+      check_stopped();
+      return;
+    }
+    if (s.stopping) {
+      abandon(x.key);
+      return;
+    }
+    row->second.at = runner_state::poll_phase::asking;
+    row->second.begun = self->now();
+    s.pace.begun(self->now());
+    self->send(s.coordinator, request_job{x.key, me()});
+    if (has_room())
+      poll_at(s.pace.next());
+  }
+
+  void on(const job_offer& x) const {
+    auto& s = st();
+    auto row = s.polls.find(x.key);
+    if (row == s.polls.end())
+      return;
+    auto outcome = outcome_of(x);
+    s.pace.answered(outcome, row->second.begun,
+                    std::chrono::milliseconds{x.info.retry_after_ms},
+                    self->now());
+    if (outcome == poll_outcome::job) {
+      take(x.key, x.jobs.front());
+      poll_soon();
+      return;
+    }
+    tell_refusal(outcome, x.info);
+    abandon(x.key);
+    poll_at(s.pace.next());
+  }
+
+  void tell_refusal(poll_outcome outcome, const answer_info& info) const {
+    if (outcome == poll_outcome::none) {
+      log::debug("Checking for jobs...no content", fields());
+      return;
+    }
+    auto with = fields(info.text);
+    with.emplace_back("status", std::to_string(info.status));
+    if (st().stopping)
+      return; // we broke it off ourselves
+    if (outcome == poll_outcome::forbidden)
+      log::error("Checking for jobs... forbidden", with);
+    else
+      log::warning("Checking for jobs... failed", with);
+  }
+
+  // -- jobs -------------------------------------------------------------------
+
+  void take(const acquisition_key& key, const job_payload& payload) const {
+    auto with = fields();
+    with.emplace_back("job", std::to_string(payload.id));
+    with.emplace_back("project", std::to_string(payload.project_id));
+    log::info("Checking for jobs... received", with);
+    auto& row = st().polls[key];
+    row.at = runner_state::poll_phase::writing;
+    row.payload = payload;
+    self->send(setup->journal, write_job{key, identity(), payload, me()});
+  }
+
+  void on(const job_written& x) const {
+    auto& s = st();
+    auto row = s.polls.find(x.key);
+    if (row == s.polls.end())
+      return;
+    auto payload = std::move(row->second.payload);
+    s.polls.erase(row);
+    if (x.why) {
+      refuse_unwritten(x, payload);
+      return;
+    }
+    start_job(x.key, std::move(payload));
+    poll_soon();
+  }
+
+  /// A job that cannot be written down is given back at once, so that GitLab can
+  /// retry it; no further one is asked for before the pause.
+  void refuse_unwritten(const job_written& x, const job_payload& payload) const {
+    auto with = fields(text_of(x.why));
+    with.emplace_back("job", std::to_string(payload.id));
+    log::error("the job cannot be written into the journal: it is failed for "
+               "GitLab to retry",
+               with);
+    tell_left({x.key, payload.id, payload.token, true, false, 0,
+               "runner_system_failure"});
+    if (st().group)
+      self->send(st().group, unreserve{x.key});
+    give_permit();
+    st().pace.answered(poll_outcome::server_error, self->now(), 0ms,
+                       self->now());
+    poll_at(st().pace.next());
+  }
+
+  int32_t free_concurrent_id() const {
+    std::set<int32_t> used;
+    for (const auto& row : st().jobs)
+      used.insert(row.second.concurrent_id);
+    int32_t found = 0;
+    while (used.count(found) > 0)
+      ++found;
+    return found;
+  }
+
+  void start_job(const acquisition_key& key, job_payload payload) const {
+    auto& s = st();
+    runner_state::running row;
+    row.job = payload.id;
+    row.token = payload.token;
+    row.concurrent_id = free_concurrent_id();
+    job_setup with;
+    with.role = fmt::format("{}/job:{}", role(), payload.id);
+    with.key = key;
+    with.payload = std::move(payload);
+    with.runner = setup->config;
+    with.system_id = setup->system_id;
+    with.manager_host = setup->manager_host;
+    with.concurrent_id = row.concurrent_id;
+    with.acquire_timeout = cfg().autoscaler->instance_acquire_timeout;
+    with.parent = caf::actor_cast<job_parent_actor>(self);
+    with.group = s.group ? slot_source_actor{s.group} : slot_source_actor{};
+    with.dialer = setup->dialer;
+    with.coordinator = s.coordinator;
+    with.journal = setup->journal;
+    with.edge = setup->edge;
+    row.actor = self->spawn(job, std::move(with));
+    self->monitor(row.actor);
+    if (s.stopping && s.mode != stop_mode::graceful)
+      interrupt(row.actor);
+    s.jobs[key] = std::move(row);
+  }
+
+  void on(const job_ended& x) const {
+    auto row = st().jobs.find(x.key);
+    if (row == st().jobs.end())
+      return;
+    self->demonitor(row->second.actor.address());
+    over(row);
+  }
+
+  void over(std::map<acquisition_key, runner_state::running>::iterator row) const {
+    st().jobs.erase(row);
+    give_permit();
+    st().pace.job_ended(self->now());
+    poll_soon();
+    check_stopped();
+  }
+
+  void job_lost(std::map<acquisition_key, runner_state::running>::iterator row,
+                const caf::error& why) const {
+    auto with = fields(text_of(why));
+    with.emplace_back("job", std::to_string(row->second.job));
+    log::error("a job's actor failed: reported as failed by the system", with);
+    tell_left({row->first, row->second.job, row->second.token, true, false, 0,
+               "runner_system_failure"});
+    if (st().group)
+      self->send(st().group, unreserve{row->first});
+    over(row);
+  }
+
+  // -- results of jobs that have no actor -------------------------------------
+
+  void on(const left_jobs& x) const {
+    if (x.why)
+      log::error("the jobs of an earlier manager cannot be read from the "
+                 "journal",
+                 fields(text_of(x.why)));
+    for (auto row : x.jobs) {
+      auto with = fields();
+      with.emplace_back("job", std::to_string(row.job));
+      if (row.has_result) {
+        log::info("an earlier manager left a result that GitLab has not "
+                  "confirmed: told again",
+                  with);
+      } else {
+        row.failure_reason = "runner_system_failure";
+        log::warning("an earlier manager ended under this job: reported as "
+                     "failed by the system",
+                     with);
+      }
+      tell_left(row);
+    }
+  }
+
+  void tell_left(const left_job& x) const {
+    st().left[x.key] = x;
+    update_job what;
+    what.key = x.key;
+    what.job = x.job;
+    what.token = x.token;
+    what.state = x.success ? "success" : "failed";
+    what.failure_reason = x.failure_reason;
+    what.exit_code = x.exit_code;
+    what.asker = me();
+    self->send(st().coordinator, std::move(what));
+  }
+
+  void on(const update_result& x) const {
+    auto row = st().left.find(x.key);
+    if (row == st().left.end())
+      return;
+    auto status = x.info.status;
+    auto settled = status == 200 || status == 403 || status == 404
+                   || x.info.job_status == "canceled"
+                   || x.info.job_status == "failed";
+    if (settled) {
+      self->send(setup->journal, forget_job{x.key});
+      st().left.erase(row);
+      check_stopped();
+    } else {
+      send_later(self, self->now() + 10s, restart_tick{0});
+    }
+  }
+
+  void on(const restart_tick& x) const {
+    if (x.number == 0) {
+      for (const auto& row : std::map{st().left})
+        tell_left(row.second);
+    } else if (x.number == st().restarts && !st().group && !st().draining) {
+      start_group();
+    }
+  }
+
+  // -- the end ----------------------------------------------------------------
+
+  void interrupt(const job_actor& who) const {
+    self->send(who, cancel_job{st().mode == stop_mode::term
+                                 ? cancel_reason::interrupted_by_term
+                                 : cancel_reason::interrupted_by_int,
+                               false});
+  }
+
+  void on(const stop_runner& x) const {
+    auto& s = st();
+    auto first = !std::exchange(s.stopping, true);
+    s.mode = x.mode;
+    if (first)
+      self->send(s.coordinator, stop_requests{true});
+    if (x.mode != stop_mode::graceful)
+      for (const auto& row : s.jobs)
+        interrupt(row.second.actor);
+    check_stopped();
+  }
+
+  void check_stopped() const {
+    auto& s = st();
+    if (!s.stopping || s.draining || !s.jobs.empty() || !s.polls.empty())
+      return;
+    s.draining = true;
+    if (s.group)
+      self->send(s.group, drain{setup->shutdown_timeout.count()});
+    else
+      stopped();
+  }
+
+  void stopped() const {
+    self->send(setup->parent, runner_stopped{setup->id});
+    self->quit();
+  }
+};
+
+pace_options pace_of(const runner_setup& setup) {
+  const auto& cfg = *setup.config;
+  return {setup.check_interval, cfg.strict_check_interval,
+          cfg.request_concurrency, cfg.unhealthy_requests_limit,
+          cfg.unhealthy_interval};
+}
+
+} // namespace
+
+runner_actor::behavior_type runner(self_t self, runner_setup given) {
+  auto setup = std::make_shared<const runner_setup>(std::move(given));
+  driver d{self, setup};
+  self->state.pace = muster::pace{pace_of(*setup), self->now()};
+  self->monitor(setup->parent);
+  self->set_down_handler([d, setup](const caf::down_msg& x) {
+    auto& st = d.st();
+    if (x.source == setup->parent.address()) {
+      d.self->quit(x.reason);
+    } else if (st.group && x.source == st.group.address()) {
+      d.group_lost(x.reason);
+    } else if (x.source == st.coordinator.address()) {
+      d.coordinator_lost(x.reason);
+    } else {
+      for (auto row = st.jobs.begin(); row != st.jobs.end(); ++row)
+        if (row->second.actor.address() == x.source) {
+          d.job_lost(row, x.reason);
+          return;
+        }
+    }
+  });
+  d.start_coordinator();
+  d.start_group();
+  self->send(setup->journal, read_jobs{d.identity(), d.me()});
+  return {
+    [d](const poll_tick& x) { d.on(x); },
+    [d](const permit& x) { d.on(x); },
+    [d](const stop_runner& x) { d.on(x); },
+    [d](const restart_tick& x) { d.on(x); },
+    [d](const reserved& x) { d.on(x); },
+    [d](const capacity_changed&) {
+      d.st().starved = false;
+      d.poll_soon();
+    },
+    [d](const group_ready&) {
+      d.st().group_ready = true;
+      d.st().group_failures = 0;
+      d.st().last_problem = {};
+      d.st().starved = false;
+      d.poll_soon();
+    },
+    [d](const drained&) { d.stopped(); },
+    [d](const job_offer& x) { d.on(x); },
+    [d](const update_result& x) { d.on(x); },
+    [d](const job_written& x) { d.on(x); },
+    [d](const left_jobs& x) { d.on(x); },
+    [d](const job_ended& x) { d.on(x); },
+  };
+}
+
+} // namespace muster

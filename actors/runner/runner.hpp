@@ -1,0 +1,85 @@
+#pragma once
+
+#include "actors/coordinator/coordinator.hpp"
+#include "actors/group/group.hpp"
+#include "actors/job/job.hpp"
+#include "actors/runner/pace.hpp"
+#include "actors/traced.hpp"
+#include "messages/manager.hpp"
+#include "messages/runner.hpp"
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+namespace muster {
+
+/// What a runner is, and whom it talks to.
+struct runner_setup {
+  runner_id id;
+  std::shared_ptr<const runner_config> config;
+  std::chrono::milliseconds check_interval{3'000};
+  std::chrono::milliseconds shutdown_timeout{30'000};
+  std::string system_id;
+  std::string manager_host;
+  std::string run_id; ///< of this manager process: part of every key
+  start_provider_actor make_provider;
+  make_http_worker make_worker;
+  manager_actor parent;
+  dialer_actor dialer;
+  journal_actor journal;
+  std::shared_ptr<const edges> edge;
+};
+
+struct runner_state {
+  enum class poll_phase : uint8_t { reserving, asking, writing };
+
+  struct poll {
+    poll_phase at = poll_phase::reserving;
+    time_point begun;
+    job_payload payload; ///< set while writing
+  };
+
+  struct running {
+    job_actor actor;
+    int64_t job = 0;
+    secret token;
+    int32_t concurrent_id = 0;
+  };
+
+  muster::pace pace{pace_options{}, time_point{}};
+  std::map<acquisition_key, poll> polls;
+  std::map<acquisition_key, running> jobs;
+  std::map<acquisition_key, left_job> left; ///< results still to be told
+  uint64_t keys = 0;                        ///< made so far
+  int permits_asked = 0;
+  bool starved = false; ///< the group refused: it will tell when it can
+  bool group_ready = false;
+  bool stopping = false;
+  bool draining = false;
+  stop_mode mode = stop_mode::graceful;
+  int group_failures = 0;
+  uint64_t restarts = 0;
+  uint64_t tick = 0;
+  bool told_unhealthy = false;
+  caf::error last_problem; ///< of the group, told once
+  group_actor group;
+  coordinator_actor coordinator;
+  const char* name = "runner";
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, runner_state& x) {
+  return f(caf::meta::type_name("runner_state"), x.keys, x.permits_asked,
+           x.starved, x.group_ready, x.stopping, x.draining);
+}
+
+/// One `[[runners]]` entry: asks GitLab for jobs when there is capacity for them,
+/// and starts them. Spawned by the manager, which it monitors; it spawns its
+/// coordinator, its group and its jobs. A dead group or coordinator is started
+/// again while jobs go on; a dead job is reported as failed by the system.
+runner_actor::behavior_type runner(self_ptr<runner_actor, runner_state> self,
+                                   runner_setup setup);
+
+} // namespace muster

@@ -1,0 +1,201 @@
+#include "config/diagnostic.hpp"
+
+#include "config/keys.hpp"
+#include "config/source.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <numeric>
+
+namespace muster {
+
+namespace {
+
+constexpr size_t shown_columns = 120;
+constexpr size_t name_bytes_max = 80;
+constexpr size_t text_bytes_max = 300;
+
+bool is_continuation(char c) {
+  return (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+}
+
+bool is_control(char c) {
+  auto byte = static_cast<unsigned char>(c);
+  return byte < 0x20 || byte == 0x7f;
+}
+
+/// Byte offset of a character; the size of the text if there are fewer.
+size_t offset_of(std::string_view text, size_t characters) {
+  size_t at = 0;
+  for (; at < text.size(); ++at)
+    if (!is_continuation(text[at]) && characters-- == 0)
+      break;
+  return at;
+}
+
+size_t length(std::string_view text) {
+  return static_cast<size_t>(
+    std::ranges::count_if(text, [](char c) { return !is_continuation(c); }));
+}
+
+bool is_key_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+         || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+std::string beginning(std::string_view text, size_t bytes_max) {
+  auto end = std::min(text.size(), bytes_max);
+  while (end < text.size() && end > 0 && is_continuation(text[end]))
+    --end;
+  auto shown = repaired(text.substr(0, end));
+  std::ranges::replace_if(shown, is_control, '?');
+  return end < text.size() ? shown + "..." : shown;
+}
+
+/// Where the value of the first secret key begins in a line, or npos.
+size_t secret_begin(std::string_view line) {
+  for (auto equals = line.find('='); equals != std::string_view::npos;
+       equals = line.find('=', equals + 1)) {
+    auto end = line.find_last_not_of(" \t\"'", equals == 0 ? 0 : equals - 1);
+    if (equals == 0 || end == std::string_view::npos)
+      continue;
+    auto begin = end + 1;
+    while (begin > 0 && is_key_byte(line[begin - 1]))
+      --begin;
+    if (may_hold_secret(line.substr(begin, end + 1 - begin)))
+      return std::min(line.find_first_not_of(" \t", equals + 1), line.size());
+  }
+  return std::string_view::npos;
+}
+
+/// What is shown of a line, and the column of the caret in it.
+struct excerpt {
+  std::string text;
+  size_t column = 1;
+};
+
+/// Hides what must not be seen. A line of a string over several lines may be
+/// anything: a private key, a script with a password.
+excerpt mask(std::string_view line, size_t column, bool inside_string) {
+  auto secret = inside_string ? 0 : secret_begin(line);
+  if (secret == std::string_view::npos || secret == line.size())
+    return {repaired(line), column};
+  auto shown = repaired(line.substr(0, secret));
+  return {shown + "<secret>", std::min(column, length(shown) + 1)};
+}
+
+void shorten(excerpt& x) {
+  if (length(x.text) <= shown_columns)
+    return;
+  size_t begin
+    = x.column > shown_columns / 2 ? x.column - shown_columns / 2 : 0;
+  auto first = offset_of(x.text, begin);
+  auto part = x.text.substr(first);
+  bool more = length(part) > shown_columns;
+  part = part.substr(0, offset_of(part, shown_columns));
+  x.column -= begin;
+  if (begin > 0) {
+    part.insert(0, "...");
+    x.column += 3;
+  }
+  x.text = part + (more ? "..." : "");
+}
+
+std::string_view line_at(std::string_view text, size_t number) {
+  for (; number > 1; --number) {
+    auto end = text.find('\n');
+    if (end == std::string_view::npos)
+      return "";
+    text.remove_prefix(end + 1);
+  }
+  auto line = text.substr(0, text.find('\n'));
+  if (line.ends_with('\r'))
+    line.remove_suffix(1);
+  return line;
+}
+
+std::string folded(std::string_view name) {
+  std::string into{name};
+  std::ranges::transform(into, into.begin(), [](char c) {
+    if (c == '-')
+      return '_';
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  });
+  return into;
+}
+
+/// Typing errors between two texts (optimal string alignment).
+size_t distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> before;
+  std::vector<size_t> last(b.size() + 1);
+  std::iota(last.begin(), last.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    std::vector<size_t> now(b.size() + 1, i);
+    for (size_t j = 1; j <= b.size(); ++j) {
+      now[j] = std::min({last[j] + 1, now[j - 1] + 1,
+                         last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        now[j] = std::min(now[j], before[j - 2] + 1);
+    }
+    before = std::exchange(last, std::move(now));
+  }
+  return last[b.size()];
+}
+
+} // namespace
+
+std::string headline(const diagnostic& what) {
+  if (what.line == 0)
+    return fmt::format("{}: {}", what.path, what.message);
+  return fmt::format("{}:{}:{}: {}", what.path, what.line, what.column,
+                     what.message);
+}
+
+std::string format_diagnostic(const diagnostic& what,
+                              std::string_view source_text) {
+  auto text = headline(what);
+  auto line = what.line == 0 ? "" : line_at(source_text, what.line);
+  if (!line.empty()) {
+    auto column = std::clamp<size_t>(what.column, 1, length(line) + 1);
+    auto shown
+      = mask(line, column, begins_inside_string(source_text, what.line));
+    shorten(shown);
+    std::ranges::replace(shown.text, '\t', ' ');
+    std::ranges::replace_if(shown.text, is_control, '?');
+    text += fmt::format("\n  {}\n  {:>{}}", shown.text, '^', shown.column);
+  }
+  if (!what.hint.empty())
+    text += "\n  " + what.hint;
+  return text;
+}
+
+std::optional<std::string>
+nearest(std::string_view name,
+        const std::vector<std::string_view>& candidates) {
+  auto wanted = folded(name.substr(0, name_bytes_max));
+  auto best = std::max<size_t>((wanted.size() + 1) / 3, 1) + 1;
+  std::optional<std::string> found;
+  for (auto candidate : candidates)
+    if (auto apart = distance(wanted, folded(candidate));
+        apart < best && apart < candidate.size()) {
+      best = apart;
+      found = candidate;
+    }
+  return found;
+}
+
+bool may_hold_secret(std::string_view key_name) {
+  return holds_secret(key_name)
+         || nearest(key_name, {"token", "password", "SecretKey", "SessionToken",
+                               "AccessKey", "AccountKey", "PrivateKey"});
+}
+
+std::string one_line(std::string_view text) {
+  return beginning(text, text_bytes_max);
+}
+
+std::string in_quotes(std::string_view name) {
+  return fmt::format("\"{}\"", beginning(name, name_bytes_max));
+}
+
+} // namespace muster

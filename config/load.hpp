@@ -1,0 +1,58 @@
+#pragma once
+
+#include "config/config.hpp"
+#include "config/diagnostic.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster {
+
+/// What must not be found for a configuration to pass.
+enum class check_mode : uint8_t {
+  run,    ///< fatal: what can be served is served
+  check,  ///< errors, too
+  strict, ///< warnings, too: `check --strict`, `lint`
+};
+
+struct load_options {
+  check_mode mode = check_mode::run;
+  /// `run` of GitLab Runner goes on without a file, serving nothing.
+  bool missing_is_empty = false;
+  /// Variables for `url` and `token`; empty: the process's environment.
+  std::function<std::optional<std::string>(const std::string& name)> variable;
+  /// Whether an IANA zone is known; empty: whether /usr/share/zoneinfo has it.
+  std::function<bool(const std::string& name)> timezone_exists;
+  /// If the file names none; empty: `default_state_dir` of this host.
+  std::string state_dir;
+};
+
+struct loaded_config {
+  /// `value.runners` has those that can be served. Not to be used after
+  /// `fatal`.
+  config value;
+  std::vector<diagnostic> diagnostics; ///< in the order of the file
+  bool passed = false;                 ///< by the mode of the options
+  std::string source; ///< for `format_diagnostic`; holds secrets, do not keep
+};
+
+/// Reads config.toml. Never throws: what is wrong with the file is among the
+/// diagnostics, and what cannot be served is left out.
+/// Source: reference/config.
+loaded_config load_config(const std::string& path,
+                          const load_options& options = {});
+
+/// The same for text; `path` is for messages.
+loaded_config parse_config(std::string text, const std::string& path,
+                           const load_options& options = {});
+
+/// Replaces `$NAME` and `${NAME}` as Go's os.Expand does: unset is empty, a `$`
+/// without a name stays.
+std::string expand_variables(
+  std::string_view text,
+  const std::function<std::optional<std::string>(const std::string&)>& lookup);
+
+} // namespace muster

@@ -1,0 +1,275 @@
+#include "config/duration.hpp"
+#include "config/keys.hpp"
+#include "config/period.hpp"
+#include "config/readers.hpp"
+
+#include <cmath>
+#include <filesystem>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+namespace muster {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// What one manager can serve; the product of the first two fits an int.
+constexpr int64_t capacity_max = 10'000;
+constexpr int64_t instances_max = 200'000;
+constexpr int64_t idle_max = 2'000'000'000;
+
+template <class T>
+std::string streamed(const T& value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+/// Integral numbers lose their fraction, as in Go's JSON: a plugin may refuse
+/// `3.0` for a count. JSON has no infinity: null.
+nlohmann::json number_to_json(double value) {
+  constexpr double exact = 9007199254740992.0; // 2^53
+  if (std::isfinite(value) && std::trunc(value) == value
+      && std::abs(value) < exact)
+    return static_cast<int64_t>(value);
+  return value;
+}
+
+/// The recursion is bounded: deep nesting was refused before parsing.
+nlohmann::json to_json(const toml::node& node) {
+  if (const auto* table = node.as_table()) {
+    auto object = nlohmann::json::object();
+    for (const auto& [key, value] : *table)
+      object[std::string{key.str()}] = to_json(value);
+    return object;
+  }
+  if (const auto* array = node.as_array()) {
+    auto list = nlohmann::json::array();
+    for (const auto& value : *array)
+      list.push_back(to_json(value));
+    return list;
+  }
+  if (const auto* text = node.as_string())
+    return text->get();
+  if (const auto* integer = node.as_integer())
+    return integer->get();
+  if (const auto* number = node.as_floating_point())
+    return number_to_json(number->get());
+  if (const auto* flag = node.as_boolean())
+    return flag->get();
+  if (const auto* date = node.as_date())
+    return streamed(date->get());
+  if (const auto* time = node.as_time())
+    return streamed(time->get());
+  if (const auto* moment = node.as_date_time())
+    return streamed(moment->get());
+  return nullptr;
+}
+
+std::string read_plugin_config(const section& autoscaler) {
+  auto at = autoscaler.find("plugin_config");
+  if (!at || !at.value->is_table())
+    return "null";
+  return to_json(*at.value).dump(-1, ' ', false,
+                                 nlohmann::json::error_handler_t::replace);
+}
+
+void check_plugin(const section& autoscaler, const std::string& plugin) {
+  if (plugin.empty())
+    autoscaler.say(
+      severity::error, "plugin",
+      fmt::format("[runners.autoscaler] names no plugin{}", not_served),
+      "write plugin = \"local\" for instances on this machine");
+  else if (plugin != "local")
+    autoscaler.say(severity::error, "plugin",
+                   fmt::format("plugin {} is not supported yet: fleeting "
+                               "plugins are known, only \"local\" exists{}",
+                               in_quotes(plugin), not_served),
+                   "write plugin = \"local\" for instances on this machine");
+}
+
+void check_protocol(const section& connector, const std::string& protocol) {
+  if (protocol.empty() || protocol == "ssh")
+    return;
+  bool known = protocol == "winrm" || protocol == "winrm+https";
+  connector.say(severity::error, "protocol",
+                known ? fmt::format("protocol {} is not supported yet{}",
+                                    in_quotes(protocol), not_served)
+                      : fmt::format("unknown protocol {}{}",
+                                    in_quotes(protocol), not_served),
+                "write protocol = \"ssh\", or remove the line");
+}
+
+connector_config read_connector(const section& at) {
+  connector_config into;
+  into.os = at.text("os");
+  into.arch = at.text("arch");
+  into.protocol = at.text("protocol");
+  check_protocol(at, into.protocol);
+  auto port = at.integer("protocol_port", 0);
+  if (port < 0 || port > 65'535)
+    at.say(severity::error, "protocol_port",
+           fmt::format("protocol_port = {} is no port (1 to 65535; 0: the "
+                       "protocol's own){}",
+                       port, not_served));
+  else
+    into.protocol_port = static_cast<int>(port);
+  into.username = at.text("username");
+  into.password = secret{at.text("password")};
+  into.key_path = at.text("key_path");
+  into.use_static_credentials = at.flag("use_static_credentials");
+  into.keepalive = at.duration("keepalive", into.keepalive);
+  into.timeout = at.duration("timeout", into.timeout);
+  into.use_external_addr = at.flag("use_external_addr");
+  if (into.use_static_credentials && into.username.empty())
+    at.say(severity::error, "use_static_credentials",
+           fmt::format("use_static_credentials needs a username{}", not_served),
+           "write username = \"...\" beside it");
+  else if (into.use_static_credentials && into.password.empty()
+           && into.key_path.empty())
+    at.say(severity::warning, "use_static_credentials",
+           "use_static_credentials without password and key_path: the password "
+           "is empty");
+  return into;
+}
+
+void check_idle_time(const section& at) {
+  auto found = at.find("idle_time");
+  auto value = found ? read_duration(*found.value) : std::nullopt;
+  // A bare number that small has its own warning.
+  if (value && *value < 1s && !found.value->is_integer())
+    at.say(severity::warning, "idle_time",
+           fmt::format("idle_time = \"{}\" is less than a second: idle "
+                       "instances are removed at once",
+                       format_duration(*value)),
+           "write it like idle_time = \"20m0s\"");
+}
+
+double read_scale_factor(const section& at) {
+  auto factor = at.number("scale_factor", 0);
+  if (std::isfinite(factor) && factor >= 0)
+    return factor;
+  at.say(severity::warning, "scale_factor",
+         fmt::format("scale_factor = {} is no number of 0 or more: 0 is taken",
+                     factor));
+  return 0;
+}
+
+policy_config read_policy(const section& at, const load_options& options) {
+  policy_config into;
+  check_periods(at);
+  if (auto periods = at.texts("periods"); !periods.empty())
+    into.periods = std::move(periods);
+  into.timezone = read_timezone(at, options);
+  into.idle_count = at.small_count("idle_count", {.max = idle_max});
+  check_idle_time(at);
+  into.idle_time = at.duration("idle_time", into.idle_time);
+  into.scale_factor = read_scale_factor(at);
+  into.scale_factor_limit
+    = at.small_count("scale_factor_limit", {.max = idle_max});
+  into.preemptive_mode = at.optional_flag("preemptive_mode");
+  return into;
+}
+
+bool zone_file_exists(const std::string& name) {
+  constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyz"
+                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "0123456789_+-/";
+  if (name.empty() || name.front() == '/'
+      || name.find_first_not_of(allowed) != std::string::npos)
+    return false;
+  std::error_code error;
+  return std::filesystem::is_regular_file("/usr/share/zoneinfo/" + name, error);
+}
+
+void check_isolation(const section& autoscaler) {
+  auto isolation = autoscaler.child("vm_isolation");
+  if (isolation.flag("enabled"))
+    isolation.say(
+      severity::error, "enabled",
+      fmt::format("vm_isolation is not supported yet, and jobs must "
+                  "not run without it when it is asked for{}",
+                  not_served));
+}
+
+} // namespace
+
+void check_periods(const section& at) {
+  size_t index = 0;
+  for (const auto& text : at.texts("periods")) {
+    auto say = [&](severity level, std::string message, std::string hint = "") {
+      at.say_of_element(level, "periods", index, std::move(message),
+                        std::move(hint));
+    };
+    auto parsed = parse_period(text);
+    if (!parsed)
+      say(severity::error,
+          fmt::format("period {}: {}{}", in_quotes(text),
+                      one_line(parsed.error().text), not_served),
+          "write five fields, minute hour day month weekday, like "
+          "\"* 8-17 * * mon-fri\"");
+    else if (never_matches(*parsed))
+      say(
+        severity::warning,
+        fmt::format("period {} never matches: a step takes the values that it "
+                    "divides",
+                    in_quotes(text)));
+    else if (parsed->wraps)
+      say(severity::notice, one_line(wrap_notice(text)));
+    ++index;
+  }
+}
+
+std::string read_timezone(const section& at, const load_options& options) {
+  auto name = at.text("timezone");
+  if (name.empty() || name == "Local")
+    return "";
+  auto known = options.timezone_exists ? options.timezone_exists(name)
+                                       : zone_file_exists(name);
+  if (!known)
+    at.say(severity::error, "timezone",
+           fmt::format("loading timezone: unknown time zone {}{}",
+                       in_quotes(name), not_served),
+           "write a name such as \"Europe/Berlin\" or \"UTC\"; they come with "
+           "the package tzdata");
+  return name;
+}
+
+autoscaler_config read_autoscaler(const section& at,
+                                  const load_options& options) {
+  autoscaler_config into;
+  into.plugin = at.text("plugin");
+  check_plugin(at, into.plugin);
+  check_isolation(at);
+  into.plugin_config_json = read_plugin_config(at);
+  into.capacity_per_instance = at.small_count(
+    "capacity_per_instance", {.fallback = 1, .min = 1, .max = capacity_max});
+  into.max_use_count = at.small_count("max_use_count", {});
+  into.max_instances = at.small_count("max_instances", {.max = instances_max});
+  into.instance_ready_command = at.text("instance_ready_command");
+  for (auto [name, field] : {
+         std::pair{"instance_acquire_timeout", &into.instance_acquire_timeout},
+         std::pair{"update_interval", &into.update_interval},
+         std::pair{"update_interval_when_expecting",
+                   &into.update_interval_when_expecting},
+         std::pair{"deletion_retry_interval", &into.deletion_retry_interval},
+         std::pair{"shutdown_deletion_interval",
+                   &into.shutdown_deletion_interval},
+       })
+    *field = at.duration(name, *field);
+  into.shutdown_deletion_retries
+    = at.small_count("shutdown_deletion_retries", {.fallback = 3, .min = 1});
+  into.failure_threshold
+    = at.small_count("failure_threshold", {.fallback = 3, .min = 1});
+  into.delete_instances_on_shutdown = at.flag("delete_instances_on_shutdown");
+  into.log_internal_ip = at.flag("log_internal_ip");
+  into.log_external_ip = at.flag("log_external_ip");
+  into.connector = read_connector(at.child("connector_config"));
+  for (const auto& policy : at.children("policy"))
+    into.policies.push_back(read_policy(policy, options));
+  return into;
+}
+
+} // namespace muster

@@ -1,0 +1,310 @@
+#include "config/feature_flags.hpp"
+#include "config/keys.hpp"
+#include "config/readers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <fmt/format.h>
+
+namespace muster {
+
+namespace {
+
+constexpr std::array<std::string_view, 10> executors_of_the_peer{
+  "shell",      "ssh",        "docker", "docker-windows", "docker+machine",
+  "kubernetes", "virtualbox", "custom", "parallels",      "docker-ssh"};
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+/// Why a URL cannot be GitLab's, or nothing.
+std::string url_fault(std::string_view url) {
+  auto scheme_end = url.find("://");
+  auto scheme = url.substr(0, scheme_end);
+  if (scheme_end == std::string_view::npos
+      || (!same_ignoring_case(scheme, "http")
+          && !same_ignoring_case(scheme, "https")))
+    return "must begin with http:// or https://";
+  if (std::ranges::any_of(url, [](char c) {
+        auto byte = static_cast<unsigned char>(c);
+        return byte <= 0x20 || byte == 0x7f;
+      }))
+    return "has a space or control character in it";
+  auto rest = url.substr(scheme_end + 3);
+  auto authority = rest.substr(0, rest.find_first_of("/?#"));
+  if (auto at = authority.rfind('@'); at != std::string_view::npos)
+    authority.remove_prefix(at + 1);
+  auto bracket = authority.rfind(']');
+  auto colon = authority.rfind(':');
+  if (colon == std::string_view::npos
+      || (bracket != std::string_view::npos && colon < bracket))
+    return authority.empty() ? "names no host" : "";
+  auto port = authority.substr(colon + 1);
+  bool digits
+    = !port.empty() && port.size() <= 5
+      && port.find_first_not_of("0123456789") == std::string_view::npos;
+  auto number = digits ? std::stoi(std::string{port}) : 0;
+  if (colon == 0)
+    return "names no host";
+  return number >= 1 && number <= 65'535 ? "" : "has a port that is none";
+}
+
+std::string expanded(const section& at, std::string_view name,
+                     const load_options& options) {
+  if (options.variable)
+    return expand_variables(at.text(name), options.variable);
+  return expand_variables(
+    at.text(name),
+    [](const std::string& variable) -> std::optional<std::string> {
+      const char* value = std::getenv(variable.c_str());
+      return value == nullptr ? std::nullopt
+                              : std::optional<std::string>{value};
+    });
+}
+
+/// Reads url and token. Returns whether both are there; without them the runner
+/// is skipped with a warning, as by GitLab Runner.
+bool read_identity(const section& at, const load_options& options,
+                   runner_config& into) {
+  into.name = at.text("name");
+  into.id = at.integer("id", 0);
+  into.url = expanded(at, "url", options);
+  into.token = secret{expanded(at, "token", options)};
+  bool complete = true;
+  for (auto [name, value] :
+       {std::pair{"url", std::string_view{into.url}},
+        std::pair{"token", std::string_view{into.token.reveal()}}}) {
+    if (!is_blank(value))
+      continue;
+    complete = false;
+    bool written = !is_blank(at.text(name));
+    at.say(
+      severity::warning, name,
+      fmt::format("the runner {} has no {}{}{}", in_quotes(into.name), name,
+                  written ? " once environment variables are expanded" : "",
+                  not_served));
+  }
+  if (is_blank(into.url))
+    return false;
+  if (auto fault = url_fault(into.url); !fault.empty())
+    at.say(severity::error, "url", fmt::format("url {}{}", fault, not_served),
+           "write it like url = \"https://gitlab.example.com\"");
+  else if (into.url.ends_with("/ci") || into.url.ends_with("/ci/"))
+    at.say(severity::warning, "url",
+           "url ends with /ci, which GitLab no longer needs: it is left out",
+           "write it without /ci");
+  return complete;
+}
+
+void check_executor(const section& at, const std::string& executor) {
+  if (executor == "instance")
+    return;
+  const auto* hint = "write executor = \"instance\"";
+  if (executor == "docker-autoscaler") {
+    at.say(severity::error, "executor",
+           fmt::format("executor \"docker-autoscaler\" is not supported yet{}",
+                       not_served));
+  } else if (executor.empty()) {
+    at.say(severity::error, "executor",
+           fmt::format("the runner names no executor{}", not_served), hint);
+  } else if (std::ranges::find(executors_of_the_peer, executor)
+             != executors_of_the_peer.end()) {
+    at.say(severity::error, "executor",
+           fmt::format("executor {} is GitLab Runner's alone: muster has "
+                       "\"instance\"{}",
+                       in_quotes(executor), not_served),
+           hint);
+  } else {
+    auto meant = nearest(executor, {"instance", "docker-autoscaler"});
+    at.say(severity::error, "executor",
+           fmt::format(
+             "unknown executor {}{}{}", in_quotes(executor),
+             meant ? fmt::format(", did you mean {}?", in_quotes(*meant)) : "",
+             not_served),
+           hint);
+  }
+}
+
+void check_shell(const section& at, const std::string& shell) {
+  if (shell.empty() || shell == "bash" || shell == "sh")
+    return;
+  bool known = shell == "pwsh" || shell == "powershell" || shell == "cmd";
+  at.say(severity::error, "shell",
+         fmt::format("shell {} is {}{}", in_quotes(shell),
+                     known ? "not supported yet" : "unknown", not_served),
+         "write shell = \"bash\" or \"sh\", or remove the line: bash if it is "
+         "there, else sh");
+}
+
+bool is_label_text(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+           || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+  });
+}
+
+bool is_label_key(std::string_view key) {
+  return key.size() >= 3 && key.size() <= 65 && is_label_text(key)
+         && key[0] != '.' && key[0] != '-';
+}
+
+} // namespace
+
+void check_labels(const section& at) {
+  for (const auto& [key, value] : at.text_map("labels")) {
+    if (!is_label_key(key))
+      at.say(severity::fatal, "labels",
+             fmt::format("label {}: its name must be 3 to 65 letters, digits, "
+                         "'.', '_' or '-', the first no '.' or '-'",
+                         in_quotes(key)));
+    if (value.empty() || value.size() > 256 || !is_label_text(value))
+      at.say(
+        severity::fatal, "labels",
+        fmt::format("label {}: its value must be 1 to 256 letters, digits, "
+                    "'.', '_' or '-'",
+                    in_quotes(key)));
+  }
+}
+
+namespace {
+
+void read_labels(const section& at,
+                 const std::map<std::string, std::string>& global_labels,
+                 runner_config& into) {
+  constexpr size_t labels_max = 32;
+  check_labels(at);
+  into.labels = at.text_map("labels"); // these win
+  into.labels.insert(global_labels.begin(), global_labels.end());
+  if (into.labels.size() > labels_max)
+    at.say(severity::fatal, "labels",
+           fmt::format("the runner has {} labels, those of the top of the file "
+                       "included: at most {} are allowed",
+                       into.labels.size(), labels_max));
+}
+
+void read_limits(const section& at, runner_config& into) {
+  constexpr int64_t kilobyte = 1024;
+  into.limit = at.small_count("limit", {});
+  into.request_concurrency
+    = at.small_count("request_concurrency", {.fallback = 1, .min = 1});
+  into.strict_check_interval = at.flag("strict_check_interval");
+  into.unhealthy_requests_limit
+    = at.small_count("unhealthy_requests_limit", {.fallback = 3, .min = 1});
+  into.unhealthy_interval
+    = at.duration("unhealthy_interval", into.unhealthy_interval);
+  into.final_update_retry_limit = at.small_count(
+    "job_status_final_update_retry_limit", {.fallback = 10, .min = 1});
+  into.output_limit_bytes
+    = kilobyte
+      * at.count("output_limit",
+                 {.fallback = 4096, .min = 1, .max = int64_t{1} << 40});
+}
+
+void read_environment(const section& at, runner_config& into) {
+  size_t number = 0;
+  for (auto& text : at.texts("environment")) {
+    ++number;
+    if (text.find('=') == std::string::npos)
+      at.say_of_element(
+        severity::warning, "environment", number - 1,
+        fmt::format("entry {} of environment has no '=': it has "
+                    "no effect",
+                    number),
+        "write entries like \"NAME=value\"");
+    else
+      into.environment.push_back(std::move(text));
+  }
+}
+
+void read_flags(const section& at, runner_config& into) {
+  into.feature_flags = at.flag_map("feature_flags");
+  std::vector<std::string_view> known;
+  for (const auto& flag : feature_flags())
+    known.push_back(flag.name);
+  for (const auto& [name, value] : into.feature_flags) {
+    if (std::ranges::find(known, name) != known.end())
+      continue;
+    auto meant = nearest(name, known);
+    at.child("feature_flags")
+      .say(severity::notice, name,
+           fmt::format(
+             "feature flag {} is not one of these executors{}", in_quotes(name),
+             meant ? fmt::format(", did you mean {}?", in_quotes(*meant))
+                   : ": it has no effect"));
+  }
+}
+
+void read_job_settings(const section& at, runner_config& into) {
+  into.executor = at.text("executor");
+  check_executor(at, into.executor);
+  into.shell = at.text("shell");
+  check_shell(at, into.shell);
+  into.tls_ca_file = at.text("tls-ca-file");
+  into.tls_cert_file = at.text("tls-cert-file");
+  into.tls_key_file = at.text("tls-key-file");
+  if (into.tls_cert_file.empty() != into.tls_key_file.empty())
+    at.say(severity::warning,
+           into.tls_cert_file.empty() ? "tls-key-file" : "tls-cert-file",
+           "a client certificate needs both tls-cert-file and tls-key-file: "
+           "it is not used");
+  for (auto [name, field] : {
+         std::pair{"builds_dir", &into.builds_dir},
+         std::pair{"cache_dir", &into.cache_dir},
+         std::pair{"clone_url", &into.clone_url},
+         std::pair{"pre_get_sources_script", &into.pre_get_sources_script},
+         std::pair{"post_get_sources_script", &into.post_get_sources_script},
+         std::pair{"pre_build_script", &into.pre_build_script},
+         std::pair{"post_build_script", &into.post_build_script},
+       })
+    if (auto text = at.text(name); !text.empty())
+      *field = std::move(text);
+  read_environment(at, into);
+  into.debug_trace_disabled = at.flag("debug_trace_disabled");
+  into.safe_directory_checkout = at.flag("safe_directory_checkout");
+  into.clean_git_config = at.optional_flag("clean_git_config");
+  into.custom_build_dir_enabled = at.child("custom_build_dir").flag("enabled");
+  read_flags(at, into);
+}
+
+void check_monitoring(const section& at, const load_options& options) {
+  for (const auto& entry :
+       at.child("monitoring").children("job_queuing_durations")) {
+    check_periods(entry);
+    read_timezone(entry, options);
+  }
+}
+
+void read_group(const section& at, const load_options& options,
+                runner_config& into) {
+  auto autoscaler = at.child("autoscaler");
+  if (autoscaler.exists())
+    into.autoscaler = read_autoscaler(autoscaler, options);
+  else if (into.executor == "instance")
+    at.say(severity::error, "executor",
+           fmt::format("executor \"instance\" requires [runners.autoscaler]{}",
+                       not_served),
+           "write [runners.autoscaler] with plugin = \"local\" below it");
+}
+
+} // namespace
+
+std::optional<runner_config>
+read_runner(const section& at,
+            const std::map<std::string, std::string>& global_labels,
+            const load_options& options, report& out) {
+  auto errors_before = out.count(severity::error);
+  runner_config into;
+  bool complete = read_identity(at, options, into);
+  read_limits(at, into);
+  read_labels(at, global_labels, into);
+  read_job_settings(at, into);
+  check_monitoring(at, options);
+  read_group(at, options, into);
+  if (!complete || out.count(severity::error) != errors_before)
+    return std::nullopt;
+  return into;
+}
+
+} // namespace muster

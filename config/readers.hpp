@@ -1,0 +1,49 @@
+#pragma once
+
+#include "config/load.hpp"
+#include "config/section.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+
+namespace muster {
+
+// The parts of load.cpp. What a reader reports as an error concerns the runner
+// being read alone: it is not served then.
+
+/// A runner as read, and where it stands for what is said about it later.
+struct runner_entry {
+  runner_config value;
+  section at;
+};
+
+/// Reads one `[[runners]]`. Returns nothing if it cannot be served; why is
+/// reported.
+std::optional<runner_config>
+read_runner(const section& runner,
+            const std::map<std::string, std::string>& global_labels,
+            const load_options& options, report& out);
+
+/// Reads `[runners.autoscaler]`.
+autoscaler_config read_autoscaler(const section& autoscaler,
+                                  const load_options& options);
+
+/// Checks cron windows and a time zone. Returns the zone as `policy_config`
+/// wants it: the process's own is empty.
+std::string read_timezone(const section& at, const load_options& options);
+void check_periods(const section& at);
+
+/// Checks names and values of `labels`; a bad one is fatal, as it is for GitLab
+/// Runner.
+void check_labels(const section& at);
+
+/// Warns of values that are each fine and do not go together.
+void check_runner_sense(const runner_entry& runner);
+void check_file_sense(const config& value, const section& file,
+                      const std::vector<runner_entry>& runners);
+
+/// Appended to each error about a runner.
+inline constexpr auto not_served = "; the runner is not served";
+
+} // namespace muster

@@ -1,0 +1,151 @@
+#include "config/readers.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+
+namespace muster {
+
+namespace {
+
+/// Jobs that the group of a runner carries at a time; nothing if it has no
+/// bound.
+std::optional<int64_t> carries(const runner_config& runner) {
+  if (!runner.autoscaler || runner.autoscaler->max_instances == 0)
+    return std::nullopt;
+  return int64_t{runner.autoscaler->max_instances}
+         * runner.autoscaler->capacity_per_instance;
+}
+
+void check_idle_targets(const runner_entry& runner, int64_t carried) {
+  auto policies = runner.at.child("autoscaler").children("policy");
+  for (size_t i = 0; i < policies.size(); ++i) {
+    int64_t idle = runner.value.autoscaler->policies[i].idle_count;
+    if (idle > carried)
+      policies[i].say(
+        severity::warning, "idle_count",
+        fmt::format("idle_count = {} can never be reached: max_instances = {} "
+                    "with capacity_per_instance = {} carry {} jobs",
+                    idle, runner.value.autoscaler->max_instances,
+                    runner.value.autoscaler->capacity_per_instance, carried),
+        fmt::format("write idle_count = {} or less, or raise max_instances",
+                    carried));
+  }
+}
+
+/// What two runners have in common that they should not, with the first that
+/// had it.
+template <class Key>
+class seen {
+public:
+  /// Returns the number (from 1) of the runner that had it before, or nothing.
+  std::optional<size_t> before(const Key& key, size_t number) {
+    auto [it, added] = numbers_.emplace(key, number);
+    return added ? std::nullopt : std::optional{it->second};
+  }
+
+private:
+  std::map<Key, size_t> numbers_;
+};
+
+void check_doubles(const std::vector<runner_entry>& runners) {
+  seen<std::string> names;
+  seen<std::pair<std::string, secret>> tokens;
+  seen<std::pair<std::string, std::string>> groups;
+  size_t number = 0;
+  for (const auto& [value, at] : runners) {
+    ++number;
+    if (!value.name.empty())
+      if (auto first = names.before(value.name, number))
+        at.say(severity::warning, "name",
+               fmt::format("the name {} is that of another runner too: logs "
+                           "and metrics do not tell them apart",
+                           in_quotes(value.name)));
+    if (auto first = tokens.before({value.url, value.token}, number))
+      at.say(severity::warning, "token",
+             fmt::format("url and token are those of the runner {} too: GitLab "
+                         "sees one runner",
+                         in_quotes(runners[*first - 1].value.name)),
+             "create a runner of its own in GitLab, or join the two");
+    if (!value.autoscaler)
+      continue;
+    if (auto first = groups.before(
+          {value.autoscaler->plugin, value.autoscaler->plugin_config_json},
+          number))
+      at.child("autoscaler")
+        .say(severity::warning, "plugin",
+             fmt::format("plugin and plugin_config are those of the runner {} "
+                         "too: a group of instances serves one runner only",
+                         in_quotes(runners[*first - 1].value.name)),
+             "name another group in plugin_config");
+  }
+}
+
+void check_concurrent(const config& value, const section& file,
+                      const std::vector<runner_entry>& runners) {
+  int64_t wanted = 0;
+  for (const auto& runner : runners)
+    if (auto carried = carries(runner.value))
+      wanted += runner.value.limit > 0
+                  ? std::min<int64_t>(*carried, runner.value.limit)
+                  : *carried;
+  if (value.concurrent < wanted)
+    file.say(
+      severity::warning, "concurrent",
+      fmt::format("concurrent = {} is below the {} jobs that the "
+                  "instances can carry",
+                  value.concurrent, wanted),
+      fmt::format("write concurrent = {} at the top of the file", wanted));
+  else if (value.concurrent < static_cast<int64_t>(runners.size()))
+    file.say(severity::warning, "concurrent",
+             fmt::format("concurrent = {} is below the number of runners, {}: "
+                         "one runner's long polling may delay another's jobs",
+                         value.concurrent, runners.size()),
+             fmt::format("write concurrent = {} at the top of the file",
+                         runners.size()));
+}
+
+/// GitLab Runner warns of these at each load. They are the defaults, and muster
+/// asks again at once while jobs come, so that a notice is enough here.
+void notice_long_polling(const section& file,
+                         const std::vector<runner_entry>& runners) {
+  auto serial = std::ranges::count_if(runners, [](const runner_entry& x) {
+    return x.value.request_concurrency == 1;
+  });
+  auto narrow = std::ranges::count_if(runners, [](const runner_entry& x) {
+    return x.value.request_concurrency == 1
+           && (x.value.limit == 1 || x.value.limit == 2);
+  });
+  if (serial > 0)
+    file.say(severity::notice, "runners",
+             fmt::format("long polling: {} of {} runners have "
+                         "request_concurrency = 1, {} of these a limit of 1 or "
+                         "2: while GitLab holds a request, no second one is "
+                         "made",
+                         serial, runners.size(), narrow));
+}
+
+} // namespace
+
+void check_runner_sense(const runner_entry& runner) {
+  auto carried = carries(runner.value);
+  if (!carried)
+    return;
+  check_idle_targets(runner, *carried);
+  if (runner.value.limit > 0 && runner.value.limit < *carried)
+    runner.at.say(
+      severity::warning, "limit",
+      fmt::format("limit = {} is below the {} jobs that "
+                  "max_instances and capacity_per_instance allow",
+                  runner.value.limit, *carried),
+      fmt::format("write limit = {}, or lower max_instances", *carried));
+}
+
+void check_file_sense(const config& value, const section& file,
+                      const std::vector<runner_entry>& runners) {
+  check_doubles(runners);
+  check_concurrent(value, file, runners);
+  notice_long_polling(file, runners);
+}
+
+} // namespace muster

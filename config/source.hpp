@@ -1,0 +1,39 @@
+#pragma once
+
+#include "messages/error_codes.hpp"
+#include "messages/result.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace muster {
+
+/// Reads a configuration file as a whole. Errors: `not_readable`: it is
+/// missing, no regular file, may not be read, or is larger than 4 MiB.
+result<std::string, config_errc> read_source(const std::string& path);
+
+/// Whether there is nothing at all at that path, as opposed to something that
+/// cannot be read.
+bool is_missing(const std::string& path);
+
+/// Why a text must not be given to the TOML parser.
+struct source_fault {
+  size_t line = 1;
+  size_t column = 1; ///< in characters
+  std::string message;
+};
+
+/// Looks for what the parser does not survive or explains badly: bytes that are
+/// not UTF-8, and tables or arrays nested so deeply that freeing them would
+/// exhaust the stack.
+std::optional<source_fault> find_source_fault(std::string_view text);
+
+/// The text with a `?` for each byte that is not UTF-8.
+std::string repaired(std::string_view text);
+
+/// Whether a line (from 1) begins within a string over several lines.
+bool begins_inside_string(std::string_view text, size_t line);
+
+} // namespace muster

@@ -1,0 +1,9 @@
+#pragma once
+
+namespace muster {
+
+extern const char* const version_text;  ///< `0.1.0`
+extern const char* const revision_text; ///< short commit, or `unknown`
+extern const char* const branch_text;
+
+} // namespace muster

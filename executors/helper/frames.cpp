@@ -1,0 +1,436 @@
+#include "executors/helper/frames.hpp"
+
+#include <exception>
+#include <type_traits>
+#include <utility>
+
+namespace muster::frames {
+
+namespace {
+
+constexpr size_t size_bytes = 4;
+constexpr size_t output_head_bytes
+  = 18; ///< an output's type, record, time, stream
+constexpr size_t stage_size_min = 48; ///< of an encoded stage [bytes]
+
+/// Integers are put together from bytes: the compiler makes one instruction of
+/// it, and the order does not depend on the machine.
+template <class T>
+void put(std::string& to, T value) {
+  using bits_type = std::make_unsigned_t<T>;
+  auto bits = static_cast<bits_type>(value);
+  char bytes[sizeof(T)];
+  for (size_t i = 0; i < sizeof(T); ++i)
+    bytes[i] = static_cast<char>(bits >> (8 * i));
+  to.append(bytes, sizeof(T));
+}
+
+template <class T>
+T get_raw(std::string_view from) {
+  using bits_type = std::make_unsigned_t<T>;
+  bits_type bits = 0;
+  for (size_t i = 0; i < sizeof(T); ++i)
+    bits = static_cast<bits_type>(
+      bits
+      | (static_cast<bits_type>(static_cast<uint8_t>(from[i])) << (8 * i)));
+  return static_cast<T>(bits);
+}
+
+void put_text(std::string& to, std::string_view text) {
+  put(to, static_cast<uint32_t>(text.size()));
+  to.append(text);
+}
+
+template <class Enum>
+void put_enum(std::string& to, Enum value) {
+  put(to, static_cast<uint8_t>(value));
+}
+
+/// Takes fields from a body; once something does not fit, everything after it
+/// reads as zero or empty and `failed` stays set.
+class reader {
+public:
+  explicit reader(std::string_view body) : left_(body) {
+  }
+
+  template <class T>
+  void get(T& value) {
+    if (left_.size() < sizeof(T)) {
+      fail();
+      return;
+    }
+    value = get_raw<T>(left_);
+    left_.remove_prefix(sizeof(T));
+  }
+
+  void get(bool& value) {
+    uint8_t byte = 0;
+    get(byte);
+    value = byte == 1;
+    failed_ = failed_ || byte > 1;
+  }
+
+  void get(std::string& text) {
+    uint32_t size = 0;
+    get(size);
+    if (size > left_.size()) {
+      fail();
+      return;
+    }
+    text.assign(left_.substr(0, size));
+    left_.remove_prefix(size);
+  }
+
+  /// Takes an enumeration whose values are without gaps from `first` to `last`.
+  template <class Enum>
+  void get(Enum& value, Enum first, Enum last) {
+    uint8_t byte = 0;
+    get(byte);
+    if (byte < static_cast<uint8_t>(first) || byte > static_cast<uint8_t>(last))
+      fail();
+    else
+      value = static_cast<Enum>(byte);
+  }
+
+  std::string_view take_rest() {
+    return std::exchange(left_, {});
+  }
+
+  size_t left() const {
+    return left_.size();
+  }
+
+  void fail() {
+    failed_ = true;
+    left_ = {};
+  }
+
+  /// Everything was there and nothing is left over.
+  bool whole() const {
+    return !failed_ && left_.empty();
+  }
+
+private:
+  std::string_view left_;
+  bool failed_ = false;
+};
+
+// -- bodies: `write` and `read` of a frame stand together ---------------------
+
+void write(std::string& to, const hello& x) {
+  put(to, x.version);
+}
+
+void read(reader& from, hello& x) {
+  from.get(x.version);
+}
+
+void write(std::string& to, const stage_plan& x) {
+  put_text(to, x.name);
+  put_text(to, x.heading);
+  put_text(to, x.script);
+  put_enum(to, x.condition);
+  put_enum(to, x.phase);
+  put(to, x.attempts_max);
+  put_text(to, x.before_retry);
+  put(to, x.timeout_ms);
+  put_enum(to, x.failure_counts);
+  put_enum(to, x.status_variable);
+  put(to, x.retry_pause_ms);
+  put(to, x.retry_pause_max_ms);
+}
+
+void read(reader& from, stage_plan& x) {
+  from.get(x.name);
+  from.get(x.heading);
+  from.get(x.script);
+  from.get(x.condition, stage_condition::on_success, stage_condition::always);
+  from.get(x.phase, stage_phase::prepare, stage_phase::cleanup);
+  from.get(x.attempts_max);
+  from.get(x.before_retry);
+  from.get(x.timeout_ms);
+  from.get(x.failure_counts);
+  from.get(x.status_variable);
+  from.get(x.retry_pause_ms);
+  from.get(x.retry_pause_max_ms);
+}
+
+void write(std::string& to, const run& x) {
+  put_text(to, x.plan.key);
+  put_text(to, x.plan.shell);
+  put(to, x.plan.timeout_ms);
+  put_text(to, x.plan.temp_dir);
+  put(to, static_cast<uint32_t>(x.plan.stages.size()));
+  for (const auto& stage : x.plan.stages)
+    write(to, stage);
+}
+
+void read(reader& from, run& x) {
+  from.get(x.plan.key);
+  from.get(x.plan.shell);
+  from.get(x.plan.timeout_ms);
+  from.get(x.plan.temp_dir);
+  uint32_t count = 0;
+  from.get(count);
+  if (count > stages_max || count > from.left() / stage_size_min) {
+    from.fail();
+    return;
+  }
+  x.plan.stages.resize(count);
+  for (auto& stage : x.plan.stages)
+    read(from, stage);
+}
+
+void write(std::string& to, const attach& x) {
+  put_text(to, x.key);
+  put(to, x.record);
+}
+
+void read(reader& from, attach& x) {
+  from.get(x.key);
+  from.get(x.record);
+}
+
+void write(std::string& to, const cancel& x) {
+  put_text(to, x.key);
+  put_enum(to, x.mode);
+}
+
+void read(reader& from, cancel& x) {
+  from.get(x.key);
+  from.get(x.mode, cancel_mode::graceful, cancel_mode::now);
+}
+
+void write(std::string& to, const clean& x) {
+  put_text(to, x.key);
+}
+
+void read(reader& from, clean& x) {
+  from.get(x.key);
+}
+
+void write(std::string&, const ping&) {
+}
+
+void read(reader&, ping&) {
+}
+
+void write(std::string& to, const welcome& x) {
+  put(to, x.version);
+  put_text(to, x.build);
+}
+
+void read(reader& from, welcome& x) {
+  from.get(x.version);
+  from.get(x.build);
+}
+
+void write(std::string& to, const accepted& x) {
+  put_text(to, x.key);
+}
+
+void read(reader& from, accepted& x) {
+  from.get(x.key);
+}
+
+void write(std::string& to, const refused& x) {
+  put_text(to, x.key);
+  put_enum(to, x.code);
+  put_text(to, x.text);
+}
+
+void read(reader& from, refused& x) {
+  from.get(x.key);
+  from.get(x.code, helper_errc::bad_frame, helper_errc::failed);
+  from.get(x.text);
+}
+
+void write(std::string& to, const cleaned& x) {
+  put_text(to, x.key);
+  put_enum(to, x.clean);
+  put_text(to, x.text);
+}
+
+void read(reader& from, cleaned& x) {
+  from.get(x.key);
+  from.get(x.clean);
+  from.get(x.text);
+}
+
+void write(std::string&, const pong&) {
+}
+
+void read(reader&, pong&) {
+}
+
+void write(std::string& to, const stage_begun& x) {
+  put(to, x.record);
+  put(to, x.time_us);
+  put(to, x.stage);
+  put(to, x.attempt);
+}
+
+void read(reader& from, stage_begun& x) {
+  from.get(x.record);
+  from.get(x.time_us);
+  from.get(x.stage);
+  from.get(x.attempt);
+}
+
+void write(std::string& to, const output& x) {
+  put(to, x.record);
+  put(to, x.time_us);
+  put_enum(to, x.stream);
+  to.append(x.bytes, 0, output_size_max);
+}
+
+void read(reader& from, output& x) {
+  from.get(x.record);
+  from.get(x.time_us);
+  from.get(x.stream, output_stream::out, output_stream::err);
+  if (from.left() > output_size_max)
+    from.fail();
+  else
+    x.bytes.assign(from.take_rest());
+}
+
+void write(std::string& to, const stage_ended& x) {
+  put(to, x.record);
+  put(to, x.time_us);
+  put(to, x.stage);
+  put(to, x.attempt);
+  put_enum(to, x.outcome);
+  put(to, x.exit_code);
+  put_text(to, x.text);
+}
+
+void read(reader& from, stage_ended& x) {
+  from.get(x.record);
+  from.get(x.time_us);
+  from.get(x.stage);
+  from.get(x.attempt);
+  from.get(x.outcome, plan_outcome::success, plan_outcome::broken);
+  from.get(x.exit_code);
+  from.get(x.text);
+}
+
+void write(std::string& to, const job_ended& x) {
+  put(to, x.record);
+  put(to, x.time_us);
+  put_enum(to, x.outcome);
+  put(to, x.stage);
+  put(to, x.exit_code);
+  put(to, x.dropped_bytes);
+  put_text(to, x.text);
+}
+
+void read(reader& from, job_ended& x) {
+  from.get(x.record);
+  from.get(x.time_us);
+  from.get(x.outcome, plan_outcome::success, plan_outcome::broken);
+  from.get(x.stage);
+  from.get(x.exit_code);
+  from.get(x.dropped_bytes);
+  from.get(x.text);
+}
+
+// -- frames -------------------------------------------------------------------
+
+template <class T, size_t Index = 0>
+constexpr uint8_t type_of() {
+  if constexpr (std::is_same_v<std::variant_alternative_t<Index, frame>, T>)
+    return Index + 1;
+  else
+    return type_of<T, Index + 1>();
+}
+
+constexpr uint8_t output_type = type_of<output>();
+
+/// Writes the size of the frame that begins at `begin` and ends at the end.
+void put_size(std::string& to, size_t begin) {
+  auto size = static_cast<uint32_t>(to.size() - begin - size_bytes);
+  for (size_t i = 0; i < size_bytes; ++i)
+    to[begin + i] = static_cast<char>(size >> (8 * i));
+}
+
+template <size_t Index>
+bool read_as(std::string_view body, frame& to) {
+  reader from{body};
+  read(from, to.emplace<Index>());
+  return from.whole();
+}
+
+template <size_t... Index>
+bool read_frame(size_t type, std::string_view body, frame& to,
+                std::index_sequence<Index...>) {
+  return ((type == Index + 1 && read_as<Index>(body, to)) || ...);
+}
+
+} // namespace
+
+std::string encode(const frame& x) {
+  std::string to(size_bytes, '\0');
+  put(to, static_cast<uint8_t>(x.index() + 1));
+  std::visit([&to](const auto& body) { write(to, body); }, x);
+  put_size(to, 0);
+  return to;
+}
+
+void append_output(std::string& to, uint64_t record, int64_t time_us,
+                   output_stream stream, std::string_view bytes) {
+  put(to, static_cast<uint32_t>(bytes.size() + output_head_bytes));
+  put(to, output_type);
+  put(to, record);
+  put(to, time_us);
+  put_enum(to, stream);
+  to.append(bytes);
+}
+
+void decoder::feed(std::string_view bytes) {
+  try {
+    if (used_ > 0 && used_ >= buffer_.size() / 2) {
+      buffer_.erase(0, used_);
+      used_ = 0;
+    }
+    buffer_.append(bytes);
+  } catch (const std::exception&) {
+    broken_ = true;
+  }
+}
+
+result<std::optional<frame>, helper_errc> decoder::next() {
+  auto bad = [this](const char* why) {
+    broken_ = true;
+    return fail(helper_errc::bad_frame,
+                std::string{"helper stream: "} + why
+                  + "; the connection cannot be used any more");
+  };
+  if (broken_)
+    return bad("damaged before, or no memory for its frame");
+  auto left = rest();
+  if (left.size() < size_bytes)
+    return std::optional<frame>{};
+  size_t size = get_raw<uint32_t>(left);
+  if (size == 0 || size > frame_size_max)
+    return bad("a frame of an impossible size");
+  if (left.size() - size_bytes < size)
+    return std::optional<frame>{};
+  try {
+    std::optional<frame> x{std::in_place};
+    auto type = static_cast<uint8_t>(left[size_bytes]);
+    auto body = left.substr(size_bytes + 1, size - 1);
+    if (!read_frame(type, body, *x,
+                    std::make_index_sequence<std::variant_size_v<frame>>{}))
+      return bad("a frame of an unknown type or with a damaged body");
+    used_ += size_bytes + size;
+    if (used_ == buffer_.size()) {
+      buffer_.clear();
+      used_ = 0;
+    }
+    return x;
+  } catch (const std::exception&) {
+    return bad("no memory for its frame");
+  }
+}
+
+} // namespace muster::frames

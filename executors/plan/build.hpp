@@ -1,0 +1,60 @@
+#pragma once
+
+#include "config/config.hpp"
+#include "executors/plan/plan.hpp"
+#include "executors/plan/variables.hpp"
+#include "messages/error_codes.hpp"
+#include "messages/payload.hpp"
+#include "messages/result.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace muster {
+
+/// What a plan depends on besides the payload and the configuration.
+struct plan_facts {
+  std::string key; ///< the acquisition's
+  std::string short_token;
+  std::string manager_host; ///< named in the trace
+  std::string version;
+  std::string revision;
+  std::string os;            ///< of this manager, as Go names it: `linux`
+  std::string arch;          ///< of this manager, as Go names it: `amd64`
+  int32_t concurrent_id = 0; ///< among this runner's jobs
+  int32_t concurrent_project_id = 0; ///< among its jobs of the same project
+  /// Left of the job's time [ms]; 0: all of it, none was used yet.
+  std::chrono::milliseconds time_left{0};
+  secret tls_ca;   ///< PEM text of GitLab's certificates; may be empty
+  secret tls_cert; ///< PEM text of the client's certificate; may be empty
+  secret tls_key;  ///< PEM text of its key; may be empty
+};
+
+struct plan_result {
+  job_plan plan;
+  /// About values of variables that cannot be used and parts of the payload
+  /// that are not carried out: one warning, a line each (reference/trace,
+  /// section 2).
+  std::vector<std::string> warnings;
+  std::vector<std::string> mask_phrases;  ///< for the trace, in order
+  std::vector<std::string> mask_prefixes; ///< for the trace, in order
+  job_variables variables;                ///< the job's final ones, expanded
+};
+
+/// Returns the time that a job may take in all.
+std::chrono::milliseconds job_timeout(const job_payload& payload);
+
+/// Turns a job into the stages that its instance carries out, in order:
+/// `prepare_script`, `get_sources`, the payload's steps, `after_script` and
+/// `cleanup_file_variables`. A stage with nothing to do is left out.
+///
+/// Errors: `configuration_error` if the job or its runner is configured so that
+/// it cannot run; `runner_system_failure` for a payload that must not be run.
+/// Source: reference/job-stages, sections 1 and 4 to 8.
+result<plan_result, job_errc> build_plan(const job_payload& payload,
+                                         const runner_config& runner,
+                                         const plan_facts& facts);
+
+} // namespace muster

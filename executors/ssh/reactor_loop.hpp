@@ -1,0 +1,108 @@
+#pragma once
+
+#include "executors/ssh/mailbox.hpp"
+#include "executors/ssh/resolver.hpp"
+#include "executors/ssh/session.hpp"
+#include "executors/ssh/stream_channel.hpp"
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <set>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace muster::ssh {
+
+/// The thread behind `ssh_transport`: epoll, commands, timers. Every function
+/// but the constructor, the destructor and `post` is for that thread.
+class reactor {
+public:
+  explicit reactor(ssh_options options);
+  ~reactor();
+
+  reactor(const reactor&) = delete;
+  reactor& operator=(const reactor&) = delete;
+
+  void post(mailbox::command what) {
+    mailbox_->post(std::move(what));
+  }
+
+  ssh_counters counters() const {
+    return counts_.read();
+  }
+
+  key_cache& keys() {
+    return keys_;
+  }
+
+  void connect(connection_id id, dial to,
+               std::shared_ptr<connection_sink> sink);
+  void disconnect(connection_id id);
+  void exec(connection_id id, exec_request what, exec_callback done);
+  void open_stream(connection_id connection, stream_id id,
+                   const std::string& socket_path,
+                   std::shared_ptr<stream_sink> sink);
+  void send(stream_id id, std::string bytes);
+  void resume(stream_id id);
+  void close_stream(stream_id id);
+  void stop() {
+    stopping_ = true;
+  }
+
+private:
+  struct entry {
+    entry(const surroundings& around, dial to,
+          std::shared_ptr<connection_sink> sink, time_point now)
+      : state{around, std::move(to), std::move(sink), now} {
+    }
+
+    session state;
+    connection_id id = 0;
+    bool ready = false;                   ///< to be visited
+    time_point timer = time_point::max(); ///< its place in `timers_`
+  };
+
+  struct open_one {
+    entry* on;
+    std::shared_ptr<stream_channel> channel;
+  };
+
+  void run();
+  void run_commands();
+  int wait_ms() const;
+  void wait();
+  void visit_ready();
+  void run_timers();
+  void admit_waiting();
+  void reap();
+  void end_all();
+  entry* find(connection_id id);
+  void make_ready(entry& x);
+  void settle(entry& x);
+  void set_timer(entry& x, time_point at);
+  void resolved(connection_id id,
+                result<std::vector<endpoint>, connection_errc> found);
+
+  ssh_options options_;
+  tally counts_;
+  key_cache keys_;
+  resolver resolver_;
+  std::shared_ptr<mailbox> mailbox_;
+  std::vector<char> scratch_;
+  surroundings around_;
+  bool stopping_ = false;
+  time_point now_;
+  std::unordered_map<connection_id, std::unique_ptr<entry>> sessions_;
+  std::unordered_map<session*, entry*> entries_; ///< epoll knows sessions
+  std::unordered_map<stream_id, open_one> streams_;
+  std::vector<entry*> ready_;
+  std::set<std::pair<time_point, connection_id>> timers_;
+  std::deque<connection_id> waiting_; ///< for their turn, in order
+  time_point admit_again_ = time_point::max();
+  std::vector<connection_id> over_;
+  std::thread thread_;
+};
+
+} // namespace muster::ssh

@@ -1,0 +1,69 @@
+#pragma once
+
+#include "messages/peer.hpp"
+#include "messages/runner.hpp"
+
+#include <caf/typed_actor.hpp>
+#include <cstdint>
+
+namespace muster {
+
+/// Asks for one permit of `concurrent`. Answered by `permit` as soon as one is
+/// there; first come, first served.
+struct permit_request {
+  runner_id runner;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, permit_request& x) {
+  return f(caf::meta::type_name("permit_request"), x.runner);
+}
+
+/// Gives a permit back, or takes back a request not answered yet.
+struct permit_back {
+  runner_id runner;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, permit_back& x) {
+  return f(caf::meta::type_name("permit_back"), x.runner);
+}
+
+/// The process is told to stop (a signal: an input).
+struct shutdown_request {
+  stop_mode mode = stop_mode::graceful;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, shutdown_request& x) {
+  return f(caf::meta::type_name("shutdown_request"), x.mode);
+}
+
+/// Answers `stop_runner`: a runner has nothing left.
+struct runner_stopped {
+  runner_id runner;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, runner_stopped& x) {
+  return f(caf::meta::type_name("runner_stopped"), x.runner);
+}
+
+/// A moment that the manager waits for.
+struct manager_timer {
+  uint64_t version = 0;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, manager_timer& x) {
+  return f(caf::meta::type_name("manager_timer"), x.version);
+}
+
+using manager_actor
+  = caf::typed_actor<caf::reacts_to<permit_request>,
+                     caf::reacts_to<permit_back>,
+                     caf::reacts_to<shutdown_request>,
+                     caf::reacts_to<runner_stopped>,
+                     caf::reacts_to<manager_timer>>;
+
+} // namespace muster

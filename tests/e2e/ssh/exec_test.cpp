@@ -1,0 +1,143 @@
+#include "tests/e2e/ssh/peers.hpp"
+#include "tests/support/sshd.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace muster;
+using namespace muster::test;
+using namespace std::chrono_literals;
+
+TEST_CASE("a command's output, errors and exit code come back") {
+  sshd server;
+  ssh_transport ssh;
+  auto log = dial_and_wait(ssh, 1, server.target());
+  REQUIRE_FALSE(log->ended());
+  CHECK_EQ(log->host_key, server.host_key());
+  struct row {
+    const char* command;
+    int exit_code;
+    std::string output;
+    std::string error_output;
+  };
+  const row rows[] = {
+    {"true", 0, "", ""},
+    {"false", 1, "", ""},
+    {"echo out; echo err >&2; exit 42", 42, "out\n", "err\n"},
+    {"exit 255", 255, "", ""},
+    {"kill -TERM $$", 143, "", ""},
+    {"kill -KILL $$", 137, "", ""},
+    {"kill -USR1 $$", 138, "", ""},
+    {"no-such-command-here 2>/dev/null", 127, "", ""},
+    {"exec 1>&- 2>&-; exit 3", 3, "", ""},
+    {"printf $HOME", 0, server.home().string(), ""},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.command);
+    auto got = run(ssh, 1, {r.command, "", 30s});
+    REQUIRE_MESSAGE(got, got.error().text);
+    CHECK_EQ(got->exit_code, r.exit_code);
+    CHECK_EQ(got->output, r.output);
+    CHECK_EQ(got->error_output, r.error_output);
+  }
+  CHECK_EQ(ssh.counters().exec_channels, std::size(rows));
+}
+
+TEST_CASE("5 MiB of input arrive whole at a command") {
+  sshd server;
+  ssh_transport ssh;
+  REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
+  std::string input;
+  for (uint32_t i = 0; input.size() < 5u << 20; ++i)
+    input.append(reinterpret_cast<const char*>(&i), sizeof i);
+  auto file = server.home() / "upload";
+  auto got
+    = run(ssh, 1,
+          {"cat >" + file.string() + "; wc -c <" + file.string(), input, 60s});
+  REQUIRE_MESSAGE(got, got.error().text);
+  CHECK_EQ(got->exit_code, 0);
+  CHECK_EQ(std::stoul(got->output), input.size());
+  CHECK(read_text(file) == input);
+}
+
+TEST_CASE("a command that does not read its input still ends") {
+  sshd server;
+  ssh_transport ssh;
+  REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
+  auto got = run(ssh, 1, {"exit 5", std::string(5u << 20, 'x'), 30s});
+  REQUIRE_MESSAGE(got, got.error().text);
+  CHECK_EQ(got->exit_code, 5);
+  CHECK(works(ssh, 1));
+}
+
+TEST_CASE("of much output the head is kept, of many errors the tail") {
+  sshd server;
+  ssh_transport ssh;
+  REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
+  auto got
+    = run(ssh, 1, {"seq 1 2000000; seq 1 300000 >&2; echo last >&2", "", 60s});
+  REQUIRE_MESSAGE(got, got.error().text);
+  CHECK_EQ(got->exit_code, 0);
+  CHECK_EQ(got->output.size(), 64u * 1024);
+  CHECK(got->output.starts_with("1\n2\n3\n"));
+  CHECK_EQ(got->error_output.size(), 32u * 1024);
+  CHECK(got->error_output.ends_with("300000\nlast\n"));
+}
+
+TEST_CASE("a command beyond its deadline is timed_out, the connection stays") {
+  sshd server;
+  ssh_transport ssh;
+  REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
+  auto got = run(ssh, 1, {"sleep 600", "", 300ms});
+  REQUIRE_FALSE(got);
+  CHECK_EQ(got.error().code, connection_errc::timed_out);
+  CHECK_MESSAGE(got.error().text.find("did not end within 300ms")
+                  != std::string::npos,
+                got.error().text);
+  CHECK(works(ssh, 1));
+}
+
+TEST_CASE("a command that is too long is refused, the connection stays") {
+  sshd server;
+  ssh_transport ssh;
+  REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
+  auto got = run(ssh, 1, {": " + std::string(40'000, 'x'), "", 30s});
+  REQUIRE_FALSE(got);
+  CHECK_EQ(got.error().code, connection_errc::channel_refused);
+  CHECK(works(ssh, 1));
+}
+
+TEST_CASE("beyond MaxSessions a command is refused with a text that says so") {
+  sshd server{{.config = {"MaxSessions 1"}}};
+  ssh_transport ssh;
+  REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
+  auto held = std::make_shared<waiting>();
+  auto ended = std::make_shared<bool>(false);
+  auto fifo = server.home() / "fifo";
+  run_command("mkfifo " + fifo.string());
+  ssh.exec(1, {"read x <" + fifo.string(), "", 60s},
+           [=](const auto&) { held->change([&] { *ended = true; }); });
+  auto got = run(ssh, 1, {"true", "", 30s});
+  REQUIRE_FALSE(got);
+  CHECK_EQ(got.error().code, connection_errc::channel_refused);
+  CHECK_MESSAGE(got.error().text.find("MaxSessions") != std::string::npos,
+                got.error().text);
+  run_command("echo >" + fifo.string());
+  CHECK(held->until([&] { return *ended; }));
+}
+
+TEST_CASE("commands asked for before the connection stands wait for it") {
+  sshd server;
+  ssh_transport ssh;
+  auto log = std::make_shared<connection_log>();
+  ssh.connect(1, server.target(), patience, log);
+  auto got = run(ssh, 1, {"exit 7", "", 30s});
+  REQUIRE_MESSAGE(got, got.error().text);
+  CHECK_EQ(got->exit_code, 7);
+}
+
+TEST_CASE("a command on a connection that is not there is lost") {
+  ssh_transport ssh;
+  auto got = run(ssh, 77, {"true", "", 30s});
+  REQUIRE_FALSE(got);
+  CHECK_EQ(got.error().code, connection_errc::lost);
+}

@@ -1,0 +1,292 @@
+#include "actors/dialer/connection.hpp"
+#include "actors/dialer/dialer.hpp"
+#include "executors/helper/frames.hpp"
+#include "tests/support/scripted_transport.hpp"
+#include "tests/support/virtual_system.hpp"
+
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <fstream>
+#include <unistd.h>
+
+using namespace muster;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A file that stands for muster-helper.
+struct helper_file {
+  std::string path;
+
+  helper_file() {
+    char name[] = "/tmp/muster-scenario-XXXXXX";
+    auto fd = mkstemp(name);
+    path = name;
+    if (fd >= 0)
+      close(fd);
+    std::ofstream{path} << "helper";
+  }
+
+  ~helper_file() {
+    unlink(path.c_str());
+  }
+};
+
+struct fixture {
+  helper_file helper;
+  std::shared_ptr<test::scripted_transport> wire
+    = std::make_shared<test::scripted_transport>();
+  test::virtual_system world;
+  caf::actor parent = world.spawn_idle();
+  test::probe<dial_asker_actor> owner = world.spawn_probe<dial_asker_actor>();
+  test::probe<stream_asker_actor> job
+    = world.spawn_probe<stream_asker_actor>();
+  dialer_actor it;
+  instance_id id{"i-1"};
+
+  explicit fixture(const std::string& helper_path = {}) {
+    it = world.spawn(dialer, parent.address(),
+                     std::make_shared<const dial_edge>(
+                       wire, helper_path.empty() ? helper.path : helper_path));
+  }
+
+  peer me() {
+    return {"instance", caf::actor_cast<caf::actor>(owner.handle)};
+  }
+
+  void dial_it(int64_t timeout_ms = 60'000) {
+    connect_info info;
+    info.instance = id.value;
+    info.host = "127.0.0.1";
+    info.timeout_ms = timeout_ms;
+    world.send(it, dial{id, info, 3, me()});
+  }
+
+  void session_up() {
+    wire->connections.back().second->connected("ssh-ed25519 KEY");
+    world.run();
+  }
+
+  void session_fails(connection_errc code) {
+    wire->connections.back().second->failed({code, "no luck"});
+    world.run();
+  }
+
+  void command_prints(const std::string& text, int exit_code = 0) {
+    wire->commands.back().done(exec_result{exit_code, text, ""});
+    world.run();
+  }
+
+  void helper_greets() {
+    wire->last_stream().sink->opened();
+    wire->last_stream().sink->data(
+      frames::encode(frames::welcome{1, "test"}));
+    world.run();
+  }
+
+  void come_up() {
+    dial_it();
+    session_up();
+    command_prints("ready /run/helper.sock\n");
+    helper_greets();
+  }
+
+  void open(const char* key) {
+    world.send(it, open_stream{id, acquisition_key{key}, 60'000,
+                               {"job", caf::actor_cast<caf::actor>(job.handle)}});
+  }
+};
+
+} // namespace
+
+TEST_CASE("a dial is over when the helper answers") {
+  fixture f;
+  f.dial_it();
+  REQUIRE_EQ(f.wire->connections.size(), 1);
+  f.session_up();
+  REQUIRE_EQ(f.wire->commands.size(), 1);
+  CHECK_EQ(f.owner.count<dialed>(), 0);
+  f.command_prints("motd of a login shell\nready /run/helper.sock\n");
+  REQUIRE_EQ(f.wire->opened.size(), 1);
+  CHECK_EQ(f.wire->last_stream().path, "/run/helper.sock");
+  f.helper_greets();
+  REQUIRE_EQ(f.owner.count<dialed>(), 1);
+  CHECK_FALSE(f.owner.last<dialed>().why);
+  CHECK_EQ(f.owner.last<dialed>().host_key, "ssh-ed25519 KEY");
+}
+
+TEST_CASE("a helper that is not there is put there, once") {
+  fixture f;
+  f.dial_it();
+  f.session_up();
+  f.command_prints("need Linux x86_64\n");
+  REQUIRE_EQ(f.wire->commands.size(), 2);
+  CHECK_EQ(f.wire->commands[1].what.input, "helper");
+  f.command_prints("ready /run/helper.sock\n");
+  f.helper_greets();
+  CHECK_FALSE(f.owner.last<dialed>().why);
+  CHECK_EQ(f.wire->commands.size(), 2);
+}
+
+TEST_CASE("a platform without a helper is refused at once and by name") {
+  fixture f;
+  f.dial_it();
+  f.session_up();
+  f.command_prints("need Linux riscv64\n");
+  auto why = f.owner.last<dialed>().why;
+  CHECK(is(why, connection_errc::helper_unavailable));
+  CHECK_NE(text_of(why).find("riscv64"), std::string::npos);
+}
+
+TEST_CASE("a manager without a helper says what to do") {
+  fixture f{"/does/not/exist"};
+  f.dial_it();
+  CHECK_NE(text_of(f.owner.last<dialed>().why).find("helper_path"),
+           std::string::npos);
+}
+
+TEST_CASE("a first dial is tried again, ever more slowly, until its deadline") {
+  fixture f;
+  f.dial_it(10'000);
+  for (int i = 0; i < 50 && f.owner.count<dialed>() == 0; ++i) {
+    f.session_fails(connection_errc::unreachable);
+    f.world.run_for(500ms);
+  }
+  CHECK_GE(f.wire->connections.size(), 4);
+  CHECK_LE(f.wire->connections.size(), 12);
+  CHECK(is(f.owner.last<dialed>().why, connection_errc::unreachable));
+}
+
+TEST_CASE("another host key is refused at once") {
+  fixture f;
+  f.dial_it();
+  f.session_fails(connection_errc::host_key_mismatch);
+  CHECK(is(f.owner.last<dialed>().why, connection_errc::host_key_mismatch));
+  f.world.run_for(60s);
+  CHECK_EQ(f.wire->connections.size(), 1);
+}
+
+TEST_CASE("a stream is routed at once while the connection is up") {
+  fixture f;
+  f.come_up();
+  f.open("a");
+  auto route = f.job.last<stream_route>();
+  CHECK_FALSE(route.why);
+  CHECK_EQ(route.socket_path, "/run/helper.sock");
+  CHECK_NE(route.connection, 0);
+}
+
+TEST_CASE("a broken connection is made again and who waits is served") {
+  fixture f;
+  f.come_up();
+  f.wire->connections.back().second->lost({connection_errc::lost, "reset"});
+  f.world.run();
+  CHECK_FALSE(f.owner.last<connection_health>().up);
+  f.open("a");
+  CHECK_EQ(f.job.count<stream_route>(), 0);
+  f.world.run_for(1s);
+  REQUIRE_EQ(f.wire->connections.size(), 2);
+  CHECK_EQ(f.wire->targets.back().host_key, "ssh-ed25519 KEY"); // pinned
+  f.session_up();
+  f.command_prints("ready /run/helper.sock\n");
+  f.helper_greets();
+  CHECK(f.owner.last<connection_health>().up);
+  CHECK_FALSE(f.job.last<stream_route>().why);
+  CHECK_EQ(f.job.last<stream_route>().connection,
+           f.wire->connections.back().first);
+}
+
+TEST_CASE("an instance that stays away is given up after the threshold") {
+  fixture f;
+  f.come_up();
+  f.wire->connections.back().second->lost({connection_errc::lost, "reset"});
+  f.world.run();
+  f.open("a");
+  for (int i = 0; i < 100 && !f.owner.last<connection_health>().given_up; ++i) {
+    f.world.run_for(1s);
+    f.session_fails(connection_errc::unreachable);
+  }
+  auto health = f.owner.last<connection_health>();
+  CHECK(health.given_up);
+  CHECK_GE(health.failures, 3);
+  CHECK(f.job.last<stream_route>().why);
+  auto tries = f.wire->connections.size();
+  f.world.run_for(10min);
+  CHECK_EQ(f.wire->connections.size(), tries); // no load from a dead host
+}
+
+TEST_CASE("a helper that dies is started again on the same machine") {
+  fixture f;
+  f.come_up();
+  f.wire->last_stream().sink->closed({connection_errc::closed, "gone"});
+  f.world.run();
+  CHECK_FALSE(f.owner.last<connection_health>().up);
+  f.world.run_for(1s);
+  f.session_up();
+  f.command_prints("ready /run/helper.sock\n");
+  f.helper_greets();
+  CHECK(f.owner.last<connection_health>().up);
+}
+
+TEST_CASE("cleaning is answered by the helper, or not clean after a minute") {
+  fixture f;
+  f.come_up();
+  f.world.send(f.it, end_leftovers{f.id, acquisition_key{"a"}, f.me()});
+  SUBCASE("answered") {
+    f.wire->last_stream().sink->data(
+      frames::encode(frames::cleaned{"a", true, ""}));
+    f.world.run();
+    CHECK(f.owner.last<leftovers_ended>().clean);
+  }
+  SUBCASE("silence") {
+    f.world.run_for(59s);
+    CHECK_EQ(f.owner.count<leftovers_ended>(), 0);
+    f.world.run_for(2s);
+    REQUIRE_EQ(f.owner.count<leftovers_ended>(), 1);
+    CHECK_FALSE(f.owner.last<leftovers_ended>().clean);
+  }
+  SUBCASE("asked again after a reconnect") {
+    f.wire->connections.back().second->lost({connection_errc::lost, "reset"});
+    f.world.run();
+    f.world.run_for(1s);
+    f.session_up();
+    f.command_prints("ready /run/helper.sock\n");
+    f.helper_greets();
+    CHECK_NE(f.wire->last_stream().sent.find(
+               frames::encode(frames::clean{"a"})),
+             std::string::npos);
+  }
+}
+
+TEST_CASE("bytes that are not the helper's protocol end the connection") {
+  fixture f;
+  f.dial_it();
+  f.session_up();
+  f.command_prints("ready /run/helper.sock\n");
+  f.wire->last_stream().sink->data(std::string(64, '\xff'));
+  f.world.run();
+  CHECK_FALSE(f.wire->disconnected.empty());
+  CHECK_EQ(f.owner.count<dialed>(), 0);
+}
+
+TEST_CASE("an instance that was never dialed has no streams") {
+  fixture f;
+  f.open("a");
+  CHECK(f.job.last<stream_route>().why);
+}
+
+TEST_CASE("hanging up ends the session") {
+  fixture f;
+  f.come_up();
+  f.world.send(f.it, hang_up{f.id});
+  CHECK_EQ(f.wire->disconnected.back(), f.wire->connections.back().first);
+  f.open("a");
+  CHECK(f.job.last<stream_route>().why);
+}
+
+TEST_CASE("sessions end when the manager dies") {
+  fixture f;
+  f.come_up();
+  f.world.stop(f.parent);
+  CHECK_EQ(f.wire->disconnected.back(), f.wire->connections.back().first);
+}

@@ -1,0 +1,444 @@
+#include "actors/group/group.hpp"
+#include "tests/support/virtual_system.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace muster;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A group with a provider, a dialer and a journal that the test plays.
+struct fixture {
+  test::virtual_system world;
+  runner_config cfg;
+  test::probe<group_parent_actor> runner
+    = world.spawn_probe<group_parent_actor>();
+  test::probe<dialer_actor> dialer = world.spawn_probe<dialer_actor>();
+  test::probe<journal_actor> journal = world.spawn_probe<journal_actor>();
+  std::vector<test::probe<provider_actor>> providers;
+  group_actor it;
+  std::vector<cloud_instance> cloud;
+
+  fixture() {
+    cfg.name = "r";
+    cfg.token = secret{"glrt-abc"};
+    cfg.autoscaler.emplace();
+    cfg.autoscaler->max_instances = 5;
+    policy_config policy;
+    policy.idle_time = 60s;
+    cfg.autoscaler->policies.push_back(policy);
+  }
+
+  autoscaler_config& scaler() {
+    return *cfg.autoscaler;
+  }
+
+  test::probe<provider_actor>& provider() {
+    return providers.back();
+  }
+
+  void start() {
+    group_setup setup;
+    setup.role = "group";
+    setup.runner = std::make_shared<const runner_config>(cfg);
+    setup.make_provider
+      = [this](caf::local_actor*, const provider_parent_actor&) {
+          providers.push_back(world.spawn_probe_now<provider_actor>());
+          return providers.back().handle;
+        };
+    setup.parent = runner.handle;
+    setup.dialer = dialer.handle;
+    setup.journal = journal.handle;
+    auto shared = std::make_shared<edges>();
+    shared->unix_us = [] { return int64_t{1'790'000'000'000'000}; };
+    setup.edge = shared;
+    it = world.spawn(group, setup);
+  }
+
+  void begin(std::vector<known_instance> known = {}) {
+    start();
+    provider_ready ready;
+    ready.group = "cloud-group";
+    ready.max_size = 100;
+    world.send(it, ready);
+    world.send(it, known_instances{"cloud-group", std::move(known), {}});
+    list();
+  }
+
+  /// Answers the listing that is out, if any.
+  void list() {
+    world.run_for(2s);
+    auto asked = provider().last<list_instances>();
+    world.send(it, listing{asked.number, cloud, {}});
+  }
+
+  void boots(const char* id) {
+    cloud.push_back({instance_id{id}, cloud_state::running});
+    list();
+    connect(id);
+  }
+
+  void connect(const char* id) {
+    auto ask = provider().last<get_connect_info>();
+    auto who = as<provider_asker_actor>(ask.asker);
+    world.send(who, connect_info_found{instance_id{id}, {}, {}});
+    world.send(as<dial_asker_actor>(ask.asker),
+               dialed{instance_id{id}, "key", {}});
+  }
+
+  bool reserves(const char* key) {
+    world.send(it, reserve{acquisition_key{key}});
+    return !runner.last<reserved>().why;
+  }
+
+  test::probe<acquirer_actor> acquires(const char* key,
+                                       std::chrono::milliseconds timeout
+                                       = 15min) {
+    auto job = world.spawn_probe<acquirer_actor>();
+    world.send(it, acquire{acquisition_key{key}, timeout.count(),
+                           {"job", caf::actor_cast<caf::actor>(job.handle)},
+                           false});
+    return job;
+  }
+};
+
+} // namespace
+
+TEST_CASE("a group serves when it has listed its instances") {
+  fixture f;
+  f.start();
+  CHECK_FALSE(f.reserves("early"));
+  provider_ready ready;
+  ready.group = "g";
+  ready.max_size = 100;
+  f.world.send(f.it, ready);
+  CHECK_EQ(f.journal.last<read_instances>().group, "g");
+  f.world.send(f.it, known_instances{"g", {}, {}});
+  CHECK_EQ(f.provider().count<list_instances>(), 1);
+  CHECK_EQ(f.runner.count<group_ready>(), 0);
+  f.list();
+  CHECK_EQ(f.runner.count<group_ready>(), 1);
+  CHECK(f.reserves("a"));
+}
+
+TEST_CASE("a waiting job makes an instance and gets its first slot") {
+  fixture f;
+  f.begin();
+  REQUIRE(f.reserves("a"));
+  CHECK_EQ(f.provider().count<increase>(), 0); // a reservation alone adds nothing
+  auto job = f.acquires("a");
+  REQUIRE_EQ(f.provider().count<increase>(), 1); // at once, not on a tick
+  CHECK_EQ(f.provider().last<increase>().count, 1);
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  REQUIRE_EQ(job.count<acquired>(), 1);
+  CHECK_EQ(job.last<acquired>().instance, instance_id{"i-1"});
+  CHECK_EQ(job.last<acquired>().slot, 0);
+  CHECK_FALSE(job.last<acquired>().why);
+  CHECK_EQ(f.provider().count<increase>(), 1);
+}
+
+TEST_CASE("jobs share an instance up to its capacity, in order of arrival") {
+  fixture f;
+  f.scaler().capacity_per_instance = 2;
+  f.begin();
+  f.reserves("a");
+  f.reserves("b");
+  f.reserves("c");
+  auto a = f.acquires("a");
+  auto b = f.acquires("b");
+  auto c = f.acquires("c");
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  CHECK_EQ(a.last<acquired>().slot, 0);
+  CHECK_EQ(b.last<acquired>().slot, 1);
+  CHECK_EQ(c.count<acquired>(), 0);
+  f.boots("i-2");
+  CHECK_EQ(c.last<acquired>().instance, instance_id{"i-2"});
+}
+
+TEST_CASE("never more than max_instances are asked for") {
+  fixture f;
+  f.scaler().max_instances = 2;
+  f.begin();
+  std::vector<test::probe<acquirer_actor>> jobs;
+  for (const auto* key : {"a", "b", "c", "d"})
+    if (f.reserves(key))
+      jobs.push_back(f.acquires(key));
+  CHECK_EQ(jobs.size(), 2);
+  int asked = 0;
+  for (const auto& x : f.provider().all<increase>())
+    asked += x.count;
+  CHECK_EQ(asked, 2);
+}
+
+TEST_CASE("a refused reservation is told when capacity comes back") {
+  fixture f;
+  f.scaler().max_instances = 1;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a");
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  CHECK_FALSE(f.reserves("b"));
+  auto told = f.runner.count<capacity_changed>();
+  f.world.send(as<slot_actor>(a.last<acquired>().slot_peer),
+               vacate_slot{acquisition_key{"a"}});
+  CHECK_EQ(f.runner.count<capacity_changed>(), told); // not before it is clean
+  auto clean = f.dialer.last<end_leftovers>();
+  f.world.send(as<dial_asker_actor>(clean.asker),
+               leftovers_ended{clean.instance, clean.key, true, ""});
+  CHECK_EQ(f.runner.count<capacity_changed>(), told + 1);
+  CHECK(f.reserves("b"));
+}
+
+TEST_CASE("an idle instance is removed after its idle time, in two steps") {
+  fixture f;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a");
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  f.world.send(as<slot_actor>(a.last<acquired>().slot_peer),
+               vacate_slot{acquisition_key{"a"}});
+  auto clean = f.dialer.last<end_leftovers>();
+  f.world.send(as<dial_asker_actor>(clean.asker),
+               leftovers_ended{clean.instance, clean.key, true, ""});
+  f.world.run_for(50s);
+  CHECK_EQ(f.provider().count<decrease>(), 0);
+  f.world.run_for(12s);
+  REQUIRE_EQ(f.provider().count<decrease>(), 1);
+  CHECK_EQ(f.provider().last<decrease>().instances,
+           std::vector{instance_id{"i-1"}});
+  CHECK_EQ(f.dialer.count<hang_up>(), 1);
+  f.world.send(f.it, decreased{{instance_id{"i-1"}}, {instance_id{"i-1"}}, {}});
+  f.cloud.clear();
+  f.list();
+  CHECK_EQ(f.journal.count<forget_instance>(), 1);
+}
+
+TEST_CASE("idle_count is kept ready before any job") {
+  fixture f;
+  f.scaler().capacity_per_instance = 2;
+  f.scaler().policies[0].idle_count = 3;
+  f.begin();
+  CHECK_EQ(f.provider().last<increase>().count, 2);
+}
+
+TEST_CASE("an instance that nobody knows is removed at the start") {
+  fixture f;
+  f.scaler().policies[0].idle_count = 1;
+  f.cloud.push_back({instance_id{"old"}, cloud_state::running});
+  f.begin();
+  CHECK_EQ(f.provider().last<decrease>().instances,
+           std::vector{instance_id{"old"}});
+}
+
+TEST_CASE("an instance that the journal knows is kept with its use count") {
+  fixture f;
+  f.scaler().policies[0].idle_count = 1;
+  f.scaler().max_use_count = 3;
+  f.cloud.push_back({instance_id{"old"}, cloud_state::running});
+  f.begin({{instance_id{"old"}, 2, 0, "pinned", false}});
+  CHECK_EQ(f.provider().count<decrease>(), 0);
+  auto ask = f.provider().last<get_connect_info>();
+  f.world.send(as<provider_asker_actor>(ask.asker),
+               connect_info_found{instance_id{"old"}, {}, {}});
+  CHECK_EQ(f.dialer.last<dial>().info.host_key, "pinned");
+  f.world.send(as<dial_asker_actor>(ask.asker),
+               dialed{instance_id{"old"}, "pinned", {}});
+  REQUIRE(f.reserves("a"));
+  auto a = f.acquires("a");
+  CHECK_EQ(a.last<acquired>().instance, instance_id{"old"});
+}
+
+TEST_CASE("an instance on which an earlier manager left a job is not reused") {
+  fixture f;
+  f.cloud.push_back({instance_id{"old"}, cloud_state::running});
+  f.begin({{instance_id{"old"}, 1, 0, "pinned", true}});
+  CHECK_EQ(f.provider().last<decrease>().instances,
+           std::vector{instance_id{"old"}});
+}
+
+TEST_CASE("an acquire ends at its deadline") {
+  fixture f;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a", 30s);
+  f.world.run_for(29s);
+  CHECK_EQ(a.count<acquired>(), 0);
+  f.world.run_for(2s);
+  REQUIRE_EQ(a.count<acquired>(), 1);
+  CHECK(is(a.last<acquired>().why, capacity_errc::acquire_timed_out));
+}
+
+TEST_CASE("an acquire without a reservation is refused") {
+  fixture f;
+  f.begin();
+  auto a = f.acquires("never");
+  CHECK(is(a.last<acquired>().why, capacity_errc::reservation_not_found));
+}
+
+TEST_CASE("a removed instance is replaced and its job is told") {
+  fixture f;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a");
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  auto slot = a.last<acquired>().slot_peer.handle;
+  caf::error reason;
+  auto watcher
+    = f.world.sys.spawn([&](caf::event_based_actor* self) -> caf::behavior {
+        self->set_down_handler(
+          [&](const caf::down_msg& x) { reason = x.reason; });
+        self->monitor(slot);
+        return {[](int) {}};
+      });
+  f.world.keep(watcher);
+  f.world.run();
+  f.cloud = {{instance_id{"i-1"}, cloud_state::deleted}};
+  f.world.run_for(61s);
+  f.list();
+  CHECK(is(reason, instance_errc::removed_externally));
+  f.reserves("b");
+  auto b = f.acquires("b");
+  CHECK_EQ(f.provider().count<increase>(), 2);
+}
+
+TEST_CASE("an instance left out of listings is gone at the sixth time") {
+  fixture f;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a");
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  f.cloud.clear();
+  for (int i = 0; i < 5; ++i) {
+    f.world.run_for(61s);
+    f.list();
+  }
+  CHECK_EQ(f.journal.count<forget_instance>(), 0);
+  f.world.run_for(61s);
+  f.list();
+  CHECK_EQ(f.journal.count<forget_instance>(), 1);
+}
+
+TEST_CASE("failed increases are repeated with a growing pause") {
+  fixture f;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a", 10min);
+  for (int i = 0; i < 300; ++i) {
+    auto asked = f.provider().count<increase>();
+    f.world.send(f.it, increased{1, 0, error_of(provider_errc::call_failed,
+                                                "quota")});
+    f.world.run_for(1s);
+    CHECK_LE(f.provider().count<increase>(), asked + 1);
+  }
+  CHECK_GE(f.provider().count<increase>(), 4);
+  CHECK_LE(f.provider().count<increase>(), 20);
+}
+
+TEST_CASE("a dead provider is started again and lists anew") {
+  fixture f;
+  f.begin();
+  f.world.stop(f.provider().handle);
+  CHECK_EQ(f.providers.size(), 1);
+  f.world.run_for(5s);
+  REQUIRE_EQ(f.providers.size(), 2);
+  provider_ready ready;
+  ready.group = "cloud-group";
+  ready.max_size = 100;
+  f.world.send(f.it, ready);
+  CHECK_GE(f.provider().count<list_instances>(), 1);
+  CHECK(f.reserves("a"));
+}
+
+TEST_CASE("a group whose provider cannot start ends with the reason") {
+  fixture f;
+  f.start();
+  caf::error reason;
+  auto watcher
+    = f.world.sys.spawn([&](caf::event_based_actor* self) -> caf::behavior {
+        self->set_down_handler(
+          [&](const caf::down_msg& x) { reason = x.reason; });
+        self->monitor(f.it);
+        return {[](int) {}};
+      });
+  f.world.keep(watcher);
+  f.world.run();
+  provider_ready ready;
+  SUBCASE("init failed") {
+    ready.why = error_of(provider_errc::not_available, "no sshd");
+    f.world.send(f.it, ready);
+    CHECK_EQ(text_of(reason), "no sshd");
+  }
+  SUBCASE("the cloud's group is smaller than max_instances") {
+    ready.group = "g";
+    ready.max_size = 2;
+    f.world.send(f.it, ready);
+    CHECK_NE(text_of(reason).find("5 > 2"), std::string::npos);
+  }
+}
+
+TEST_CASE("a dead instance actor is found again and its job keeps the slot") {
+  fixture f;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a");
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  auto ask = f.provider().last<get_connect_info>();
+  f.world.stop(ask.asker.handle); // the instance's actor, not the machine
+  f.world.send(f.it, claim{acquisition_key{"a"}, instance_id{"i-1"}, 0,
+                           {"job", caf::actor_cast<caf::actor>(a.handle)}});
+  f.list();
+  f.connect("i-1");
+  CHECK_EQ(a.count<acquired>(), 2);
+  CHECK_EQ(f.provider().count<decrease>(), 0);
+  CHECK_EQ(f.provider().count<increase>(), 1);
+}
+
+TEST_CASE("shutting down removes the instances if so configured") {
+  fixture f;
+  f.scaler().delete_instances_on_shutdown = true;
+  f.scaler().policies[0].idle_count = 1;
+  f.begin();
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  f.world.send(f.it, drain{30'000});
+  CHECK_FALSE(f.reserves("late"));
+  CHECK_EQ(f.provider().count<decrease>(), 1);
+  f.world.send(f.it, decreased{{instance_id{"i-1"}}, {instance_id{"i-1"}}, {}});
+  f.cloud.clear();
+  f.list();
+  f.world.run_for(1s);
+  REQUIRE_EQ(f.runner.count<drained>(), 1);
+  CHECK_EQ(f.runner.last<drained>().left, 0);
+}
+
+TEST_CASE("shutting down leaves the instances if so configured") {
+  fixture f;
+  f.scaler().policies[0].idle_count = 1;
+  f.begin();
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  f.world.send(f.it, drain{30'000});
+  f.world.run_for(1s);
+  CHECK_EQ(f.runner.count<drained>(), 1);
+  CHECK_EQ(f.provider().count<decrease>(), 0);
+}
+
+TEST_CASE("a provider that never answers does not hold up a shutdown") {
+  fixture f;
+  f.scaler().delete_instances_on_shutdown = true;
+  f.scaler().policies[0].idle_count = 1;
+  f.begin();
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  f.world.send(f.it, drain{30'000});
+  f.world.run_for(31s);
+  CHECK_EQ(f.runner.last<drained>().left, 1);
+}

@@ -1,0 +1,418 @@
+#include "actors/job/job.hpp"
+#include "executors/helper/frames.hpp"
+#include "tests/support/scripted_transport.hpp"
+#include "tests/support/virtual_system.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace muster;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Everything around a job is played by the test.
+struct fixture {
+  std::shared_ptr<test::scripted_transport> wire
+    = std::make_shared<test::scripted_transport>();
+  std::shared_ptr<trace_shelf> traces = std::make_shared<trace_shelf>();
+  test::virtual_system world;
+  test::probe<job_parent_actor> runner = world.spawn_probe<job_parent_actor>();
+  test::probe<slot_source_actor> group = world.spawn_probe<slot_source_actor>();
+  test::probe<dialer_actor> dialer = world.spawn_probe<dialer_actor>();
+  test::probe<coordinator_actor> gitlab = world.spawn_probe<coordinator_actor>();
+  test::probe<journal_actor> journal = world.spawn_probe<journal_actor>();
+  test::probe<slot_actor> slot = world.spawn_probe<slot_actor>();
+  job_setup setup;
+  job_actor it;
+  uint64_t record = 0;
+
+  fixture() {
+    auto cfg = std::make_shared<runner_config>();
+    cfg->name = "fleet";
+    cfg->token = secret{"glrt-abcdefghijkl"};
+    cfg->executor = "instance";
+    cfg->feature_flags["FF_TIMESTAMPS"] = false;
+    setup.runner = cfg;
+    setup.role = "job:1";
+    setup.key = acquisition_key{"k"};
+    setup.payload.id = 1;
+    setup.payload.token = secret{"glcbt-token-of-the-job"};
+    setup.payload.name = "build";
+    setup.payload.timeout_seconds = 3600;
+    setup.payload.git.repo_url = secret{"http://gitlab.test/a/b.git"};
+    setup.payload.git.sha = "0123456789abcdef";
+    setup.payload.steps = {{"script", {"make"}}};
+    setup.payload.variables
+      = {{"PASSWORD", secret{"hunter2hunter2"}, false, false, true, false}};
+    setup.parent = runner.handle;
+    setup.group = group.handle;
+    setup.dialer = dialer.handle;
+    setup.coordinator = gitlab.handle;
+    setup.journal = journal.handle;
+    auto shared = std::make_shared<edges>();
+    shared->wire = wire;
+    shared->traces = traces;
+    shared->unix_us = [] { return int64_t{1'790'000'000'000'000}; };
+    shared->temp_dir = "/tmp";
+    setup.edge = shared;
+  }
+
+  void start() {
+    it = world.spawn(job, setup);
+  }
+
+  void gitlab_says(int status, const char* job_status = "") {
+    update_result x;
+    x.key = setup.key;
+    x.state = "running";
+    x.info.status = status;
+    x.info.job_status = job_status;
+    world.send(it, x);
+  }
+
+  void gets_slot() {
+    acquired x;
+    x.key = setup.key;
+    x.instance = instance_id{"i-1"};
+    x.slot_peer = {"slot", caf::actor_cast<caf::actor>(slot.handle)};
+    world.send(it, x);
+  }
+
+  void gets_route() {
+    world.send(it, stream_route{setup.key, 5, "/run/helper.sock", {}});
+  }
+
+  void helper_says(const frames::frame& x) {
+    wire->last_stream().sink->data(frames::encode(x));
+    world.run();
+  }
+
+  void run_up_to_plan() {
+    start();
+    gitlab_says(200);
+    gets_slot();
+    gets_route();
+  }
+
+  void run_up_to_script() {
+    run_up_to_plan();
+    wire->last_stream().sink->opened();
+    helper_says(frames::accepted{"k"});
+  }
+
+  void prints(const std::string& text) {
+    helper_says(
+      frames::output{record++, 1000, frames::output_stream::out, text});
+  }
+
+  void plan_ends(plan_outcome how, int32_t exit_code = 0) {
+    helper_says(frames::job_ended{record++, 2000, how, 0, exit_code, 0, ""});
+  }
+
+  std::string log() {
+    auto found = traces->find(setup.key);
+    if (!found)
+      return "";
+    found->render();
+    return found->read(0, 1 << 20);
+  }
+
+  bool log_has(const std::string& text) {
+    return log().find(text) != std::string::npos;
+  }
+
+  /// Plays GitLab until the final state is there and confirms it.
+  update_job confirm() {
+    for (int i = 0; i < 20; ++i) {
+      auto told = gitlab.last<update_job>();
+      if (told.state == "success" || told.state == "failed")
+        break;
+      if (auto patch = gitlab.last<patch_trace>(); patch.length_max > 0) {
+        auto text = log();
+        patch_result x;
+        x.key = setup.key;
+        x.offset = patch.offset;
+        x.sent_bytes = static_cast<int64_t>(text.size()) - patch.offset;
+        x.total_bytes = static_cast<int64_t>(text.size());
+        x.info.status = 202;
+        world.send(caf::actor_cast<trace_actor>(patch.asker.handle), x);
+      }
+      world.run_for(600ms);
+    }
+    auto told = gitlab.last<update_job>();
+    update_result x;
+    x.key = setup.key;
+    x.state = told.state;
+    x.info.status = 200;
+    world.send(caf::actor_cast<trace_actor>(told.asker.handle), x);
+    return told;
+  }
+};
+
+} // namespace
+
+TEST_CASE("a job runs from its acceptance to its confirmed result") {
+  fixture f;
+  f.start();
+  CHECK_EQ(f.gitlab.last<update_job>().state, "running");
+  CHECK_EQ(f.group.last<acquire>().key, f.setup.key);
+  f.gitlab_says(200);
+  f.gets_slot();
+  CHECK_EQ(f.journal.last<write_job_place>().instance, instance_id{"i-1"});
+  CHECK_EQ(f.dialer.last<open_stream>().instance, instance_id{"i-1"});
+  f.gets_route();
+  REQUIRE_EQ(f.wire->opened.size(), 1);
+  CHECK_EQ(f.wire->last_stream().path, "/run/helper.sock");
+  f.wire->last_stream().sink->opened();
+  f.helper_says(frames::accepted{"k"});
+  f.prints("the password is hunter2hunter2\n");
+  f.plan_ends(plan_outcome::success);
+  CHECK_EQ(f.slot.last<vacate_slot>().key, f.setup.key); // before GitLab knows
+  CHECK(f.log_has("the password is [MASKED]"));
+  CHECK(f.log_has("Job succeeded"));
+  CHECK_EQ(f.confirm().state, "success");
+  CHECK(f.runner.last<job_ended>().success);
+  CHECK_EQ(f.journal.count<forget_job>(), 1);
+  CHECK_FALSE(f.traces->find(f.setup.key)); // nothing of it is left
+}
+
+TEST_CASE("the plan waits for GitLab's acceptance, but not for ever") {
+  fixture f;
+  f.start();
+  f.gets_slot();
+  f.gets_route();
+  CHECK(f.wire->opened.empty());
+  f.world.run_for(9s);
+  CHECK(f.wire->opened.empty());
+  f.world.run_for(2s);
+  CHECK_EQ(f.wire->opened.size(), 1);
+}
+
+TEST_CASE("a job that GitLab does not want is dropped silently") {
+  for (auto status : {404, 403}) {
+    fixture f;
+    f.start();
+    f.gitlab_says(status);
+    CHECK_EQ(f.runner.count<job_ended>(), 1);
+    CHECK_EQ(f.group.count<unreserve>(), 1);
+    f.world.run_for(1min);
+    CHECK_EQ(f.gitlab.count<patch_trace>(), 0);
+    CHECK_EQ(f.gitlab.count<update_job>(), 1);
+  }
+}
+
+TEST_CASE("a failing script ends with its exit code") {
+  fixture f;
+  f.run_up_to_script();
+  f.plan_ends(plan_outcome::failed, 42);
+  CHECK(f.log_has("ERROR: Job failed: run exit (exit code: 42): Process exited "
+                  "with status 42"));
+  auto told = f.confirm();
+  CHECK_EQ(told.state, "failed");
+  CHECK_EQ(told.failure_reason, "script_failure");
+  CHECK_EQ(told.exit_code, 42);
+}
+
+TEST_CASE("no slot in time is a failure of the system and says so") {
+  fixture f;
+  f.start();
+  f.gitlab_says(200);
+  acquired x;
+  x.key = f.setup.key;
+  x.why = error_of(capacity_errc::acquire_timed_out, "no slot");
+  f.world.send(f.it, x);
+  CHECK(f.log_has("(system failure): unable to acquire instance within the "
+                  "configured timeout of 15m0s"));
+  CHECK_EQ(f.confirm().failure_reason, "runner_system_failure");
+}
+
+TEST_CASE("a removed instance fails its job with instance and reason") {
+  fixture f;
+  f.run_up_to_script();
+  caf::anon_send_exit(f.slot.handle,
+                      error_of(instance_errc::removed_externally,
+                               "instance externally removed: deleted"));
+  f.world.run();
+  CHECK(f.log_has("(system failure): instance i-1 was lost: instance "
+                  "externally removed: deleted"));
+  CHECK_EQ(f.confirm().failure_reason, "runner_system_failure");
+}
+
+TEST_CASE("a slot whose actor dies is claimed from the group") {
+  fixture f;
+  f.run_up_to_script();
+  f.world.stop(f.slot.handle);
+  REQUIRE_EQ(f.group.count<claim>(), 1);
+  CHECK_EQ(f.group.last<claim>().instance, instance_id{"i-1"});
+  auto other = f.world.spawn_probe<slot_actor>();
+  acquired x;
+  x.key = f.setup.key;
+  x.instance = instance_id{"i-1"};
+  x.slot_peer = {"slot", caf::actor_cast<caf::actor>(other.handle)};
+  f.world.send(f.it, x);
+  f.plan_ends(plan_outcome::success);
+  CHECK_EQ(other.count<vacate_slot>(), 1);
+}
+
+TEST_CASE("a lost stream is attached to again where it broke off") {
+  fixture f;
+  f.run_up_to_script();
+  f.prints("first\n");
+  f.wire->last_stream().sink->closed({connection_errc::lost, "reset"});
+  f.world.run();
+  CHECK_EQ(f.dialer.count<open_stream>(), 2);
+  CHECK_EQ(f.runner.count<job_ended>(), 0);
+  f.gets_route();
+  REQUIRE_EQ(f.wire->opened.size(), 2);
+  auto expected = frames::encode(frames::hello{})
+                  + frames::encode(frames::attach{"k", 1});
+  CHECK_EQ(f.wire->last_stream().sent, expected);
+  f.wire->last_stream().sink->opened();
+  f.helper_says(frames::accepted{"k"});
+  f.prints("second\n");
+  f.plan_ends(plan_outcome::success);
+  CHECK(f.log_has("first\nsecond\n"));
+  CHECK_EQ(f.confirm().state, "success");
+}
+
+TEST_CASE("records that come twice are taken once") {
+  fixture f;
+  f.run_up_to_script();
+  f.prints("only once\n");
+  f.record = 0;
+  f.prints("only once\n");
+  auto text = f.log();
+  auto first = text.find("only once");
+  REQUIRE_NE(first, std::string::npos);
+  CHECK_EQ(text.find("only once", first + 1), std::string::npos);
+}
+
+TEST_CASE("a helper that has lost the job fails it for the system") {
+  fixture f;
+  f.run_up_to_script();
+  f.wire->last_stream().sink->closed({connection_errc::lost, "reset"});
+  f.world.run();
+  f.gets_route();
+  f.wire->last_stream().sink->opened();
+  f.helper_says(
+    frames::refused{"k", helper_errc::unknown_key, "its supervisor was killed"});
+  CHECK(f.log_has("its supervisor was killed"));
+  CHECK_EQ(f.confirm().failure_reason, "runner_system_failure");
+}
+
+TEST_CASE("an instance that cannot be reached again fails the job") {
+  fixture f;
+  f.run_up_to_script();
+  f.wire->last_stream().sink->closed({connection_errc::lost, "reset"});
+  f.world.run();
+  f.world.send(f.it, stream_route{f.setup.key, 0, "",
+                                  error_of(connection_errc::unreachable,
+                                           "refused by 10.0.0.1:22")});
+  CHECK(f.log_has("refused by 10.0.0.1:22"));
+  CHECK_EQ(f.confirm().failure_reason, "runner_system_failure");
+}
+
+TEST_CASE("cancelling is passed on and the helper has the last word") {
+  fixture f;
+  f.run_up_to_script();
+  f.world.send(f.it, job_ordered{job_order::canceling});
+  CHECK_NE(f.wire->last_stream().sent.find(frames::encode(
+             frames::cancel{"k", cancel_mode::graceful})),
+           std::string::npos);
+  CHECK_EQ(f.runner.count<job_ended>(), 0);
+  f.plan_ends(plan_outcome::canceled);
+  CHECK(f.log_has("ERROR: Job failed: canceled"));
+  CHECK_EQ(f.confirm().failure_reason, "unknown_failure");
+}
+
+TEST_CASE("a reason that GitLab knows is sent as it is") {
+  fixture f;
+  f.setup.payload.failure_reasons = {"job_canceled"};
+  f.run_up_to_script();
+  f.world.send(f.it, job_ordered{job_order::canceling});
+  f.plan_ends(plan_outcome::canceled);
+  CHECK_EQ(f.confirm().failure_reason, "job_canceled");
+}
+
+TEST_CASE("a cancelled job that waits for a slot ends at once") {
+  fixture f;
+  f.start();
+  f.gitlab_says(200, "canceling");
+  CHECK_EQ(f.group.count<unreserve>(), 1);
+  CHECK_EQ(f.confirm().state, "failed");
+}
+
+TEST_CASE("a manager that is told to stop interrupts its jobs") {
+  fixture f;
+  f.run_up_to_script();
+  f.world.send(f.it, cancel_job{cancel_reason::interrupted_by_term, false});
+  f.plan_ends(plan_outcome::canceled);
+  CHECK(f.log_has("ERROR: Job failed: aborted: terminated"));
+}
+
+TEST_CASE("a helper that does not end a cancelled job is given up") {
+  fixture f;
+  f.run_up_to_script();
+  f.world.send(f.it, job_ordered{job_order::aborted});
+  f.world.run_for(4min);
+  CHECK_EQ(f.slot.count<vacate_slot>(), 0);
+  f.world.run_for(2min);
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+}
+
+TEST_CASE("a job whose time is over ends even if its helper is silent") {
+  fixture f;
+  f.run_up_to_script();
+  f.world.run_for(3600s + 5min + 1s);
+  CHECK(f.log_has("execution took longer than 1h0m0s seconds"));
+  CHECK_EQ(f.confirm().failure_reason, "job_execution_timeout");
+}
+
+TEST_CASE("a dead trace fails the job, since output would be lost") {
+  fixture f;
+  f.run_up_to_script();
+  f.prints("x\n");
+  f.world.run_for(200ms);
+  auto trace = f.gitlab.last<patch_trace>().asker.handle;
+  f.world.stop(trace);
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+  REQUIRE_EQ(f.runner.count<job_ended>(), 1);
+  CHECK_FALSE(f.runner.last<job_ended>().success);
+  CHECK_EQ(f.journal.count<forget_job>(), 0); // kept, to be told
+}
+
+TEST_CASE("a job stops with its runner") {
+  fixture f;
+  f.run_up_to_script();
+  f.world.stop(f.runner.handle);
+  CHECK_FALSE(f.traces->find(f.setup.key));
+}
+
+TEST_CASE("a job that must not be run fails before it has a slot") {
+  fixture f;
+  f.setup.payload.refusal = "run and script exclude each other";
+  f.start();
+  CHECK(f.log_has("run and script exclude each other"));
+  CHECK_EQ(f.group.count<acquire>(), 0);
+  auto told = f.confirm();
+  CHECK_EQ(told.state, "failed");
+  CHECK_EQ(told.exit_code, 3);
+}
+
+TEST_CASE("another group is asked again, or told who holds its slot") {
+  fixture f;
+  f.start();
+  auto other = f.world.spawn_probe<slot_source_actor>();
+  group_changed changed{{"group", caf::actor_cast<caf::actor>(other.handle)}};
+  SUBCASE("waiting") {
+    f.world.send(f.it, changed);
+    CHECK(other.last<acquire>().renewed);
+  }
+  SUBCASE("running") {
+    f.gitlab_says(200);
+    f.gets_slot();
+    f.gets_route();
+    f.world.send(f.it, changed);
+    CHECK_EQ(other.last<claim>().key, f.setup.key);
+  }
+}

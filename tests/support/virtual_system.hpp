@@ -1,0 +1,170 @@
+#pragma once
+
+#include "messages/type_ids.hpp"
+
+#include <caf/all.hpp>
+#include <caf/detail/test_actor_clock.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace muster::test {
+
+/// What a probe has been told: the messages in order, and who died.
+struct probe_log {
+  std::vector<caf::message> messages;
+  std::vector<caf::error> downs;
+};
+
+/// An actor of the test's own: keeps what it is told, answers nothing.
+template <class Interface>
+struct probe {
+  Interface handle;
+  std::shared_ptr<probe_log> log;
+
+  template <class Message>
+  std::vector<Message> all() const {
+    std::vector<Message> found;
+    for (const auto& x : log->messages)
+      if (x.template match_elements<Message>())
+        found.push_back(x.template get_as<Message>(0));
+    return found;
+  }
+
+  template <class Message>
+  size_t count() const {
+    return all<Message>().size();
+  }
+
+  /// The newest message of a kind; a default one if there is none.
+  template <class Message>
+  Message last() const {
+    auto found = all<Message>();
+    return found.empty() ? Message{} : found.back();
+  }
+
+  void clear() const {
+    log->messages.clear();
+  }
+};
+
+/// CAF's test coordinator: one thread, time moves by hand, every message is
+/// delivered before a call returns.
+class virtual_system {
+public:
+  struct config : caf::actor_system_config {
+    config() {
+      add_message_types<caf::id_block::muster>();
+      set("scheduler.policy", caf::atom("testing"));
+    }
+  };
+
+  config cfg;
+  caf::actor_system sys{cfg};
+
+  ~virtual_system() {
+    for (auto& x : owned_)
+      caf::anon_send_exit(x, caf::exit_reason::kill);
+    run();
+    run_for(std::chrono::hours(24 * 7)); // what is left may hold a timer
+  }
+
+  caf::scheduler::test_coordinator& scheduler() {
+    return dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
+  }
+
+  void run() {
+    scheduler().run();
+  }
+
+  /// Lets time pass, stopping at every timer in the order of the deadlines.
+  void run_for(caf::timespan d) {
+    run();
+    auto& clock = scheduler().clock();
+    auto end = clock.current_time + d;
+    while (clock.has_pending_timeout()
+           && clock.schedule().begin()->first <= end) {
+      clock.trigger_timeout();
+      run();
+    }
+    if (clock.current_time < end)
+      clock.current_time = end;
+  }
+
+  template <class Rep, class Period>
+  void run_for(std::chrono::duration<Rep, Period> d) {
+    run_for(std::chrono::duration_cast<caf::timespan>(d));
+  }
+
+  /// Spawns an actor under test; it is stopped with the system.
+  template <class... Ts>
+  auto spawn(Ts&&... xs) {
+    auto made = sys.spawn(std::forward<Ts>(xs)...);
+    keep(made);
+    run();
+    return made;
+  }
+
+  /// Spawns an actor that stands for a peer and keeps what it is told.
+  template <class Interface>
+  probe<Interface> spawn_probe() {
+    auto made = spawn_probe_now<Interface>();
+    run();
+    return made;
+  }
+
+  /// The same within a handler: delivers nothing.
+  template <class Interface>
+  probe<Interface> spawn_probe_now() {
+    auto log = std::make_shared<probe_log>();
+    auto made = sys.spawn([log](caf::event_based_actor* self) -> caf::behavior {
+      self->set_default_handler(
+        [log](caf::scheduled_actor*,
+              caf::message_view& x) -> caf::result<caf::message> {
+          log->messages.push_back(x.move_content_to_message());
+          return caf::message{};
+        });
+      self->set_down_handler(
+        [log](const caf::down_msg& x) { log->downs.push_back(x.reason); });
+      return {[](int) {}};
+    });
+    keep(made);
+    return {caf::actor_cast<Interface>(made), log};
+  }
+
+  /// Spawns an actor that does nothing but live.
+  caf::actor spawn_idle() {
+    auto made = sys.spawn([](caf::event_based_actor*) -> caf::behavior {
+      return {[](int) {}};
+    });
+    keep(made);
+    return made;
+  }
+
+  template <class Handle, class Message>
+  void send(const Handle& to, Message what) {
+    caf::anon_send(to, std::move(what));
+    run();
+  }
+
+  /// Kills an actor: what its peers see when it fails.
+  template <class Handle>
+  void stop(const Handle& who,
+            caf::exit_reason why = caf::exit_reason::kill) {
+    caf::anon_send_exit(who, why);
+    run();
+  }
+
+  template <class Handle>
+  void keep(const Handle& x) {
+    owned_.push_back(caf::actor_cast<caf::actor>(x));
+  }
+
+private:
+  std::vector<caf::actor> owned_;
+};
+
+} // namespace muster::test

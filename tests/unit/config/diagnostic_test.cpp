@@ -1,0 +1,95 @@
+#include "config/diagnostic.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace muster;
+
+namespace {
+
+std::string shown(std::string_view source, size_t line, size_t column) {
+  auto text = format_diagnostic(
+    {severity::warning, "f", line, column, "k", "m", ""}, source);
+  return text.substr(text.find('\n') + 1);
+}
+
+} // namespace
+
+TEST_CASE("a diagnostic shows place, line, caret and what to write") {
+  diagnostic what{severity::warning, "config.toml",     2, 3, "idle_cnt",
+                  "unknown key",     "write idle_count"};
+  CHECK_EQ(format_diagnostic(what, "a = 1\n  idle_cnt = 3\n"),
+           "config.toml:2:3: unknown key\n"
+           "    idle_cnt = 3\n"
+           "    ^\n"
+           "  write idle_count");
+  what.line = 0;
+  CHECK_EQ(format_diagnostic(what, "a = 1"),
+           "config.toml: unknown key\n  write idle_count");
+}
+
+TEST_CASE("the caret stands below its character") {
+  CHECK_EQ(shown("\tx = 1\r\n", 1, 2), "   x = 1\n   ^");
+  CHECK_EQ(shown("# \xc3\xa4\xc3\xb6 x", 1, 6),
+           "  # \xc3\xa4\xc3\xb6 x\n       ^");
+  CHECK_EQ(shown("abc", 1, 99), "  abc\n     ^");
+  CHECK_EQ(shown("a\033[2Jb", 1, 1), "  a?[2Jb\n  ^");
+  CHECK_EQ(shown("a\xff"
+                 "b",
+                 1, 3),
+           "  a?b\n    ^");
+}
+
+TEST_CASE("of a long line the part around the column is shown") {
+  auto line = std::string(500, 'a') + "X" + std::string(500, 'b');
+  auto text = shown(line, 1, 501);
+  auto end = text.find('\n');
+  CHECK_LT(end, 140);
+  CHECK_EQ(text[text.find('^') - end - 1], 'X');
+}
+
+TEST_CASE("a secret is never shown") {
+  struct row {
+    std::string line;
+    const char* expected;
+  };
+  const row rows[] = {
+    {"token = \"glrt-1\" # x", "  token = <secret>"},
+    {"  Token=glrt-1", "    Token=<secret>"},
+    {"\"password\" = 'x'", "  \"password\" = <secret>"},
+    {"a = {user = \"u\", password = \"glrt-1\"}",
+     "  a = {user = \"u\", password = <secret>"},
+    {"runners.token = 3", "  runners.token = <secret>"},
+    {"tokn = \"glrt-1\"", "  tokn = <secret>"},
+    {"passwrd = \"glrt-1\"", "  passwrd = <secret>"},
+    {"environment = [\"A=glrt-1\"]", "  environment = <secret>"},
+    {"name = \"visible\"", "  name = \"visible\""},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.line);
+    auto text = shown(r.line, 1, 40);
+    CHECK_EQ(text.substr(0, text.find('\n')), r.expected);
+  }
+  CHECK_EQ(shown("a = \"\"\"\nhidden\n\"\"\"", 2, 3), "  <secret>\n  ^");
+}
+
+TEST_CASE("the nearest name is suggested only if it is near") {
+  const std::vector<std::string_view> names{"idle_count", "idle_time",
+                                            "tls-ca-file", "policy", "limit"};
+  CHECK_EQ(nearest("idle_cnt", names), "idle_count");
+  CHECK_EQ(nearest("idel_time", names), "idle_time");
+  CHECK_EQ(nearest("IDLE_TIME", names), "idle_time");
+  CHECK_EQ(nearest("tls_ca_file", names), "tls-ca-file");
+  CHECK_EQ(nearest("policies", names), "policy");
+  CHECK_EQ(nearest("limits", names), "limit");
+  CHECK_EQ(nearest("memory", names), std::nullopt);
+  CHECK_EQ(nearest("", names), std::nullopt);
+  CHECK_EQ(nearest(std::string(100000, 'x'), names), std::nullopt);
+}
+
+TEST_CASE("text from a file stays on one line") {
+  CHECK_EQ(in_quotes("a\nb"), "\"a?b\"");
+  CHECK_LT(in_quotes(std::string(1000, 'x')).size(), 100);
+  CHECK_EQ(in_quotes(std::string(79, 'x') + "\xc3\xa4"),
+           "\"" + std::string(79, 'x') + "...\"");
+  CHECK_EQ(one_line("a\033b\xff"), "a?b?");
+}

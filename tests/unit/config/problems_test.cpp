@@ -1,0 +1,339 @@
+#include "config/load.hpp"
+
+#include <chrono>
+#include <doctest/doctest.h>
+#include <random>
+
+using namespace muster;
+
+namespace {
+
+loaded_config load(const std::string& text,
+                   check_mode mode = check_mode::check) {
+  load_options options;
+  options.mode = mode;
+  options.state_dir = "/state";
+  options.timezone_exists
+    = [](const std::string& name) { return name == "UTC"; };
+  options.variable = [](const std::string&) { return std::nullopt; };
+  return parse_config(text, "config.toml", options);
+}
+
+std::string runner(const std::string& keys = "",
+                   const std::string& scaling = "") {
+  return "[[runners]]\nurl = \"https://gitlab.example.com\"\n"
+         "token = \"t\"\nexecutor = \"instance\"\n"
+         + keys + "[runners.autoscaler]\nplugin = \"local\"\n" + scaling;
+}
+
+std::string policy(const std::string& keys) {
+  return runner("", "[[runners.autoscaler.policy]]\n" + keys);
+}
+
+struct row {
+  std::string what;
+  std::string text;
+  severity level;
+  size_t line;
+  size_t column;
+  const char* says; ///< part of what is shown
+};
+
+void check_rows(const std::vector<row>& rows) {
+  for (const auto& r : rows) {
+    CAPTURE(r.what);
+    auto loaded = load(r.text);
+    bool found = false;
+    for (const auto& d : loaded.diagnostics) {
+      auto shown = format_diagnostic(d, loaded.source);
+      if (d.line == r.line && d.column == r.column && d.level == r.level
+          && shown.find(r.says) != std::string::npos)
+        found = true;
+      else
+        INFO(shown);
+    }
+    std::string all;
+    for (const auto& d : loaded.diagnostics)
+      all += format_diagnostic(d, loaded.source) + "\n";
+    CHECK_MESSAGE(found, r.what, "\n", all);
+  }
+}
+
+} // namespace
+
+TEST_CASE("unknown keys get the name or the table that was meant") {
+  check_rows({
+    {"sibling", policy("idle_cnt = 3\n"), severity::warning, 8, 1,
+     "unknown key \"idle_cnt\", did you mean \"idle_count\"?"},
+    {"dashes", runner("tls_ca_file = \"x\"\n"), severity::warning, 5, 1,
+     "did you mean \"tls-ca-file\"?"},
+    {"misplaced below", runner("", "idle_count = 3\n"), severity::warning, 7, 1,
+     "misplaced key \"idle_count\": it belongs under "
+     "[[runners.autoscaler.policy]]"},
+    {"misplaced at the top", runner("concurrent = 3\n"), severity::warning, 5,
+     1, "it belongs at the top of the file, before any [table]"},
+    {"misplaced and misspelt", runner("", "idle_cnt = 3\n"), severity::warning,
+     7, 1, "did you mean \"idle_count\" under [[runners.autoscaler.policy]]?"},
+    {"section", runner("", "[[runners.autoscaler.policies]]\n"),
+     severity::warning, 7, 22, "did you mean \"policy\"?"},
+    {"misplaced section", "[runners2]\n[plugin_config]\n", severity::warning, 2,
+     2, "it belongs under [runners.autoscaler]"},
+    {"nothing near", "zzzzzz = 1\n", severity::warning, 1, 1,
+     "no such key at the top of the file"},
+    {"no keys of ours yet", runner("muster.x = 1\n"), severity::warning, 5, 8,
+     "no such key in [runners.muster]"},
+  });
+}
+
+TEST_CASE("names in free tables are nobody's business") {
+  auto loaded = load(runner("environment = []\n",
+                            "[runners.autoscaler.plugin_config]\n"
+                            "idle_cnt = 3\nIdle_Count = [1, \"x\"]\n"
+                            "[runners.labels]\nany-thing = \"x\"\n"
+                            "[runners.kubernetes]\nimage = 3\n"));
+  for (const auto& what : loaded.diagnostics)
+    CHECK_EQ(what.level == severity::notice || what.key_path == "concurrent",
+             true);
+}
+
+TEST_CASE("values of the wrong type are fatal and say what to write") {
+  check_rows({
+    {"string for number", "concurrent = \"4\"\n", severity::fatal, 1, 14,
+     "write concurrent = 4, without quotes"},
+    {"number for string", runner("name = 4\n"), severity::fatal, 5, 8,
+     "write name = \"4\""},
+    {"string for bool", runner("strict_check_interval = \"true\"\n"),
+     severity::fatal, 5, 25, "write strict_check_interval = true"},
+    {"number for secret", "[[runners]]\ntoken = 42\n", severity::fatal, 2, 9,
+     "token must be a string, not a whole number\n  token = <secret>"},
+    {"table for list", "[runners]\n", severity::fatal, 1, 1,
+     "write [[runners]] above its keys"},
+    {"list for table", "[[runners]]\n[[runners.autoscaler]]\n", severity::fatal,
+     2, 1, "write [runners.autoscaler] above its keys"},
+    {"list of mixed", runner("environment = [\"A=1\", 2]\n"), severity::fatal,
+     5, 23,
+     "environment must be a list of strings; this one is a whole number"},
+    {"map of mixed", runner("feature_flags = {FF_X = \"true\"}\n"),
+     severity::fatal, 5, 25, "feature_flags must be a table of true and false"},
+    {"key not acted on", runner("", "reservation_throttling = 1\n"),
+     severity::fatal, 7, 26, "must be true or false"},
+    {"docker", runner("docker = {pull_policy = 3}\n"), severity::fatal, 5, 25,
+     "a string or a list of strings"},
+    {"fraction for duration", policy("idle_time = 1.5\n"), severity::fatal, 8,
+     13, "write it like idle_time = \"20m0s\""},
+    {"bad duration", policy("idle_time = \"3d\"\n"), severity::fatal, 8, 13,
+     "unknown unit \"d\""},
+    {"empty duration", policy("idle_time = \"\"\n"), severity::fatal, 8, 13,
+     "invalid duration"},
+  });
+}
+
+TEST_CASE("syntax errors have place, caret and advice") {
+  check_rows({
+    {"bare word", "a = 1\nname = foo\n", severity::fatal, 2, 9,
+     "strings stand in quotes: name = \"foo\""},
+    {"bare duration", "idle_time = 20m\n", severity::fatal, 1, 15,
+     "strings stand in quotes: idle_time = \"20m\""},
+    {"no value", "a =\n", severity::fatal, 1, 4, "\"a\" has no value"},
+    {"secret", "token = glrt-abc\n", severity::fatal, 1, 9,
+     "not valid TOML here\n  token = <secret>"},
+    {"encoding", "a = \"\xff\"\n", severity::fatal, 1, 6, "UTF-8"},
+  });
+}
+
+TEST_CASE("no secret of a broken file is shown") {
+  for (const auto* text : {
+         "token = SECRET\n",
+         "token = \"SECRET\n",
+         "token = \"SECRET\\q\"\n",
+         "tokn = SECRET\n",
+         "a = {token = SECRET}\n",
+         "a.token = \"\"\"\nSECRET\\q\"\"\"\n",
+         "[[runners]]\ntoken = [\"SECRET\"]\n",
+         "[[runners]]\nenvironment = [\"SECRET\"]\n",
+         "[[runners]]\nToken = {a = \"SECRET\"}\n",
+         "[[runners]]\ntoken2 = \"SECRET\"\n",
+       }) {
+    CAPTURE(std::string{text});
+    auto loaded = load(text);
+    REQUIRE(!loaded.diagnostics.empty());
+    for (const auto& what : loaded.diagnostics)
+      CHECK_EQ(format_diagnostic(what, loaded.source).find("SECRET"),
+               std::string::npos);
+  }
+}
+
+TEST_CASE("values that cannot be served are refused, by runner or as a whole") {
+  check_rows({
+    {"concurrent", "concurrent = 0\n", severity::fatal, 1, 14, "at least 1"},
+    {"log_level", "log_level = \"loud\"\n", severity::fatal, 1, 13, "unknown"},
+    {"log_format", "log_format = \"xml\"\n", severity::fatal, 1, 14, "json"},
+    {"label", "labels = {ab = \"x\"}\n", severity::fatal, 1, 10, "3 to 65"},
+    {"state_dir", "[muster]\nstate_dir = \"x\"\n", severity::fatal, 2, 13,
+     "absolute"},
+    {"scheme", "[[runners]]\nurl = \"ftp://x\"\ntoken = \"t\"\n",
+     severity::error, 2, 7, "must begin with http"},
+    {"port", "[[runners]]\nurl = \"http://x:0\"\n", severity::error, 2, 7,
+     "port"},
+    {"executor", "[[runners]]\nexecutor = \"instanc\"\n", severity::error, 2,
+     12, "did you mean \"instance\"?"},
+    {"docker-autoscaler", "[[runners]]\nexecutor = \"docker-autoscaler\"\n",
+     severity::error, 2, 12, "not supported yet"},
+    {"peer's executor", "[[runners]]\nexecutor = \"shell\"\n", severity::error,
+     2, 12, "GitLab Runner's alone"},
+    {"no autoscaler", "[[runners]]\nexecutor = \"instance\"\n", severity::error,
+     2, 12, "requires [runners.autoscaler]"},
+    {"shell", runner("shell = \"fish\"\n"), severity::error, 5, 9, "unknown"},
+    {"pwsh", runner("shell = \"pwsh\"\n"), severity::error, 5, 9, "not supp"},
+    {"plugin", "[[runners]]\n[runners.autoscaler]\nplugin = \"aws\"\n",
+     severity::error, 3, 10, "not supported yet"},
+    {"isolation", runner("", "vm_isolation = {enabled = true}\n"),
+     severity::error, 7, 27, "not supported yet"},
+    {"port", runner("", "connector_config = {protocol_port = 70000}\n"),
+     severity::error, 7, 37, "no port"},
+    {"protocol", runner("", "connector_config = {protocol = \"winrm\"}\n"),
+     severity::error, 7, 32, "not supported yet"},
+    {"credentials",
+     runner("", "connector_config = {use_static_credentials = true}\n"),
+     severity::error, 7, 46, "needs a username"},
+    {"period", policy("periods = [\"* * * * *\", \"* * * *\"]\n"),
+     severity::error, 8, 25, "invalid cron format"},
+    {"zone", policy("timezone = \"Mars/Base\"\n"), severity::error, 8, 12,
+     "loading timezone"},
+  });
+}
+
+TEST_CASE("what hardly can be meant is warned of") {
+  check_rows({
+    {"nanoseconds", policy("idle_time = 20\n"), severity::warning, 8, 13,
+     "write idle_time = \"20s\" for 20 seconds"},
+    {"short idle time", policy("idle_time = \"5ms\"\n"), severity::warning, 8,
+     13, "less than a second"},
+    {"unreachable",
+     runner("", "max_instances = 2\n[[runners.autoscaler.policy]]\n"
+                "idle_count = 3\n"),
+     severity::warning, 9, 14, "can never be reached"},
+    {"concurrent", "concurrent = 3\n" + runner("", "max_instances = 4\n"),
+     severity::warning, 1, 14, "below the 4 jobs"},
+    {"limit", runner("limit = 3\n", "max_instances = 4\n"), severity::warning,
+     5, 9, "limit = 3 is below"},
+    {"negative", runner("limit = -1\n"), severity::warning, 5, 9, "negative"},
+    {"too large", runner("", "max_instances = 99999999999\n"),
+     severity::warning, 7, 17, "200000 is taken"},
+    {"factor", policy("scale_factor = nan\n"), severity::warning, 8, 16,
+     "0 is"},
+    {"never", policy("periods = [\"5/10 * * * *\"]\n"), severity::warning, 8,
+     12, "never matches"},
+    {"ci", "[[runners]]\nurl = \"http://x/ci\"\n", severity::warning, 2, 7,
+     "/ci"},
+    {"half a certificate", runner("tls-cert-file = \"x\"\n"), severity::warning,
+     5, 17, "both"},
+    {"environment", runner("environment = [\"A=1\", \"B\"]\n"),
+     severity::warning, 5, 23, "no '='"},
+    {"no token", "[[runners]]\nurl = \"http://x\"\n", severity::warning, 1, 1,
+     "has no token"},
+    {"unset token", "[[runners]]\nurl = \"http://x\"\ntoken = \"$X\"\n",
+     severity::warning, 3, 9, "once environment variables are expanded"},
+    {"same token", runner() + runner("", "plugin_config = {name = \"x\"}\n"),
+     severity::warning, 9, 9, "GitLab sees one runner"},
+    {"same name", runner("name = \"x\"\n") + runner("name = \"x\"\n"),
+     severity::warning, 12, 8, "that of another runner"},
+    {"same group", runner() + runner(), severity::warning, 12, 10,
+     "serves one runner only"},
+    {"few for many runners", runner() + runner(), severity::warning, 1, 1,
+     "below the number of runners"},
+  });
+}
+
+TEST_CASE("a key that is not acted on yet is noticed once") {
+  auto loaded = load("concurrent = 2\n"
+                     + runner("prepare_timeout = \"5m\"\n"
+                              "docker = {image = \"a\", memory = \"1g\"}\n")
+                     + runner("prepare_timeout = \"5m\"\nssh = {}\n"));
+  size_t timeouts = 0;
+  size_t docker = 0;
+  size_t ignored = 0;
+  for (const auto& what : loaded.diagnostics) {
+    timeouts += what.key_path == "runners.prepare_timeout";
+    docker += what.key_path.starts_with("runners.docker");
+    ignored += what.key_path == "runners.ssh";
+  }
+  CHECK_EQ(timeouts, 1);
+  CHECK_EQ(docker, 1);
+  CHECK_EQ(ignored, 1);
+}
+
+TEST_CASE("a runner that cannot be served does not keep others from it") {
+  auto text = "concurrent = 9\n" + runner("name = \"good\"\n")
+              + "[[runners]]\nname = \"bad\"\nurl = \"http://x\"\n"
+                "token = \"u\"\nexecutor = \"nonsense\"\n";
+  auto loaded = load(text, check_mode::run);
+  CHECK(loaded.passed);
+  REQUIRE_EQ(loaded.value.runners.size(), 1);
+  CHECK_EQ(loaded.value.runners[0].name, "good");
+  CHECK(!load(text, check_mode::check).passed);
+}
+
+TEST_CASE("unknown keys fail strictly only, fatal ones always") {
+  CHECK(load("x = 1\n", check_mode::run).passed);
+  CHECK(load("x = 1\n", check_mode::check).passed);
+  CHECK(!load("x = 1\n", check_mode::strict).passed);
+  CHECK(!load("concurrent = 0\n", check_mode::run).passed);
+}
+
+TEST_CASE("damaged files end in diagnostics that can be shown") {
+  auto seed = std::random_device{}();
+  CAPTURE(seed);
+  std::mt19937 chance{seed};
+  const auto whole
+    = "concurrent = 3\n[muster]\nworkers = 1\n"
+      + runner("name = \"n\"\nlimit = 3\nenvironment = [\"A=1\"]\n"
+               "docker = {image = \"x\", services = [{name = \"y\"}]}\n",
+               "max_instances = 2\n[runners.autoscaler.plugin_config]\n"
+               "x = [1, 2.5, {a = 1979-05-27}]\n"
+               "[[runners.autoscaler.policy]]\nperiods = [\"* 22-6 * * *\"]\n"
+               "idle_time = \"20m\"\nidle_count = 5\n");
+  for (int i = 0; i < 1500; ++i) {
+    auto text = whole;
+    for (auto n = 1 + chance() % 4; n > 0; --n) {
+      auto at = chance() % text.size();
+      switch (chance() % 4) {
+        case 0:
+          text[at] = static_cast<char>(chance());
+          break;
+        case 1:
+          text.erase(at, chance() % 9);
+          break;
+        case 2:
+          text.insert(at, whole.substr(chance() % whole.size(), chance() % 40));
+          break;
+        default:
+          text[at] = "\"'[]{}=.,\n#\\"[chance() % 12];
+      }
+      if (text.empty())
+        text = "x";
+    }
+    auto loaded = load(text, check_mode::strict);
+    bool bad = false;
+    for (const auto& what : loaded.diagnostics) {
+      CHECK(!what.message.empty());
+      CHECK_LT(format_diagnostic(what, loaded.source).size(), 8192);
+      bad = bad || what.level != severity::notice;
+    }
+    CHECK_EQ(loaded.passed, !bad);
+  }
+}
+
+TEST_CASE("a file of a hundred thousand mistakes is read in seconds") {
+  std::string keys;
+  for (int i = 0; i < 50'000; ++i)
+    keys += "unknown_" + std::to_string(i) + " = 1\n";
+  std::string runners;
+  for (int i = 0; i < 20'000; ++i)
+    runners += "[[runners]]\nlimit = -1\nzz = 2\n";
+  auto begin = std::chrono::steady_clock::now();
+  auto loaded = load(keys + runners);
+  CHECK(!loaded.passed);
+  CHECK_LT(loaded.diagnostics.size(), 1500);
+  CHECK_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{20});
+}

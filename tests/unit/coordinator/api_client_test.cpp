@@ -1,0 +1,410 @@
+#include "actors/coordinator/api_client.hpp"
+
+#include "tests/unit/coordinator/servers.hpp"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace muster;
+using namespace std::chrono_literals;
+using json = nlohmann::json;
+
+namespace {
+
+std::unique_ptr<api_client> client_of(const std::string& url,
+                                      http_settings http = {}) {
+  api_settings with;
+  with.url = url;
+  with.http = std::move(http);
+  with.http.user_agent = "muster test";
+  with.http.connect_timeout = 10s;
+  auto made
+    = api_client::make(with, std::make_shared<certificate_store>("", nullptr));
+  REQUIRE(made);
+  return std::move(*made);
+}
+
+job_request some_request() {
+  job_request what;
+  what.token = secret{"glrt-x"};
+  return what;
+}
+
+trace_patch some_patch() {
+  trace_patch what;
+  what.job = 101;
+  what.token = secret{"glcbt-x"};
+  what.offset = 10;
+  what.bytes = "hello";
+  return what;
+}
+
+job_update some_update() {
+  job_update what;
+  what.job = 101;
+  what.token = secret{"glcbt-x"};
+  what.state = "running";
+  return what;
+}
+
+} // namespace
+
+TEST_CASE("a request for a job has the documented form") {
+  web_server server;
+  httplib::Request seen;
+  server.http.Post("/gitlab/api/v4/jobs/request",
+                   [&](const httplib::Request& in, httplib::Response& out) {
+                     seen = in;
+                     out.status = 201;
+                     out.set_header("X-GitLab-Last-Update", "cursor");
+                     out.set_header("X-Request-Id", "server-id");
+                     out.set_content(R"({"id": 5, "token": "t"})",
+                                     "application/json; charset=utf-8");
+                   });
+  auto client = client_of(server.start() + "/gitlab/");
+  auto answer = client->request_job(some_request());
+  REQUIRE_FALSE(answer.error);
+  CHECK_EQ(answer.status, 201);
+  CHECK_EQ(answer.last_update, "cursor");
+  REQUIRE(answer.job);
+  CHECK_EQ(answer.job->id, 5);
+  CHECK_EQ(answer.job->correlation_id, "server-id");
+  CHECK_EQ(seen.get_header_value("RUNNER-TOKEN"), "glrt-x");
+  CHECK_EQ(seen.get_header_value("Content-Type"), "application/json");
+  CHECK_EQ(seen.get_header_value("Accept"), "application/json");
+  CHECK_EQ(seen.get_header_value("User-Agent"), "muster test");
+  CHECK_EQ(seen.get_header_value("X-Request-Id").size(), 32);
+  CHECK_EQ(json::parse(seen.body)["token"], "glrt-x");
+}
+
+TEST_CASE("a patch has the documented form") {
+  web_server server;
+  httplib::Request seen;
+  server.http.Patch("/api/v4/jobs/101/trace",
+                    [&](const httplib::Request& in, httplib::Response& out) {
+                      seen = in;
+                      out.status = 202;
+                      out.set_header("Range", "0-15");
+                      out.set_header("Job-Status", "canceling");
+                      out.set_header("X-GitLab-Trace-Update-Interval", "60");
+                    });
+  auto client = client_of(server.start());
+  auto answer = client->patch_trace(some_patch());
+  REQUIRE_FALSE(answer.error);
+  CHECK_EQ(answer.next_offset, 15);
+  CHECK_EQ(answer.job_status, "canceling");
+  CHECK_EQ(answer.trace_interval, 60s);
+  CHECK_EQ(seen.body, "hello");
+  CHECK_EQ(seen.get_param_value("debug_trace"), "false");
+  CHECK_EQ(seen.get_header_value("Content-Range"), "10-14");
+  CHECK_EQ(seen.get_header_value("Content-Type"), "text/plain");
+  CHECK_EQ(seen.get_header_value("JOB-TOKEN"), "glcbt-x");
+}
+
+TEST_CASE("statuses are told apart") {
+  struct row {
+    int status;
+    bool job_fails;
+    bool update_fails;
+    bool patch_fails;
+    coordinator_errc code; ///< where it fails
+  };
+  const row rows[] = {
+    {200, true, false, true, coordinator_errc::bad_answer},
+    {202, true, false, false, coordinator_errc::bad_answer},
+    {204, false, true, true, coordinator_errc::bad_answer},
+    {401, true, true, true, coordinator_errc::rejected},
+    {403, true, true, true, coordinator_errc::forbidden},
+    {404, true, true, true, coordinator_errc::rejected},
+    {412, true, true, true, coordinator_errc::rejected},
+    {416, true, true, true, coordinator_errc::rejected},
+    {429, true, true, true, coordinator_errc::server_error},
+    {500, true, true, true, coordinator_errc::server_error},
+    {503, true, true, true, coordinator_errc::server_error},
+  };
+  web_server server;
+  auto status = 0;
+  auto handle = [&](const httplib::Request&, httplib::Response& out) {
+    out.status = status;
+    out.set_header("Retry-After", "7");
+    if (status != 204)
+      out.set_content(R"({"message": "because"})", "application/json");
+  };
+  server.http.Post(".*", handle);
+  server.http.Put(".*", handle);
+  server.http.Patch(".*", handle);
+  auto client = client_of(server.start());
+  for (const auto& r : rows) {
+    status = r.status;
+    CAPTURE(status);
+    auto check = [&r](const api_answer& answer, bool fails) {
+      CHECK_EQ(answer.status, r.status);
+      CHECK_EQ(answer.retry_after, 7s);
+      REQUIRE_EQ(answer.error.has_value(), fails);
+      if (!fails)
+        return;
+      CHECK_EQ(answer.error->code, r.code);
+      CHECK_NE(answer.error->text.find(std::to_string(r.status)),
+               std::string::npos);
+      CHECK_NE(answer.error->text.find("/api/v4/"), std::string::npos);
+    };
+    check(client->request_job(some_request()), r.job_fails);
+    check(client->update_job(some_update()), r.update_fails);
+    check(client->patch_trace(some_patch()), r.patch_fails);
+  }
+}
+
+TEST_CASE("verify understands new and old servers") {
+  web_server server;
+  std::string body = R"({"id": 3, "token_expires_at": "2030-01-01T00:00:00Z"})";
+  server.http.Post("/api/v4/runners/verify",
+                   [&](const httplib::Request&, httplib::Response& out) {
+                     out.set_content(body, "text/plain");
+                   });
+  auto client = client_of(server.start());
+  auto answer = client->verify({});
+  CHECK_FALSE(answer.error);
+  CHECK_EQ(answer.runner.id, 3);
+  CHECK_EQ(answer.runner.token_expires_at, "2030-01-01T00:00:00Z");
+  body = "200";
+  CHECK_FALSE(client->verify({}).error);
+}
+
+TEST_CASE("a job that is none is a bad answer") {
+  web_server server;
+  std::string body;
+  std::string type = "application/json";
+  server.http.Post(".*", [&](const httplib::Request&, httplib::Response& out) {
+    out.status = 201;
+    out.set_content(body, type.c_str());
+  });
+  auto client = client_of(server.start());
+  for (const auto* garbage : {"", "{", "null", "<html>", R"({"id": 5})"}) {
+    CAPTURE(garbage);
+    body = garbage;
+    auto answer = client->request_job(some_request());
+    REQUIRE(answer.error);
+    CHECK_EQ(answer.error->code, coordinator_errc::bad_answer);
+    CHECK_FALSE(answer.job);
+  }
+  body = R"({"id": 5, "token": "t"})";
+  type = "text/html";
+  CHECK_EQ(client->request_job(some_request()).error->code,
+           coordinator_errc::bad_answer);
+  type = "application/json";
+  CHECK(client->request_job(some_request()).job);
+}
+
+TEST_CASE("an answer that is too large is not read to its end") {
+  web_server server;
+  server.http.Put(".*", [&](const httplib::Request&, httplib::Response& out) {
+    out.set_content(std::string(1 << 20, 'x'), "application/json");
+  });
+  auto client = client_of(server.start());
+  auto answer = client->update_job(some_update());
+  REQUIRE(answer.error);
+  CHECK_EQ(answer.error->code, coordinator_errc::bad_answer);
+  CHECK_EQ(answer.status, 0);
+}
+
+TEST_CASE("no answer, half an answer and nonsense are unreachable") {
+  struct row {
+    const char* what;
+    std::string bytes;
+    bool reset;
+  };
+  const row rows[] = {
+    {"nothing", "", false},
+    {"reset", "", true},
+    {"garbage", "garbage\r\n\r\n", false},
+    {"half a status line", "HTTP/1.1 20", false},
+    {"half a header", "HTTP/1.1 201 Created\r\nContent-Le", false},
+    {"half a body",
+     "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\n"
+     "Content-Length: 100\r\n\r\n{\"id\": 1, ",
+     false},
+    {"half a body, then reset",
+     "HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{", true},
+    {"half a chunk",
+     "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nabc",
+     false},
+    {"no chunk",
+     "HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", false},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.what);
+    raw_server server{r.bytes, r.reset};
+    auto client = client_of(server.url());
+    auto answer = client->request_job(some_request());
+    REQUIRE(answer.error);
+    CHECK_EQ(answer.error->code, coordinator_errc::unreachable);
+    CHECK_FALSE(answer.job);
+  }
+}
+
+TEST_CASE("nobody listening is unreachable, and the client lives on") {
+  std::string url;
+  {
+    raw_server server{"", false};
+    url = server.url();
+  }
+  auto client = client_of(url);
+  for (auto i = 0; i < 2; ++i) {
+    auto answer = client->patch_trace(some_patch());
+    REQUIRE(answer.error);
+    CHECK_EQ(answer.error->code, coordinator_errc::unreachable);
+  }
+}
+
+TEST_CASE("a server that stalls is given up after the read time-out") {
+  silent_server server;
+  http_settings http;
+  http.read_timeout = 50ms;
+  auto client = client_of(server.url(), http);
+  auto answer = client->request_job(some_request());
+  REQUIRE(answer.error);
+  CHECK_EQ(answer.error->code, coordinator_errc::unreachable);
+}
+
+TEST_CASE("stop ends a long poll promptly and for good") {
+  silent_server server;
+  auto client = client_of(server.url());
+  std::optional<job_answer> answer;
+  std::thread worker{[&] { answer = client->request_job(some_request()); }};
+  server.wait_for_request();
+  auto began = std::chrono::steady_clock::now();
+  client->stop();
+  worker.join();
+  CHECK_LT(std::chrono::steady_clock::now() - began, 5s);
+  REQUIRE(answer->error);
+  CHECK_EQ(answer->error->code, coordinator_errc::stopped);
+  CHECK_EQ(client->update_job(some_update()).error->code,
+           coordinator_errc::stopped);
+}
+
+TEST_CASE("stop ends a connect that gets no answer") {
+  full_server server; // its backlog is full: connecting hangs
+  auto client = client_of(server.url());
+  std::optional<job_answer> answer;
+  std::thread worker{[&] { answer = client->request_job(some_request()); }};
+  std::this_thread::yield();
+  client->stop();
+  auto began = std::chrono::steady_clock::now();
+  worker.join();
+  CHECK_LT(std::chrono::steady_clock::now() - began, 5s);
+  CHECK_EQ(answer->error->code, coordinator_errc::stopped);
+}
+
+TEST_CASE("connections are kept, and renewed when they are old") {
+  web_server server;
+  std::vector<int> ports;
+  server.http.Put(".*", [&](const httplib::Request& in, httplib::Response&) {
+    ports.push_back(in.remote_port);
+  });
+  auto url = server.start();
+  auto client = client_of(url);
+  client->update_job(some_update());
+  client->update_job(some_update());
+  REQUIRE_EQ(ports.size(), 2);
+  CHECK_EQ(ports[0], ports[1]);
+  http_settings http;
+  http.connection_max_age = 1ms;
+  auto aging = client_of(url, http);
+  aging->update_job(some_update());
+  auto until = std::chrono::steady_clock::now() + 3ms;
+  while (std::chrono::steady_clock::now() < until)
+    std::this_thread::yield();
+  aging->update_job(some_update());
+  REQUIRE_EQ(ports.size(), 4);
+  CHECK_NE(ports[2], ports[3]);
+}
+
+TEST_CASE("only redirects that keep the request are followed") {
+  web_server server;
+  std::string location = "/there";
+  auto status = 307;
+  std::string body;
+  server.http.Put("/api/v4/.*",
+                  [&](const httplib::Request&, httplib::Response& out) {
+                    out.status = status;
+                    out.set_header("Location", location);
+                  });
+  server.http.Put("/there", [&](const httplib::Request& in,
+                                httplib::Response&) { body = in.body; });
+  auto url = server.start();
+  auto client = client_of(url);
+  CHECK_FALSE(client->update_job(some_update()).error);
+  CHECK_EQ(json::parse(body)["state"], "running");
+  location = url + "/there";
+  status = 308;
+  CHECK_FALSE(client->update_job(some_update()).error);
+  for (auto other : {301, 302, 303}) {
+    status = other;
+    auto answer = client->update_job(some_update());
+    REQUIRE(answer.error);
+    CHECK_EQ(answer.error->code, coordinator_errc::rejected);
+    CHECK_NE(answer.error->text.find("/there"), std::string::npos);
+  }
+  status = 307;
+  location = "/api/v4/again"; // for ever
+  CHECK_EQ(client->update_job(some_update()).error->code,
+           coordinator_errc::rejected);
+}
+
+TEST_CASE("a server's certificate must be trusted") {
+  tls_server server;
+  api_settings with;
+  with.url = server.url();
+  auto unknown
+    = api_client::make(with, std::make_shared<certificate_store>("", nullptr));
+  auto answer = (*unknown)->update_job(some_update());
+  REQUIRE(answer.error);
+  CHECK_EQ(answer.error->code, coordinator_errc::unreachable);
+  CHECK_NE(answer.error->text.find("certificate"), std::string::npos);
+
+  auto trusted
+    = std::make_shared<certificate_store>(server.certificate_file(), nullptr);
+  for (auto i = 0; i < 3; ++i) { // they share the store
+    auto client = api_client::make(with, trusted);
+    CHECK_FALSE((*client)->update_job(some_update()).error);
+  }
+}
+
+TEST_CASE(
+  "files that cannot be used are told, or ignored where the peer does") {
+  std::string told;
+  auto warn = [&told](const std::string& text) { told = text; };
+  CHECK(certificate_store("/nonexistent", warn).get());
+  CHECK_EQ(told, "");
+  CHECK(certificate_store("/dev/null", warn).get());
+  CHECK_NE(told.find("/dev/null"), std::string::npos);
+
+  api_settings with;
+  with.url = "https://127.0.0.1:1";
+  with.http.tls_cert_file = "/nonexistent";
+  with.http.tls_key_file = "/nonexistent";
+  auto client
+    = api_client::make(with, std::make_shared<certificate_store>("", nullptr));
+  auto answer = (*client)->update_job(some_update());
+  CHECK_EQ(answer.error->code, coordinator_errc::rejected);
+  with.url = "example.com";
+  CHECK_FALSE(api_client::make(with, nullptr));
+}
+
+TEST_CASE("requests go through a proxy") {
+  web_server proxy;
+  std::string target;
+  proxy.http.Put(".*", [&](const httplib::Request& in, httplib::Response&) {
+    target = in.get_header_value("Host");
+  });
+  api_settings with;
+  with.url = "http://gitlab.invalid";
+  with.http.proxies.http = proxy.start();
+  auto client = api_client::make(with, nullptr);
+  CHECK_FALSE((*client)->update_job(some_update()).error);
+  CHECK_EQ(target, "gitlab.invalid");
+}

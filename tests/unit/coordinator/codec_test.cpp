@@ -1,0 +1,347 @@
+#include "actors/coordinator/codec.hpp"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <vector>
+
+using namespace muster;
+using json = nlohmann::json;
+
+namespace {
+
+const char* const whole_job = R"({
+  "id": 101, "token": "glcbt-xyz", "allow_git_fetch": true, "unknown": [1, {}],
+  "job_info": {"name": "build", "stage": "test", "pipeline_id": 7,
+    "project_id": 9, "project_full_path": "group/demo",
+    "time_in_queue_seconds": 1.5,
+    "project_jobs_running_on_instance_runners_count": "+Inf"},
+  "git_info": {"repo_url": "http://gitlab-ci-token:glcbt-xyz@host/demo.git",
+    "repo_object_format": "sha256", "ref": "main", "sha": "abc",
+    "before_sha": "000", "ref_type": "branch",
+    "refspecs": ["+refs/heads/*:refs/remotes/origin/*"], "depth": 20,
+    "protected": null},
+  "runner_info": {"timeout": 3600, "uuid": "x"},
+  "variables": [
+    {"key": "A", "value": "1", "public": true, "masked": false},
+    {"key": "A", "value": "2", "masked": true, "file": true, "raw": true},
+    {"key": "B", "value": null}],
+  "steps": [
+    {"name": "script", "script": ["one", "two"], "timeout": 3600,
+     "when": "on_success", "allow_failure": false},
+    {"name": "after_script", "script": ["three"]}],
+  "image": {"name": "alpine", "executor_opts": {"docker": {"user": 1}}},
+  "services": [{"name": "redis"}],
+  "artifacts": [], "cache": null, "credentials": [],
+  "dependencies": [{"id": 5, "token": "t", "name": "x",
+    "artifacts_file": {"filename": "", "size": 0}}],
+  "features": {"trace_sections": true, "token_mask_prefixes": ["tok-"],
+    "failure_reasons": ["job_canceled"]},
+  "hooks": [{"name": "pre_get_sources_script", "script": ["four"]}],
+  "secrets": {}
+})";
+
+/// A small valid job, changed by a JSON merge patch.
+std::string job_with(const char* change) {
+  auto x = json::parse(R"({"id": 1, "token": "t"})");
+  x.merge_patch(json::parse(change));
+  return x.dump();
+}
+
+} // namespace
+
+TEST_CASE("a job is read whole") {
+  auto job = parse_job(whole_job);
+  REQUIRE(job);
+  CHECK_EQ(job->refusal, "");
+  CHECK_EQ(job->id, 101);
+  CHECK_EQ(job->token.reveal(), "glcbt-xyz");
+  CHECK(job->allow_git_fetch);
+  CHECK_EQ(job->name, "build");
+  CHECK_EQ(job->stage, "test");
+  CHECK_EQ(job->pipeline_id, 7);
+  CHECK_EQ(job->project_id, 9);
+  CHECK_EQ(job->project_full_path, "group/demo");
+  CHECK_EQ(job->git.repo_url.reveal(),
+           "http://gitlab-ci-token:glcbt-xyz@host/demo.git");
+  CHECK_EQ(job->git.object_format, "sha256");
+  CHECK_EQ(job->git.ref, "main");
+  CHECK_EQ(job->git.sha, "abc");
+  CHECK_EQ(job->git.before_sha, "000");
+  CHECK_EQ(job->git.ref_type, "branch");
+  CHECK_EQ(job->git.refspecs,
+           std::vector<std::string>{"+refs/heads/*:refs/remotes/origin/*"});
+  CHECK_EQ(job->git.depth, 20);
+  CHECK_EQ(job->timeout_seconds, 3600);
+  REQUIRE_EQ(job->variables.size(), 3);
+  CHECK(job->variables[0].is_public);
+  CHECK_EQ(job->variables[1].value.reveal(), "2");
+  CHECK(job->variables[1].masked);
+  CHECK(job->variables[1].file);
+  CHECK(job->variables[1].raw);
+  CHECK(job->variables[2].value.empty());
+  REQUIRE_EQ(job->steps.size(), 2);
+  CHECK_EQ(job->steps[0].name, "script");
+  CHECK_EQ(job->steps[0].script, std::vector<std::string>{"one", "two"});
+  REQUIRE_EQ(job->hooks.size(), 1);
+  CHECK_EQ(job->hooks[0].script, std::vector<std::string>{"four"});
+  CHECK(job->trace_sections);
+  CHECK_EQ(job->token_mask_prefixes, std::vector<std::string>{"tok-"});
+  CHECK_EQ(job->failure_reasons, std::vector<std::string>{"job_canceled"});
+  CHECK(job->unsupported.empty());
+}
+
+TEST_CASE("missing fields and nulls are empty") {
+  for (const auto* body :
+       {R"({"id": 1, "token": "t"})",
+        R"({"id": 1, "token": "t", "git_info": null, "job_info": null,
+            "variables": null, "steps": null, "features": null,
+            "runner_info": null, "hooks": null, "image": null, "services": null,
+            "secrets": null, "run": null, "dependencies": null})"}) {
+    auto job = parse_job(body);
+    REQUIRE(job);
+    CHECK_EQ(job->refusal, "");
+    CHECK(job->variables.empty());
+    CHECK(job->steps.empty());
+    CHECK_EQ(job->timeout_seconds, 0);
+  }
+}
+
+TEST_CASE("without id or token there is no job") {
+  struct row {
+    const char* body;
+    const char* text;
+  };
+  const row rows[] = {
+    {"", "the job is not valid JSON"},
+    {"{\"id\": 1", "the job is not valid JSON"},
+    {"<html>502</html>", "the job is not valid JSON"},
+    {"[]", "the job is not a JSON object"},
+    {"null", "the job is not a JSON object"},
+    {"{}", "the job has no id"},
+    {R"({"id": 0, "token": "t"})", "the job has no id"},
+    {R"({"id": -4, "token": "t"})", "the job has no id"},
+    {R"({"id": 1})", "the job has no token"},
+    {R"({"id": "1", "token": "t"})",
+     "the job's field id is of type string, not a whole number"},
+    {R"({"id": 1.5, "token": "t"})",
+     "the job's field id is of type number, not a whole number"},
+    {R"({"id": 18446744073709551615, "token": "t"})",
+     "the job's field id is of type number, not a number of 64 bits"},
+    {R"({"id": 1, "token": 5})",
+     "the job's field token is of type number, not string"},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.body);
+    auto job = parse_job(r.body);
+    REQUIRE_FALSE(job);
+    CHECK_EQ(job.error().code, coordinator_errc::bad_answer);
+    CHECK_EQ(job.error().text, r.text);
+  }
+}
+
+TEST_CASE("a job with a field of the wrong type is refused, naming it") {
+  struct row {
+    const char* change;
+    const char* field;
+  };
+  const row rows[] = {
+    {R"({"variables": {}})", "field variables is of type object, not array"},
+    {R"({"variables": [3]})",
+     "field variables[0] is of type number, not object"},
+    {R"({"variables": [{"key": "A"}, {"key": "B", "value": 5}]})",
+     "field variables[1].value is of type number, not string"},
+    {R"({"variables": [{"key": "A", "masked": "yes"}]})",
+     "field variables[0].masked is of type string, not boolean"},
+    {R"({"steps": [{"name": "script", "script": "make"}]})",
+     "field steps[0].script is of type string, not array"},
+    {R"({"steps": [{"name": "script", "script": ["a", []]}]})",
+     "field steps[0].script[1] is of type array, not string"},
+    {R"({"git_info": []})", "field git_info is of type array, not object"},
+    {R"({"git_info": {"depth": "all"}})",
+     "field git_info.depth is of type string, not a whole number"},
+    {R"({"runner_info": {"timeout": true}})",
+     "field runner_info.timeout is of type boolean, not a whole number"},
+    {R"({"features": {"token_mask_prefixes": [1]}})",
+     "field features.token_mask_prefixes[0] is of type number, not string"},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.change);
+    auto job = parse_job(job_with(r.change));
+    REQUIRE(job);
+    CHECK_EQ(job->refusal,
+             "GitLab sent a job that cannot be read: " + std::string{r.field});
+  }
+}
+
+TEST_CASE("what muster does not carry out is listed") {
+  struct row {
+    const char* change;
+    std::vector<std::string> expected;
+  };
+  const row rows[] = {
+    {R"({"image": {"name": "x"}, "services": [{"name": "y"}]})", {}},
+    {R"({"artifacts": [{"paths": ["x"]}]})", {"artifacts"}},
+    {R"({"cache": [{"key": "x"}]})", {"cache"}},
+    {R"({"secrets": {"A": {"vault": {}}}})", {"secrets"}},
+    {R"({"inputs": [{"key": "x"}]})", {"inputs"}},
+    {R"({"dependencies": [{"artifacts_file": {"filename": "a.zip"}}]})",
+     {"dependencies"}},
+    {R"({"dependencies": [{"artifacts_file": null}, 5, {}]})", {}},
+    {R"({"steps": [{"name": "release", "script": ["x"]}]})", {}},
+    {R"({"artifacts": [{}], "cache": [{}]})", {"artifacts", "cache"}},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.change);
+    auto job = parse_job(job_with(r.change));
+    REQUIRE(job);
+    CHECK_EQ(job->unsupported, r.expected);
+    CHECK_EQ(job->refusal, "");
+  }
+}
+
+TEST_CASE("jobs that must not be run are refused") {
+  struct row {
+    const char* change;
+    const char* part; ///< of the refusal; empty: none
+  };
+  const row rows[] = {
+    {R"({"image": {"executor_opts": {"docker": {"platform": "x"}}}})", ""},
+    {R"({"image": {"executor_opts": {"kubernetes": {"user": "1"}}}})", ""},
+    {R"({"image": {"executor_opts": null}})", ""},
+    {R"({"image": {"executor_opts": {"podman": {}}}})", "podman"},
+    {R"({"image": {"executor_opts": {"docker": {"cpus": 1}}}})", "docker.cpus"},
+    {R"({"services": [{}, {"executor_opts": {"kubernetes": {"x": 1}}}]})",
+     "kubernetes.x"},
+    {R"({"run": ""})", ""},
+    {R"({"run": "[]"})", "does not support"},
+    {R"({"run": "[]", "steps": [{"name": "script", "script": ["x"]}]})",
+     "both `run` and `script`"},
+    {R"({"run": "[]", "variables": [{"key": "STEPS", "value": "x"}]})",
+     "variable STEPS"},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.change);
+    auto job = parse_job(job_with(r.change));
+    REQUIRE(job);
+    CAPTURE(job->refusal);
+    CHECK_EQ(job->refusal.empty(), std::string{r.part}.empty());
+    CHECK_NE(job->refusal.find(r.part), std::string::npos);
+  }
+}
+
+TEST_CASE("damaged jobs are read or refused, never anything else") {
+  auto seed = std::random_device{}();
+  CAPTURE(seed);
+  std::mt19937 chance{seed};
+  const std::string good = whole_job;
+  for (auto round = 0; round < 2000; ++round) {
+    auto body = good;
+    for (auto n = 1 + chance() % 3; n-- > 0;) {
+      auto at = chance() % body.size();
+      if (chance() % 3 == 0)
+        body.resize(at + 1);
+      else
+        body[at] = static_cast<char>(chance() % 256);
+    }
+    auto job = parse_job(body);
+    if (job)
+      CHECK_GT(job->id, 0);
+    else
+      CHECK_FALSE(job.error().text.empty());
+  }
+  CHECK_FALSE(parse_job(std::string(100'000, '[')));
+}
+
+TEST_CASE("a request for a job holds what GitLab needs") {
+  job_request what;
+  what.info.version = "1.0.0";
+  what.info.architecture = "amd64";
+  what.token = secret{"glrt-x"};
+  what.system_id = "s_0123456789ab";
+  auto x = json::parse(to_json(what));
+  CHECK_EQ(x["token"], "glrt-x");
+  CHECK_EQ(x["system_id"], "s_0123456789ab");
+  CHECK_FALSE(x.contains("last_update"));
+  CHECK_EQ(x["info"]["name"], "muster");
+  CHECK_EQ(x["info"]["executor"], "instance");
+  CHECK_EQ(x["info"]["shell"], "bash");
+  CHECK_EQ(x["info"]["config"], json::parse(R"({"gpus": ""})"));
+  CHECK_FALSE(x["info"].contains("revision"));
+  CHECK_FALSE(x["info"].contains("labels"));
+  CHECK_EQ(x["info"]["features"].size(), 31);
+  for (const auto& [name, value] : x["info"]["features"].items()) {
+    CAPTURE(name);
+    CHECK(value.is_boolean());
+  }
+  for (const auto* there :
+       {"variables", "shared", "refspecs", "masking", "raw_variables",
+        "multi_build_steps", "return_exit_code", "trace_reset",
+        "trace_checksum", "trace_size", "cancelable", "cancel_gracefully",
+        "two_phase_job_commit"})
+    CHECK_EQ(x["info"]["features"][there], true);
+  for (const auto* absent : {"artifacts", "cache", "image", "services",
+                             "vault_secrets", "job_inputs", "session"})
+    CHECK_EQ(x["info"]["features"][absent], false);
+  what.last_update = "abc";
+  what.info.labels = {{"zone", "a"}};
+  x = json::parse(to_json(what));
+  CHECK_EQ(x["last_update"], "abc");
+  CHECK_EQ(x["info"]["labels"]["zone"], "a");
+}
+
+TEST_CASE("an update has the form of the wire example") {
+  job_update what;
+  what.token = secret{"glcbt-xyz"};
+  what.state = "running";
+  auto x = json::parse(to_json(what));
+  CHECK_EQ(x["state"], "running");
+  CHECK_EQ(x["output"], json::object());
+  CHECK_FALSE(x.contains("checksum"));
+  CHECK_FALSE(x.contains("failure_reason"));
+  CHECK_FALSE(x.contains("exit_code"));
+  what.state = "failed";
+  what.failure_reason = "script_failure";
+  what.has_log = true;
+  what.crc32 = 0x4e31a311;
+  what.size = 1534;
+  what.exit_code = 3;
+  x = json::parse(to_json(what));
+  x.erase("info");
+  CHECK_EQ(x, json::parse(R"({"token": "glcbt-xyz", "state": "failed",
+    "failure_reason": "script_failure", "checksum": "crc32:4e31a311",
+    "output": {"checksum": "crc32:4e31a311", "bytesize": 1534},
+    "exit_code": 3})"));
+}
+
+TEST_CASE("text that is not UTF-8 does not hinder a request") {
+  job_update what;
+  what.state = "failed";
+  what.failure_reason = "bad \xff byte";
+  CHECK(json::accept(to_json(what)));
+}
+
+TEST_CASE("checksums have eight digits") {
+  CHECK_EQ(checksum_text(0), "crc32:00000000");
+  CHECK_EQ(checksum_text(0xfb2d20b1), "crc32:fb2d20b1");
+}
+
+TEST_CASE("answers to verify and errors tolerate anything") {
+  CHECK_EQ(parse_verified(R"({"id": 5, "token_expires_at": "2026-01-01"})").id,
+           5);
+  CHECK_EQ(parse_verified(R"({"token_expires_at": null})").token_expires_at,
+           "");
+  CHECK_EQ(parse_verified("garbage").id, 0);
+  CHECK_EQ(parse_error(R"({"message": "401 Unauthorized"})"),
+           "401 Unauthorized");
+  CHECK_EQ(parse_error(R"({"message": {"token": ["is bad"]}})"),
+           R"({"token":["is bad"]})");
+  CHECK_EQ(parse_error(R"({"error": "two\nlines"})"), "two lines");
+  CHECK_EQ(parse_error("garbage"), "");
+  CHECK_EQ(parse_error("[]"), "");
+  CHECK_EQ(
+    parse_error(R"({"message": ")" + std::string(1000, 'x') + "\"}").size(),
+    300);
+}

@@ -1,0 +1,226 @@
+#include "executors/helper/frames.hpp"
+
+#include <doctest/doctest.h>
+#include <random>
+#include <vector>
+
+using namespace muster;
+using namespace muster::frames;
+
+namespace {
+
+job_plan full_plan() {
+  job_plan plan;
+  plan.key = std::string{"key\0with\xff bytes", 15};
+  plan.shell = "bash";
+  plan.timeout_ms = 3'600'000;
+  plan.temp_dir = "builds/x.tmp";
+  stage_plan stage;
+  stage.name = "get_sources";
+  stage.heading = "Getting source from Git repository";
+  stage.script = std::string(100'000, 's');
+  stage.condition = stage_condition::after_steps;
+  stage.phase = stage_phase::sources;
+  stage.attempts_max = 3;
+  stage.before_retry = "rm -rf x";
+  stage.timeout_ms = -1;
+  stage.failure_counts = false;
+  stage.status_variable = true;
+  stage.retry_pause_ms = 7;
+  stage.retry_pause_max_ms = 8;
+  plan.stages = {stage, {}};
+  return plan;
+}
+
+/// One frame of each type, in the order of their numbers.
+std::vector<frame> one_of_each() {
+  return {hello{7},
+          run{full_plan()},
+          attach{"a", 1ull << 40},
+          cancel{"b", cancel_mode::now},
+          clean{"c"},
+          ping{},
+          welcome{1, "build"},
+          accepted{"d"},
+          refused{"e", helper_errc::unknown_key, "why"},
+          cleaned{"f", true, "text"},
+          pong{},
+          stage_begun{1, -2, 3, 4},
+          output{5, 6, output_stream::err, "bytes"},
+          stage_ended{7, 8, 9, 2, plan_outcome::timed_out, 137, "late"},
+          job_ended{10, 11, plan_outcome::broken, 1, -1, 99, "lost"}};
+}
+
+std::optional<frame> decoded(std::string_view bytes) {
+  decoder from;
+  from.feed(bytes);
+  auto x = from.next();
+  return x ? *x : std::nullopt;
+}
+
+} // namespace
+
+TEST_CASE("a frame of each type comes back as it was sent") {
+  auto all = one_of_each();
+  REQUIRE_EQ(all.size(), std::variant_size_v<frame>);
+  for (size_t i = 0; i < all.size(); ++i) {
+    CAPTURE(i);
+    CHECK_EQ(all[i].index(), i);
+    auto bytes = encode(all[i]);
+    CHECK_EQ(static_cast<size_t>(bytes[4]), i + 1);
+    auto back = decoded(bytes);
+    REQUIRE(back.has_value());
+    CHECK_EQ(back->index(), i);
+    CHECK_EQ(encode(*back), bytes);
+  }
+}
+
+TEST_CASE("a plan keeps all of its fields") {
+  auto back = decoded(encode(run{full_plan()}));
+  REQUIRE(back.has_value());
+  const auto& plan = std::get<run>(*back).plan;
+  auto expected = full_plan();
+  CHECK_EQ(plan.key, expected.key);
+  CHECK_EQ(plan.shell, expected.shell);
+  CHECK_EQ(plan.timeout_ms, expected.timeout_ms);
+  CHECK_EQ(plan.temp_dir, expected.temp_dir);
+  REQUIRE_EQ(plan.stages.size(), 2);
+  const auto& stage = plan.stages[0];
+  CHECK_EQ(stage.name, expected.stages[0].name);
+  CHECK_EQ(stage.heading, expected.stages[0].heading);
+  CHECK_EQ(stage.script, expected.stages[0].script);
+  CHECK_EQ(stage.condition, stage_condition::after_steps);
+  CHECK_EQ(stage.phase, stage_phase::sources);
+  CHECK_EQ(stage.attempts_max, 3);
+  CHECK_EQ(stage.before_retry, "rm -rf x");
+  CHECK_EQ(stage.timeout_ms, -1);
+  CHECK_FALSE(stage.failure_counts);
+  CHECK(stage.status_variable);
+  CHECK_EQ(stage.retry_pause_ms, 7);
+  CHECK_EQ(stage.retry_pause_max_ms, 8);
+}
+
+TEST_CASE("the layout on the wire does not change") {
+  CHECK_EQ(encode(hello{1}), std::string("\x05\0\0\0\x01\x01\0\0\0", 9));
+  CHECK_EQ(encode(ping{}), std::string("\x01\0\0\0\x06", 5));
+  CHECK_EQ(encode(output{1, 2, output_stream::err, "ab"}),
+           std::string("\x14\0\0\0\x0d"
+                       "\x01\0\0\0\0\0\0\0"
+                       "\x02\0\0\0\0\0\0\0"
+                       "\x02"
+                       "ab",
+                       24));
+}
+
+TEST_CASE("append_output writes what encode does") {
+  std::string bytes = "before";
+  append_output(bytes, 5, 6, output_stream::out, "text");
+  CHECK_EQ(bytes, "before" + encode(output{5, 6, output_stream::out, "text"}));
+}
+
+TEST_CASE("a stream may be cut anywhere") {
+  std::string stream;
+  for (const auto& x : one_of_each())
+    stream += encode(x);
+  auto seed = std::random_device{}();
+  CAPTURE(seed);
+  std::mt19937 chance{seed};
+  for (int round = 0; round < 50; ++round) {
+    decoder from;
+    size_t count = 0;
+    size_t longest = round < 25 ? 10 : 40'000;
+    for (size_t at = 0; at < stream.size();) {
+      auto size = std::min(chance() % longest + 1, stream.size() - at);
+      from.feed(std::string_view{stream}.substr(at, size));
+      at += size;
+      for (auto x = from.next();; x = from.next()) {
+        REQUIRE(x.has_value());
+        if (!*x)
+          break;
+        CHECK_EQ((*x)->index(), count++);
+      }
+    }
+    CHECK_EQ(count, std::variant_size_v<frame>);
+    CHECK_EQ(from.rest(), "");
+  }
+}
+
+TEST_CASE("a body that is cut short is a bad frame, never another one") {
+  for (const auto& x : one_of_each()) {
+    auto bytes = encode(x);
+    if (std::holds_alternative<output>(x) || bytes.size() > 60'000)
+      continue;
+    for (size_t size = 1; size + 4 < bytes.size(); ++size) {
+      auto cut = bytes.substr(0, 4 + size);
+      cut[0] = static_cast<char>(size);
+      cut[1] = cut[2] = cut[3] = 0;
+      decoder from;
+      from.feed(cut);
+      CHECK_FALSE(from.next().has_value());
+    }
+  }
+}
+
+TEST_CASE("impossible frames are refused before their bytes are awaited") {
+  struct row {
+    const char* what;
+    std::string bytes;
+  };
+  auto plan_head = std::string("\0\0\0\0\0\0\0\0", 8)
+                   + std::string("\0\0\0\0\0\0\0\0", 8)
+                   + std::string("\0\0\0\0", 4);
+  const row rows[] = {
+    {"no type", std::string("\0\0\0\0", 4)},
+    {"too large", std::string("\x01\0\0\x04", 4)},
+    {"type 0", std::string("\x01\0\0\0\0", 5)},
+    {"type after the last", std::string("\x01\0\0\0\x10", 5)},
+    {"something left over", std::string("\x02\0\0\0\x06\0", 6)},
+    {"text longer than its frame",
+     std::string("\x05\0\0\0\x05\xff\xff\xff\xff", 9)},
+    {"more stages than bytes",
+     std::string("\x19\0\0\0\x02", 5) + plan_head + "\xff\xff\xff\x7f"},
+    {"cancel mode 2", std::string("\x06\0\0\0\x04\0\0\0\0\x02", 10)},
+    {"truth 2", std::string("\x0a\0\0\0\x0a\0\0\0\0\x02\0\0\0\0", 14)},
+    {"stream 0", std::string("\x12\0\0\0\x0d", 5) + std::string(17, '\0')},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.what);
+    decoder from;
+    from.feed(r.bytes);
+    auto x = from.next();
+    REQUIRE_FALSE(x.has_value());
+    CHECK_EQ(x.error().code, helper_errc::bad_frame);
+    from.feed(encode(ping{}));
+    CHECK_FALSE(from.next().has_value());
+  }
+}
+
+TEST_CASE("more stages than the bound are refused") {
+  run many;
+  many.plan.stages.resize(stages_max);
+  CHECK(decoded(encode(many)).has_value());
+  many.plan.stages.resize(stages_max + 1);
+  CHECK_FALSE(decoded(encode(many)).has_value());
+}
+
+TEST_CASE("damaged bytes never do more than end the stream") {
+  std::string stream;
+  for (const auto& x : one_of_each())
+    stream += encode(x);
+  auto seed = std::random_device{}();
+  CAPTURE(seed);
+  std::mt19937 chance{seed};
+  for (int round = 0; round < 2'000; ++round) {
+    auto damaged = stream.substr(0, chance() % 400 + 1);
+    if (round % 2 == 0)
+      damaged = stream.substr(stream.size() - 400);
+    for (int i = 0; i < 4; ++i)
+      damaged[chance() % damaged.size()] = static_cast<char>(chance());
+    decoder from;
+    from.feed(damaged);
+    size_t frames_seen = 0;
+    for (auto x = from.next(); x && *x; x = from.next())
+      ++frames_seen;
+    CHECK_LE(frames_seen, damaged.size() / 5);
+  }
+}

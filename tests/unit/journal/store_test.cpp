@@ -1,0 +1,276 @@
+#include "actors/journal/store.hpp"
+
+#include "tests/unit/journal/folder.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <fstream>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+using namespace muster;
+using namespace muster::test;
+
+namespace {
+
+journal_store open(const folder& at) {
+  auto opened = journal_store::open(at.path);
+  REQUIRE_MESSAGE(opened, opened.error().text);
+  return std::move(*opened);
+}
+
+journal_job job(const std::string& key) {
+  journal_job x;
+  x.key = acquisition_key{key};
+  x.job = 4'000'000'000;
+  x.runner = "https://gitlab.example.com|abc";
+  x.payload = secret{std::string{"bytes \0 of any kind \xff", 22}};
+  x.instance = instance_id{"i-1"};
+  x.slot = 2;
+  x.state = "running";
+  x.outcome = job_outcome{false, -7, "script_failure"};
+  x.trace_acknowledged = 5'000'000'000;
+  x.manager_lines = secret{"line\n"};
+  return x;
+}
+
+journal_instance instance(const std::string& id) {
+  return {"group", instance_id{id}, 3, 1000, 900, secret{"connect"}, "ssh k1"};
+}
+
+unsigned mode_of(const std::string& path) {
+  struct stat found = {};
+  REQUIRE_EQ(::stat(path.c_str(), &found), 0);
+  return found.st_mode & 0777;
+}
+
+/// Runs SQL on a journal behind the store's back.
+void alter(const folder& at, const char* sql) {
+  sqlite3* db = nullptr;
+  REQUIRE_EQ(sqlite3_open((at.path + "/journal.db").c_str(), &db), SQLITE_OK);
+  REQUIRE_EQ(sqlite3_exec(db, sql, nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(db);
+}
+
+failure<journal_errc> refusal(const folder& at) {
+  auto opened = journal_store::open(at.path);
+  REQUIRE_FALSE(opened);
+  return opened.error();
+}
+
+bool tells(const failure<journal_errc>& x, const std::string& what) {
+  return x.text.find(what) != std::string::npos;
+}
+
+} // namespace
+
+TEST_CASE("what was written is read again, to the byte, after reopening") {
+  folder at;
+  auto full = job("a");
+  journal_job bare;
+  bare.key = acquisition_key{"b"};
+  {
+    auto store = open(at);
+    REQUIRE(store.put_job(full));
+    REQUIRE(store.put_job(bare));
+    REQUIRE(store.put_instance(instance("i-1")));
+  }
+  auto store = open(at);
+  CHECK(*store.all_jobs() == std::vector{full, bare});
+  CHECK(*store.instances_of("group") == std::vector{instance("i-1")});
+  CHECK(store.instances_of("other")->empty());
+  CHECK(*store.jobs_of(full.runner) == std::vector{full});
+}
+
+TEST_CASE("a job is updated in its place and forgotten once") {
+  folder at;
+  auto store = open(at);
+  for (const auto* key : {"b", "a"}) {
+    journal_job x;
+    x.key = acquisition_key{key};
+    REQUIRE(store.put_job(x));
+  }
+  acquisition_key b{"b"};
+  REQUIRE(store.update_job_place(b, instance_id{"i-9"}, 3));
+  REQUIRE(store.update_job_state(b, "prepared"));
+  REQUIRE(store.update_job_trace(b, 77, secret{"lines"}));
+  REQUIRE(store.put_job_result(b, {true, 0, ""}));
+  journal_job expected;
+  expected.key = b;
+  expected.instance = instance_id{"i-9"};
+  expected.slot = 3;
+  expected.state = "prepared";
+  expected.trace_acknowledged = 77;
+  expected.manager_lines = secret{"lines"};
+  expected.outcome = job_outcome{true, 0, ""};
+  CHECK(store.all_jobs()->at(0) == expected);
+  REQUIRE(store.put_job(expected)); // once more: keeps its place
+  CHECK(store.all_jobs()->at(0) == expected);
+  REQUIRE(store.remove_job(b));
+  REQUIRE(store.remove_job(b));
+  CHECK_EQ(store.all_jobs()->size(), 1);
+}
+
+TEST_CASE("a change to a job that is not written changes nothing") {
+  folder at;
+  auto store = open(at);
+  acquisition_key none{"none"};
+  CHECK(store.update_job_place(none, instance_id{"i"}, 0));
+  CHECK(store.put_job_result(none, {}));
+  CHECK(store.all_jobs()->empty());
+}
+
+TEST_CASE("a pinned host key stays until it is unpinned or forgotten") {
+  folder at;
+  auto store = open(at);
+  instance_id i{"i-1"};
+  CHECK_EQ(*store.host_key("group", i), "");
+  REQUIRE(store.pin_host_key("group", i, "ssh k1"));
+  auto x = instance("i-1");
+  x.host_key.clear();
+  REQUIRE(store.put_instance(x));
+  CHECK_EQ(*store.host_key("group", i), "ssh k1");
+  CHECK_EQ(*store.host_key("other group", i), "");
+  x.host_key = "ssh k2";
+  REQUIRE(store.put_instance(x));
+  CHECK_EQ(*store.host_key("group", i), "ssh k2");
+  REQUIRE(store.unpin_host_key("group", i));
+  CHECK_EQ(*store.host_key("group", i), "");
+  REQUIRE(store.pin_host_key("group", i, "ssh k3"));
+  CHECK_EQ(store.instances_of("group")->at(0).use_count, 3);
+  REQUIRE(store.remove_instance("group", i));
+  CHECK_EQ(*store.host_key("group", i), "");
+}
+
+TEST_CASE("a transaction is written as a whole or not at all") {
+  folder at;
+  auto store = open(at);
+  {
+    auto undone = store.begin();
+    REQUIRE(undone);
+    REQUIRE(store.put_job(job("a")));
+  }
+  CHECK(store.all_jobs()->empty());
+  auto done = store.begin();
+  REQUIRE(done);
+  REQUIRE(store.put_job(job("a")));
+  REQUIRE(store.put_instance(instance("i")));
+  REQUIRE(done->commit());
+  REQUIRE(done->commit()); // nothing is left to do
+  CHECK_EQ(open(at).all_jobs()->size(), 1);
+  REQUIRE(store.begin()); // the next one
+}
+
+TEST_CASE("folder and files are closed to others") {
+  folder parent;
+  folder at;
+  std::filesystem::remove(at.path);
+  at.path = parent.path + "/deep/er";
+  auto before = ::umask(0);
+  auto store = open(at);
+  REQUIRE(store.put_job(job("a")));
+  ::umask(before);
+  CHECK_EQ(mode_of(at.path), 0700);
+  for (const auto* name :
+       {"/journal.db", "/journal.db-wal", "/journal.db-shm"}) {
+    CAPTURE(name);
+    CHECK_EQ(mode_of(at.path + name), 0600);
+  }
+}
+
+TEST_CASE("an open folder is closed if it is ours, and refused if it is not") {
+  folder at;
+  REQUIRE_EQ(::chmod(at.path.c_str(), 0755), 0);
+  SUBCASE("empty") {
+    open(at);
+    CHECK_EQ(mode_of(at.path), 0700);
+  }
+  SUBCASE("with files of others") {
+    std::ofstream{at.path + "/something"} << "else";
+    CHECK_EQ(refusal(at).code, journal_errc::not_writable);
+    CHECK_EQ(mode_of(at.path), 0755);
+  }
+}
+
+TEST_CASE("a journal of a newer version is refused in words") {
+  folder at;
+  open(at);
+  alter(at, "PRAGMA user_version = 7");
+  auto why = refusal(at);
+  CHECK_EQ(why.code, journal_errc::not_readable);
+  CHECK(tells(why, "has version 7, this muster knows up to 1"));
+}
+
+TEST_CASE("another program's database is refused and left alone") {
+  folder at;
+  alter(at, "CREATE TABLE theirs (x)");
+  auto why = refusal(at);
+  CHECK_EQ(why.code, journal_errc::not_readable);
+  CHECK(tells(why, "another program"));
+  alter(at, "INSERT INTO theirs VALUES (1)");
+}
+
+TEST_CASE("a damaged journal is refused with what to do") {
+  folder at;
+  {
+    auto store = open(at);
+    auto tx = store.begin();
+    for (auto i = 0; i < 500; ++i)
+      REQUIRE(store.put_job(job("k" + std::to_string(i))));
+    REQUIRE(tx->commit());
+  }
+  auto file = at.path + "/journal.db";
+  SUBCASE("its beginning is overwritten") {
+    std::ofstream{file} << std::string(9000, 'x');
+  }
+  SUBCASE("its middle is overwritten") {
+    std::fstream edit{file, std::ios::in | std::ios::out | std::ios::binary};
+    edit.seekp(3 * 4096);
+    edit << std::string(40'000, 'x');
+  }
+  SUBCASE("its end is cut off") {
+    std::filesystem::resize_file(file, 5 * 4096);
+  }
+  auto why = refusal(at);
+  CHECK_EQ(why.code, journal_errc::not_readable);
+  CHECK(tells(why, "is damaged"));
+  CHECK(tells(why, "mv " + file));
+}
+
+TEST_CASE(
+  "another program that writes to the journal is waited for, not long") {
+  folder at;
+  auto store = open(at);
+  sqlite3* other = nullptr;
+  REQUIRE_EQ(sqlite3_open((at.path + "/journal.db").c_str(), &other),
+             SQLITE_OK);
+  REQUIRE_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr),
+             SQLITE_OK);
+  auto refused = store.put_job(job("a"));
+  sqlite3_close(other);
+  REQUIRE_FALSE(refused);
+  CHECK_EQ(refused.error().code, journal_errc::not_writable);
+  CHECK(tells(refused.error(), "another program has it locked"));
+  CHECK(store.put_job(job("a")));
+}
+
+TEST_CASE("thousands of jobs a second are written") {
+  folder at;
+  auto store = open(at);
+  constexpr auto jobs = 5'000;
+  auto before = std::chrono::steady_clock::now();
+  for (auto batch = 0; batch < jobs / 50; ++batch) {
+    auto tx = store.begin();
+    REQUIRE(tx);
+    for (auto i = 0; i < 50; ++i)
+      if (!store.put_job(job(std::to_string(batch * 50 + i))))
+        FAIL("not written");
+    REQUIRE(tx->commit());
+  }
+  std::chrono::duration<double> took
+    = std::chrono::steady_clock::now() - before;
+  MESSAGE("jobs a second: ", jobs / took.count());
+  CHECK_EQ(store.all_jobs()->size(), jobs);
+  CHECK_LT(took.count(), 5.0); // a fifth of the goal, for busy machines
+}

@@ -1,0 +1,270 @@
+#include "actors/trace/log_store.hpp"
+#include "actors/trace/trace_buffer.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+#include <zlib.h>
+
+using namespace muster;
+
+namespace {
+
+constexpr auto out = trace_source::job_out;
+constexpr auto err = trace_source::job_err;
+constexpr auto body = trace_source::manager_body;
+
+trace_settings plain() {
+  trace_settings with;
+  with.timestamps = false;
+  return with;
+}
+
+std::string all_of(const trace_buffer& buffer) {
+  return buffer.read(0, 64u << 20);
+}
+
+uint32_t crc_of(const std::string& x) {
+  return static_cast<uint32_t>(
+    ::crc32_z(0, reinterpret_cast<const unsigned char*>(x.data()), x.size()));
+}
+
+/// A folder of its own, gone at the end.
+struct scratch_folder {
+  scratch_folder() {
+    std::string form = "/tmp/muster-trace-test.XXXXXX";
+    REQUIRE(::mkdtemp(form.data()) != nullptr);
+    path = form;
+  }
+
+  ~scratch_folder() {
+    std::filesystem::remove_all(path);
+  }
+
+  std::filesystem::path path;
+};
+
+std::string random_bytes(size_t size, std::mt19937& chance) {
+  std::string bytes(size, ' ');
+  for (auto& c : bytes)
+    c = static_cast<char>('a' + chance() % 26);
+  return bytes;
+}
+
+} // namespace
+
+TEST_CASE("a log is what was appended, in order, once rendered") {
+  trace_buffer buffer{plain()};
+  buffer.append(trace_source::manager_header, 0, "head\n");
+  buffer.append(body, 0, "body\n");
+  CHECK_EQ(buffer.extent().size, 0);
+  auto extent = buffer.render();
+  CHECK_EQ(extent.size, 10);
+  CHECK_EQ(all_of(buffer), "head\nbody\n");
+  buffer.append(out, 0, "out");
+  buffer.append(err, 0, "err");
+  buffer.append(trace_source::manager_final, 0, "\nend\n");
+  buffer.finish(0);
+  extent = buffer.render();
+  CHECK_EQ(all_of(buffer), "head\nbody\nouterr\nend\n");
+  CHECK_EQ(extent.size, buffer.extent().size);
+  CHECK_EQ(extent.crc32, crc_of("head\nbody\nouterr\nend\n"));
+  CHECK_FALSE(extent.limit_reached);
+}
+
+TEST_CASE("masks reach over pieces and renderings") {
+  auto with = plain();
+  with.masked = {secret{" hunter22 "}, secret{""}};
+  trace_buffer buffer{with};
+  buffer.append(out, 0, "pass: hun");
+  buffer.render();
+  CHECK_EQ(all_of(buffer), "pass: ");
+  buffer.append(err, 0, "other\n");
+  buffer.append(out, 0, "ter22\n");
+  buffer.render();
+  CHECK_EQ(all_of(buffer), "pass: other\n[MASKED]\n");
+}
+
+TEST_CASE("the end of a stage lets out what its filters held") {
+  auto with = plain();
+  with.masked = {secret{"hunter22"}};
+  trace_buffer buffer{with};
+  buffer.append(out, 0, "hunter");
+  buffer.end_stage(0);
+  buffer.append(body, 0, "\n");
+  buffer.append(out, 0, "22");
+  buffer.finish(0);
+  buffer.render();
+  CHECK_EQ(all_of(buffer), "hunter\n22");
+}
+
+TEST_CASE("an unfinished line of a stage is ended with it") {
+  trace_buffer buffer{{}};
+  buffer.append(out, 1, "a\rb");
+  buffer.append(out, 2, "c");
+  buffer.end_stage(3);
+  buffer.append(out, 4, "d\n");
+  buffer.render();
+  CHECK_EQ(all_of(buffer), "1970-01-01T00:00:00.000001Z 01O a\rb\n"
+                           "1970-01-01T00:00:00.000002Z 01O+c\n"
+                           "1970-01-01T00:00:00.000004Z 01O d\n");
+}
+
+TEST_CASE("nothing follows the end of a log") {
+  trace_buffer buffer{plain()};
+  buffer.append(out, 0, "a\xe2\x82");
+  buffer.finish(0);
+  buffer.append(out, 0, "b");
+  buffer.finish(0);
+  buffer.render();
+  CHECK_EQ(all_of(buffer), "a\ufffd\ufffd");
+}
+
+TEST_CASE("a character may come in two pieces") {
+  trace_buffer buffer{plain()};
+  buffer.append(out, 0, "\xe2\x82");
+  buffer.render();
+  buffer.append(out, 0, "\xac\n");
+  buffer.render();
+  CHECK_EQ(all_of(buffer), "\u20ac\n");
+}
+
+TEST_CASE("the limit ends a log with a notice and keeps the credit open") {
+  auto with = plain();
+  with.limit_bytes = 10;
+  with.queue_max = 1000;
+  trace_buffer buffer{with};
+  buffer.append(out, 0, "0123456789abc");
+  auto extent = buffer.render();
+  CHECK(extent.limit_reached);
+  const auto log = std::string{"0123456789\n\x1b[33;1mJob's log exceeded limit "
+                               "of 10 bytes.\nJob execution will continue but "
+                               "no more output will be collected.\x1b[0;m\n"};
+  CHECK_EQ(all_of(buffer), log);
+  for (auto i = 0; i < 100; ++i)
+    buffer.append(out, 0, std::string(100, 'x'));
+  buffer.append(trace_source::manager_final, 0, "Job succeeded\n");
+  CHECK_EQ(buffer.wanted(), 1000);
+  buffer.finish(0);
+  CHECK_EQ(buffer.render().crc32, crc_of(log));
+  CHECK_EQ(all_of(buffer), log);
+}
+
+TEST_CASE("credit falls with what is queued and comes back with rendering") {
+  auto with = plain();
+  with.queue_max = 1000;
+  auto room = 0;
+  trace_buffer buffer{with,
+                      {.grew = {}, .pressed = {}, .room = [&] { ++room; }}};
+  CHECK_EQ(buffer.wanted(), 1000);
+  buffer.append(out, 0, std::string(400, 'x'));
+  CHECK_LE(buffer.wanted(), 600);
+  buffer.render();
+  CHECK_EQ(room, 0);
+  buffer.append(out, 0, std::string(1000, 'x'));
+  CHECK_EQ(buffer.wanted(), 0);
+  buffer.append(body, 0, "the manager's lines are always taken\n");
+  buffer.render();
+  CHECK_EQ(room, 1);
+  CHECK_EQ(buffer.wanted(), 1000);
+  CHECK_EQ(buffer.extent().size, 1437);
+}
+
+TEST_CASE("many tiny pieces use up the credit too") {
+  auto with = plain();
+  with.queue_max = 1000;
+  trace_buffer buffer{with};
+  for (auto i = 0; i < 100; ++i)
+    buffer.append(out, 0, "x");
+  CHECK_EQ(buffer.wanted(), 0);
+}
+
+TEST_CASE("growth is told once until it is rendered, and so is pressure") {
+  auto with = plain();
+  with.queue_max = 1000;
+  auto grew = 0;
+  auto pressed = 0;
+  trace_buffer buffer{
+    with, {.grew = [&] { ++grew; }, .pressed = [&] { ++pressed; }, .room = {}}};
+  for (auto i = 0; i < 3; ++i)
+    buffer.append(out, 0, "x");
+  CHECK_EQ(grew, 1);
+  CHECK_EQ(pressed, 0);
+  buffer.append(out, 0, std::string(500, 'x'));
+  buffer.append(out, 0, std::string(500, 'x'));
+  CHECK_EQ(pressed, 1);
+  buffer.render();
+  buffer.append(out, 0, "x");
+  CHECK_EQ(grew, 2);
+  CHECK_EQ(pressed, 1);
+}
+
+TEST_CASE("any part of a long log can be read again") {
+  auto seed = std::random_device{}();
+  CAPTURE(seed);
+  std::mt19937 chance{seed};
+  scratch_folder folder;
+  log_store store{folder.path};
+  std::string expected;
+  while (expected.size() < 300'000) {
+    auto bytes = random_bytes(1 + chance() % 20'000, chance);
+    store.append(bytes);
+    expected += bytes;
+  }
+  CHECK_EQ(store.size(), expected.size());
+  CHECK_EQ(store.crc32(), crc_of(expected));
+  for (auto round = 0; round < 300; ++round) {
+    auto from = chance() % (expected.size() + 10);
+    auto max = chance() % 100'000;
+    auto part = from < expected.size() ? expected.substr(from, max) : "";
+    REQUIRE(store.read(static_cast<int64_t>(from), max) == part);
+  }
+  CHECK_EQ(store.read(-1, 10), "");
+  CHECK_EQ(store.read(INT64_MAX, 10), "");
+  CHECK(std::filesystem::is_empty(folder.path)); // the file has no name
+}
+
+TEST_CASE("without a file a long log stays in memory") {
+  log_store store{"/nonexistent/folder"};
+  std::string expected(200'000, 'x');
+  expected += "end";
+  store.append(expected);
+  store.append("more");
+  expected += "more";
+  CHECK(store.read(0, 1 << 20) == expected);
+  CHECK_EQ(store.read(200'000, 5), "endmo");
+  CHECK_EQ(store.crc32(), crc_of(expected));
+}
+
+TEST_CASE("writers and a reader do not disturb each other") {
+  auto with = plain();
+  with.limit_bytes = 100 << 20;
+  std::atomic<int> woken{0};
+  trace_buffer buffer{with,
+                      {.grew = [&] { ++woken; }, .pressed = {}, .room = {}}};
+  constexpr auto lines = 2000;
+  auto write = [&buffer](trace_source source, char letter) {
+    for (auto i = 0; i < lines; ++i)
+      buffer.append(source, i, std::string(50, letter) + "\n");
+  };
+  std::thread first{write, out, 'o'};
+  std::thread second{write, body, 'm'};
+  std::string seen;
+  while (seen.size() < lines * 2 * 51) {
+    buffer.render();
+    seen += buffer.read(static_cast<int64_t>(seen.size()), 10'000);
+  }
+  first.join();
+  second.join();
+  CHECK_GT(woken, 0);
+  CHECK_EQ(std::count(seen.begin(), seen.end(), 'o'), lines * 50);
+  CHECK_EQ(std::count(seen.begin(), seen.end(), 'm'), lines * 50);
+  CHECK_EQ(buffer.render().crc32, crc_of(seen));
+}

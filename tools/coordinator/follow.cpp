@@ -1,0 +1,176 @@
+#include "tools/coordinator/follow.hpp"
+
+#include "tools/coordinator/trace_view.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <fmt/format.h>
+#include <map>
+#include <thread>
+
+namespace muster::gitlab {
+
+namespace {
+
+using nlohmann::json;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr milliseconds look_every{1000}; ///< at the latest
+constexpr milliseconds gather{50};       ///< lets patches come together
+constexpr std::array colours{36, 33, 35, 32, 34, 31};
+
+struct followed_job {
+  trace_view view;
+  uint64_t shown = 0; ///< bytes of its trace
+};
+
+class follower {
+public:
+  follower(control_client& server, int64_t id, const follow_options& options)
+    : server_(server),
+      id_(id),
+      options_(options) {
+  }
+
+  result<int, client_errc> run() {
+    auto until = steady_clock::now() + options_.timeout;
+    uint64_t seen = 0;
+    for (;;) {
+      auto state = server_.get(fmt::format("pipelines/{}?seen={}&timeout_ms={}",
+                                           id_, seen, look_every.count()));
+      if (!state)
+        return tl::unexpected(state.error());
+      state_ = std::move(*state);
+      seen = state_.value("version", uint64_t{0});
+      for (const auto& job : state_["jobs"])
+        if (auto shown = show_new(job); !shown)
+          return tl::unexpected(shown.error());
+      if (state_.value("state", "") != "running")
+        return close();
+      if (steady_clock::now() >= until) {
+        close();
+        fmt::print("The pipeline did not end within {} s.\n",
+                   options_.timeout.count() / 1000);
+        return 2;
+      }
+      std::this_thread::sleep_for(gather);
+    }
+  }
+
+private:
+  size_t name_width() const {
+    size_t width = 3;
+    for (const auto& job : state_["jobs"])
+      width = std::max(width, job.value("name", "").size());
+    return width;
+  }
+
+  result<void, client_errc> show_new(const json& job) {
+    auto id = job.value("id", int64_t{0});
+    auto at = jobs_.try_emplace(id, followed_job{trace_view{options_.colours}});
+    auto& x = at.first->second;
+    auto size = job.value("trace_size", uint64_t{0});
+    if (size < x.shown)
+      x.shown = 0; // it was sent again from the start
+    while (x.shown < size) {
+      auto piece
+        = server_.get_text(fmt::format("jobs/{}/trace?offset={}", id, x.shown));
+      if (!piece)
+        return tl::unexpected(piece.error());
+      if (piece->empty())
+        break; // too long to be kept whole
+      x.shown += piece->size();
+      print(job, x.view.feed(*piece));
+    }
+    return {};
+  }
+
+  void print(const json& job, const std::vector<std::string>& lines) {
+    if (!options_.logs)
+      return;
+    auto id = job.value("id", int64_t{0});
+    auto name = fmt::format("{:<{}}", job.value("name", ""), name_width());
+    auto colour = colours[static_cast<size_t>(id) % colours.size()];
+    for (const auto& line : lines) {
+      if (options_.colours)
+        fmt::print("\x1b[{}m{}\x1b[0m | {}\x1b[0m\n", colour, name, line);
+      else
+        fmt::print("{} | {}\n", name, line);
+    }
+    std::fflush(stdout);
+  }
+
+  int close() {
+    for (const auto& job : state_["jobs"])
+      print(job, jobs_[job.value("id", int64_t{0})].view.finish());
+    print_table();
+    for (const auto& job : state_["jobs"])
+      if (!job.value("as_expected", false)
+          && job.value("state", "") != "manual")
+        return 1;
+    return 0;
+  }
+
+  static std::string span(const json& job, const char* from, const char* to) {
+    auto first = job.value(from, int64_t{0});
+    auto last = job.value(to, int64_t{0});
+    if (first == 0 || last == 0)
+      return "-";
+    return fmt::format("{:.2f} s", static_cast<double>(last - first) / 1e6);
+  }
+
+  static std::string result_of(const json& job) {
+    auto text = job.value("state", std::string{});
+    if (auto code = job.value("exit_code", 0); code != 0)
+      text += fmt::format(", exit code {}", code);
+    else if (auto why = job.value("failure_reason", std::string{});
+             !why.empty())
+      text += ", " + why;
+    auto expected = job.value("expect", std::string{"success"});
+    if (text == "manual")
+      return text;
+    if (!job.value("as_expected", false))
+      return text + fmt::format(" (expected {})", expected);
+    return expected == "success" ? text : text + " (as expected)";
+  }
+
+  void print_table() {
+    std::vector<std::array<std::string, 6>> rows{
+      {"job", "instance", "slot", "waited", "ran", "result"}};
+    for (const auto& job : state_["jobs"]) {
+      const auto& view = jobs_[job.value("id", int64_t{0})].view;
+      auto or_dash = [](const std::string& x) { return x.empty() ? "-" : x; };
+      rows.push_back(
+        {job.value("name", ""), or_dash(view.instance()), or_dash(view.slot()),
+         span(job, "queued_us", "handed_out_us"),
+         span(job, "handed_out_us", "finished_us"), result_of(job)});
+    }
+    std::array<size_t, 6> widths{};
+    for (const auto& row : rows)
+      for (size_t i = 0; i < row.size(); ++i)
+        widths[i] = std::max(widths[i], row[i].size());
+    fmt::print("\n");
+    for (const auto& row : rows)
+      fmt::print("{:<{}}  {:<{}}  {:<{}}  {:>{}}  {:>{}}  {}\n", row[0],
+                 widths[0], row[1], widths[1], row[2], widths[2], row[3],
+                 widths[3], row[4], widths[4], row[5]);
+    std::fflush(stdout);
+  }
+
+  control_client& server_;
+  int64_t id_;
+  follow_options options_;
+  json state_;
+  std::map<int64_t, followed_job> jobs_;
+};
+
+} // namespace
+
+result<int, client_errc> follow_pipeline(control_client& server, int64_t id,
+                                         const follow_options& options) {
+  return follower{server, id, options}.run();
+}
+
+} // namespace muster::gitlab

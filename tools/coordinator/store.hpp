@@ -1,0 +1,265 @@
+#pragma once
+
+#include "tools/coordinator/pipeline_order.hpp"
+#include "tools/coordinator/projects.hpp"
+#include "tools/coordinator/trace_log.hpp"
+#include "tools/coordinator/violations.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace muster::gitlab {
+
+/// What a job is before it has a number: shared by all copies.
+struct job_template {
+  std::string name = "job";
+  std::string stage = "test";
+  std::string project;            ///< full path, `group/demo`
+  std::string expect = "success"; ///< how it should end: `success`, `failed:3`
+  std::string runner_token;       ///< only this runner gets it; empty: any
+  std::string job_token;          ///< fixed; empty: a fresh one for each job
+  run_when when = run_when::on_success;
+  bool allow_failure = false;
+  std::vector<int> allow_failure_codes;     ///< exit codes that are allowed
+  std::vector<std::string> failure_reasons; ///< that the payload allows
+  commit_info commit; ///< for the CI_* variables and git_info
+  bool predefined
+    = true; ///< the CI_* variables are put in front when handed out
+  nlohmann::json payload; ///< as handed out, without what depends on the job
+};
+
+/// A job of a pipeline: what it is, and what it waits for.
+struct pipeline_job {
+  job_template job;
+  size_t stage = 0;
+  bool has_needs = false;
+  std::vector<size_t> needs; ///< indices in the same pipeline
+};
+
+/// All that is known about a job. Times are Unix time [µs], 0: not yet.
+struct job_view {
+  int64_t id = 0;
+  int64_t pipeline = 0; ///< 0: none
+  std::string name;
+  std::string stage;
+  std::string token;
+  std::string project;
+  std::string expect;
+  job_state state = job_state::pending;
+  bool allow_failure = false;
+  std::string runner;    ///< token of the runner that took it
+  std::string system_id; ///< of the manager that took it
+  int exit_code = 0;
+  std::string failure_reason;
+  std::string reported; ///< the final state as the client named it
+  int64_t queued_us = 0;
+  int64_t handed_out_us = 0;
+  int64_t accepted_us = 0;
+  int64_t finished_us = 0;
+  uint64_t trace_size = 0; ///< [bytes]
+  uint32_t trace_crc = 0;
+  uint64_t touches = 0; ///< updates with state `running` after acceptance
+  std::vector<trace_arrival> arrivals;
+  std::shared_ptr<const job_template> what;
+};
+
+/// Whether the job ended as its `expect` says.
+bool as_expected(const job_view& x);
+
+struct pipeline_view {
+  int64_t id = 0;
+  std::string name;
+  std::string state; ///< `running`, `success`, `failed` or `canceled`
+  int64_t created_us = 0;
+  std::vector<int64_t> jobs;
+};
+
+struct store_options {
+  std::vector<std::string> runner_tokens{"glrt-test-token-1"};
+  std::chrono::milliseconds long_poll{0}; ///< how long a request may be parked
+  /// A parked request is answered with 204 when the queue changes, as by
+  /// GitLab's Workhorse; else it gets the job at once.
+  bool long_poll_only_wakes = false;
+  /// A job handed out and not accepted for so long is queued again.
+  std::chrono::milliseconds accept_within{120'000};
+  uint64_t trace_keep_per_job = uint64_t{64} << 20; ///< [bytes]
+  uint64_t trace_keep_total = uint64_t{4} << 30;    ///< [bytes]
+  size_t jobs_max = 100'000; ///< jobs that are remembered
+};
+
+struct job_question {
+  std::string token;
+  std::string system_id;
+  std::string last_update; ///< the cursor that the client sent; may be empty
+};
+
+struct job_reply {
+  int status = 204; ///< 201, 204 or 403
+  std::optional<job_view> job;
+  std::string last_update; ///< the cursor to send
+};
+
+struct job_update {
+  int64_t id = 0;
+  std::string token;
+  std::string state; ///< `running`, `success`, `failed`
+  std::string failure_reason;
+  int exit_code = 0;
+  bool has_output = false; ///< names a checksum or a size
+  std::string checksum;
+  uint64_t size = 0; ///< [bytes]
+};
+
+/// What a PUT or PATCH is answered with.
+struct job_answer {
+  int status = 200;
+  std::string job_status;  ///< header `Job-Status`; empty: none
+  uint64_t trace_size = 0; ///< for the header `Range` [bytes]
+  std::string message;     ///< of an error
+};
+
+/// Jobs, the queue, traces and pipelines of the test GitLab; the rules of the
+/// job API without HTTP. All of it may be called from any thread.
+class store {
+public:
+  store(store_options options, violation_log& violations);
+
+  // -- what the client of the job API may do --------------------------------
+
+  /// Hands out the next job. May wait up to `long_poll` if the client's cursor
+  /// is the current one. `connected` is asked before a job is given away and
+  /// now and then while waiting: a client that went away gets none.
+  job_reply request_job(const job_question& ask,
+                        const std::function<bool()>& connected);
+  job_answer update(const job_update& what);
+  job_answer patch(int64_t id, const std::string& token,
+                   std::optional<byte_range> range, std::string&& bytes);
+
+  bool knows_runner(const std::string& token) const;
+  /// Replaces a runner's token by a fresh one; nothing for an unknown token.
+  std::optional<std::string> rotate_runner_token(const std::string& token);
+  /// The job that is being run under this token, if any.
+  std::optional<job_view> running_with(const std::string& token) const;
+
+  /// A fault was put on a request of this job: what the client does because it
+  /// does not know the outcome is no violation any more.
+  void excuse(int64_t id);
+  /// A request for the job begins or ends. Two at once are a violation.
+  void enter(int64_t id);
+  void leave(int64_t id);
+
+  // -- control ---------------------------------------------------------------
+
+  /// Queues `copies` of a job. Empty when `jobs_max` would be exceeded.
+  std::vector<int64_t> enqueue(std::shared_ptr<const job_template> what,
+                               size_t copies = 1);
+  /// Starts a pipeline; its first jobs are queued at once. 0 when `jobs_max`
+  /// would be exceeded.
+  int64_t start_pipeline(std::string name, std::vector<pipeline_job> jobs);
+
+  /// Cancels: `graceful` lets a running job end itself (`canceling`). False if
+  /// there is no such job or it has ended.
+  bool cancel(int64_t id, bool graceful);
+
+  std::optional<job_view> job(int64_t id) const;
+  /// All jobs in order, without their arrivals.
+  std::vector<job_view> jobs() const;
+  std::optional<pipeline_view> pipeline(int64_t id) const;
+  std::string trace(int64_t id, uint64_t offset = 0,
+                    uint64_t max = UINT64_MAX) const;
+
+  /// Waits until the job, or with 0 every job, has ended. False at the deadline
+  /// or when the store was closed.
+  bool wait_job(int64_t id, std::chrono::milliseconds timeout);
+  bool wait_pipeline(int64_t id, std::chrono::milliseconds timeout);
+  /// A number that grows with every change of a state or a trace.
+  uint64_t version() const;
+  /// Waits until `version()` differs from `seen`; returns it then.
+  uint64_t wait_change(uint64_t seen, std::chrono::milliseconds timeout);
+
+  void set_long_poll(std::chrono::milliseconds time);
+  /// Requests that are parked in a long poll now.
+  size_t parked() const;
+  size_t jobs_ended() const;
+  size_t jobs_total() const;
+  /// Forgets ended jobs and their traces. Returns how many.
+  size_t forget_ended();
+
+  /// Ends all waiting; later waits end at once.
+  void close();
+
+private:
+  struct record {
+    job_view view; ///< without arrivals and trace figures: those are in `log`
+    trace_log log;
+    bool excused = false;
+    bool acceptance_tried = false;
+    int busy = 0;       ///< requests in flight
+    int after_end = 0;  ///< requests after the job had ended
+    int mismatches = 0; ///< final updates with a wrong checksum
+  };
+
+  struct pipeline_record {
+    pipeline_view view;
+    std::vector<order_node> order; ///< same indices as `view.jobs`
+  };
+
+  using lock = std::unique_lock<std::mutex>;
+  using deadline = std::chrono::steady_clock::time_point;
+
+  record* find(int64_t id);
+  const record* find(int64_t id) const;
+  job_view view_of(const record& x, bool with_arrivals) const;
+  std::string fresh_token(std::string_view prefix);
+  int64_t add_job(std::shared_ptr<const job_template> what, int64_t pipeline,
+                  job_state state);
+  void queue(record& x);
+  record* take(const job_question& ask);
+  void requeue_unaccepted();
+  std::string cursor() const;
+  bool wait_for_queue(lock& guard, uint64_t seen, deadline until,
+                      const std::function<bool()>& connected);
+  bool wait_until_true(lock& guard, std::chrono::milliseconds timeout,
+                       const std::function<bool()>& reached);
+  std::optional<job_answer> refusal(record* x, int64_t id,
+                                    const std::string& token, const char* what);
+  job_answer accept_or_touch(record& x, const job_update& what);
+  job_answer finish(record& x, const job_update& what);
+  void check_final(const record& x, const job_update& what);
+  void check_touch(const record& x, const job_update& what);
+  void end(record& x, job_state state);
+  void pipeline_moved(int64_t id);
+  void changed();
+
+  store_options options_;
+  violation_log& violations_;
+  mutable std::mutex mutex_;
+  std::condition_variable queue_changed_;
+  std::condition_variable anything_changed_;
+  std::map<int64_t, record> jobs_;
+  std::map<int64_t, pipeline_record> pipelines_;
+  std::deque<int64_t> queue_;
+  std::map<std::string, int64_t> by_token_; ///< of jobs that have not ended
+  std::deque<int64_t> unaccepted_;          ///< handed out, oldest first
+  std::vector<std::string> runner_tokens_;
+  uint64_t queue_version_ = 1;
+  uint64_t version_ = 1;
+  uint64_t trace_kept_ = 0;
+  size_t ended_ = 0;
+  size_t parked_ = 0;
+  int64_t last_job_ = 0;
+  int64_t last_pipeline_ = 0;
+  bool closed_ = false;
+};
+
+} // namespace muster::gitlab

@@ -1,0 +1,185 @@
+#include "config/places.hpp"
+#include "config/version.hpp"
+#include "tools/muster/commands.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+namespace {
+
+using namespace muster;
+
+/// GitLab Runner also takes `-config F`: a long option behind one dash.
+std::vector<std::string> with_two_dashes(int argc, char** argv) {
+  std::vector<std::string> out;
+  for (int i = 1; i < argc; ++i) {
+    std::string x = argv[i];
+    auto is_long = x.size() > 2 && x[0] == '-' && x[1] != '-'
+                   && x.find_first_not_of(
+                        "abcdefghijklmnopqrstuvwxyz-", 1)
+                        >= std::min(x.find('='), x.size());
+    out.push_back(is_long ? "-" + x : x);
+  }
+  return out;
+}
+
+std::string version_lines() {
+  // The layout of GitLab Runner's: tools read the values from column 15.
+  auto line = [](const char* name, const std::string& value) {
+    std::string out = name;
+    out.resize(14, ' ');
+    return out + value + "\n";
+  };
+  return line("Version:", version_text) + line("Git revision:", revision_text)
+         + line("Git branch:", branch_text)
+         + line("Compiler:", "g++ " __VERSION__)
+         + line("OS/Arch:", "linux/amd64");
+}
+
+/// The first word that is no option.
+std::string command_in(const std::vector<std::string>& args) {
+  auto found = std::find_if(args.begin(), args.end(), [](const auto& x) {
+    return !x.empty() && x[0] != '-';
+  });
+  return found == args.end() ? "" : *found;
+}
+
+struct program {
+  CLI::App app{"muster runs GitLab CI/CD jobs on autoscaled machines, from "
+               "GitLab Runner's config.toml."};
+  global_options global;
+  run_options run;
+  check_options check;
+  std::string unused;
+  int status = 0;
+
+  program() {
+    app.name("muster");
+    app.require_subcommand(0, 1);
+    app.set_version_flag("-v,--version", version_lines());
+    app.add_option("-l,--log-level", global.log_level,
+                   "debug, info, warn, error, fatal, panic [LOG_LEVEL]")
+      ->envname("LOG_LEVEL");
+    app.add_option("--log-format", global.log_format,
+                   "runner, text, json [LOG_FORMAT]")
+      ->envname("LOG_FORMAT");
+    app.add_flag_callback(
+         "--debug", [this] { global.log_level = "debug"; },
+         "the same as --log-level debug [RUNNER_DEBUG]")
+      ->envname("RUNNER_DEBUG");
+    app.fallthrough();
+    app.footer("Configuration: " + default_config_path(this_host())
+               + "\nSignals to `run`: QUIT lets jobs end, TERM and INT "
+                 "interrupt them; a second one\nleaves at once.");
+    run.config_path = check.config_path = default_config_path(this_host());
+    add_run();
+    add_check("check", "Say what is wrong with a configuration", false);
+    add_check("lint", "The same as check --strict", true);
+  }
+
+  void add_config_option(CLI::App* to, std::string& path) {
+    to->add_option("-c,--config", path, "configuration file [CONFIG_FILE]")
+      ->envname("CONFIG_FILE")
+      ->capture_default_str();
+  }
+
+  void add_run() {
+    auto* cmd = app.add_subcommand("run", "Serve GitLab until told to stop");
+    add_config_option(cmd, run.config_path);
+    cmd->add_flag("--strict", run.strict,
+                  "do not start with unknown keys or other warnings");
+    cmd->add_option("-d,--working-directory", unused,
+                    "change to this folder first")
+      ->each([this](const std::string& x) {
+        if (chdir(x.c_str()) != 0) {
+          std::fprintf(stderr, "muster: cannot change to folder %s\n",
+                       x.c_str());
+          status = 1;
+        }
+      });
+    cmd->add_option("-n,--service", unused, "ignored: as GitLab Runner's");
+    cmd->add_option("-u,--user", unused, "ignored: for its shell executor");
+    cmd->callback([this] {
+      if (status == 0)
+        status = run_manager(global, run);
+    });
+  }
+
+  void add_check(const std::string& name, const std::string& what,
+                 bool strict) {
+    auto* cmd = app.add_subcommand(name, what);
+    add_config_option(cmd, check.config_path);
+    cmd->add_flag("--strict", check.strict, "warnings fail, too");
+    cmd->callback([this, strict] {
+      check.strict |= strict;
+      status = muster::check_config(check);
+    });
+  }
+};
+
+int run_program(int argc, char** argv) {
+  auto args = with_two_dashes(argc, argv);
+  program p;
+  auto command = command_in(args);
+  if (is_planned(command)) {
+    std::fprintf(stderr,
+                 "muster: the command \"%s\" of gitlab-runner is not there "
+                 "yet\n",
+                 command.c_str());
+    return 1;
+  }
+  auto known = p.app.get_subcommands([&](const CLI::App* x) {
+    return x->get_name() == command;
+  });
+  if (args.empty()) {
+    std::fputs(p.app.help().c_str(), stdout);
+    return 0;
+  }
+  try {
+    std::reverse(args.begin(), args.end());
+    p.app.parse(args);
+  } catch (const CLI::ParseError& x) {
+    if (known.empty() && !command.empty() && x.get_exit_code() != 0) {
+      std::fprintf(stderr, "Command %s not found.\n", command.c_str());
+      return 1;
+    }
+    return p.app.exit(x) == 0 ? 0 : 1;
+  }
+  return p.status;
+}
+
+} // namespace
+
+namespace muster {
+
+bool is_planned(std::string_view command) {
+  constexpr std::array planned{
+    "register",           "verify",              "unregister",
+    "list",               "reset-token",         "run-single",
+    "fleeting",           "install",             "uninstall",
+    "start",              "stop",                "restart",
+    "status",             "wrapper",             "steps",
+    "exec",               "artifacts-uploader",  "artifacts-downloader",
+    "cache-archiver",     "cache-extractor",     "cache-init",
+    "health-check",       "read-logs",           "proxy-exec",
+    "read-job-logs",
+  };
+  return std::find(planned.begin(), planned.end(), command) != planned.end();
+}
+
+} // namespace muster
+
+int main(int argc, char** argv) {
+  try {
+    return run_program(argc, argv);
+  } catch (const std::exception& x) {
+    std::fprintf(stderr, "muster: %s\n", x.what());
+    return 1;
+  }
+}

@@ -1,0 +1,282 @@
+#include "actors/dialer/edge.hpp"
+#include "actors/journal/state_lock.hpp"
+#include "actors/manager/manager.hpp"
+#include "config/load.hpp"
+#include "config/system_id.hpp"
+#include "config/version.hpp"
+#include "executors/ssh/reactor.hpp"
+#include "messages/type_ids.hpp"
+#include "providers/local/local_group.hpp"
+#include "tools/muster/commands.hpp"
+
+#include <caf/all.hpp>
+#include <csignal>
+#include <filesystem>
+#include <fmt/format.h>
+#include <malloc.h>
+#include <random>
+#include <set>
+#include <thread>
+#include <unistd.h>
+
+namespace muster {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct system_config : caf::actor_system_config {
+  explicit system_config(int workers) {
+    add_message_types<caf::id_block::muster>();
+    set("scheduler.max-threads", static_cast<size_t>(workers));
+  }
+};
+
+int64_t unix_us() {
+  using namespace std::chrono;
+  return duration_cast<microseconds>(system_clock::now().time_since_epoch())
+    .count();
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+/// Keys of this process must not meet those of an earlier one.
+std::string random_id() {
+  std::random_device source;
+  return fmt::format("{:08x}", source());
+}
+
+/// Where muster-helper is, if the configuration does not say: beside this
+/// program, as it is built, or as it is installed.
+std::string helper_path(const config& cfg) {
+  if (!cfg.muster.helper_path.empty())
+    return cfg.muster.helper_path;
+  std::error_code ignored;
+  auto here = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  for (const auto* place : {"muster-helper", "helper/muster-helper",
+                            "../lib/muster/muster-helper"})
+    if (fs::exists(here / place, ignored))
+      return (here / place).lexically_normal();
+  return here / "muster-helper";
+}
+
+manager_info info_of(const runner_config& runner) {
+  manager_info out;
+  out.version = version_text;
+  out.revision = revision_text;
+  out.architecture = "amd64";
+  out.shell = runner.shell.empty() ? "bash" : runner.shell;
+  out.labels = runner.labels;
+  return out;
+}
+
+make_http_worker worker_maker(const config& cfg, const runner_config& runner,
+                              const std::string& system,
+                              const std::shared_ptr<trace_shelf>& traces) {
+  api_settings with;
+  with.url = runner.url;
+  with.http.user_agent = fmt::format("muster {} ({}; g++; linux/amd64)",
+                                     version_text, branch_text);
+  with.http.tls_cert_file = runner.tls_cert_file;
+  with.http.tls_key_file = runner.tls_key_file;
+  with.http.proxies = read_proxy_environment();
+  with.http.connection_max_age = cfg.connection_max_age;
+  auto session = std::make_shared<api_session>(with, info_of(runner),
+                                               runner.token, system,
+                                               runner.tls_ca_file);
+  return [session, traces](caf::local_actor* from,
+                           const coordinator_actor& parent, uint64_t number) {
+    return start_http_worker(from, parent, number, session, traces);
+  };
+}
+
+start_provider_actor group_maker(const config& cfg,
+                                const runner_config& runner) {
+  auto options = local::parse_options(runner.autoscaler->plugin_config_json);
+  auto connector = runner.autoscaler->connector;
+  auto state_dir = cfg.muster.state_dir;
+  return provider_starter(
+    [options = options.value_or(local::options{}), connector, state_dir] {
+      return std::make_unique<local_group>(options, connector, state_dir);
+    });
+}
+
+/// Names for runners: two may share a token.
+runner_id unique_id(const runner_config& runner, std::set<std::string>& used) {
+  auto base = short_token(runner.token);
+  auto name = base;
+  for (int i = 2; !used.insert(name).second; ++i)
+    name = fmt::format("{}.{}", base, i);
+  return runner_id{name};
+}
+
+void tell(const loaded_config& loaded) {
+  for (const auto& x : loaded.diagnostics) {
+    log::fields with;
+    if (!x.hint.empty())
+      with.emplace_back("hint", x.hint);
+    switch (x.level) {
+      case severity::notice:
+        log::info(headline(x), with);
+        break;
+      case severity::warning:
+        log::warning(headline(x), with);
+        break;
+      default:
+        log::error(headline(x), with);
+    }
+  }
+}
+
+/// Blocks what `signal_loop` takes, for all threads that come.
+sigset_t block_signals() {
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  for (int x : {SIGQUIT, SIGTERM, SIGINT, SIGHUP, SIGUSR1})
+    sigaddset(&set, x);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+/// Turns signals into messages, until SIGUSR1 is sent to it.
+void signal_loop(sigset_t set, const manager_actor& to) {
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&set, &signal) != 0 || signal == SIGUSR1)
+      return;
+    if (signal == SIGQUIT)
+      caf::anon_send(to, shutdown_request{stop_mode::graceful});
+    else if (signal == SIGTERM)
+      caf::anon_send(to, shutdown_request{stop_mode::term});
+    else if (signal == SIGINT)
+      caf::anon_send(to, shutdown_request{stop_mode::interrupt});
+    else
+      log::warning("SIGHUP: the configuration is not read again while muster "
+                   "runs; start it again to use a changed one");
+  }
+}
+
+/// Waits until the manager ends. Returns why, or nothing.
+caf::error wait_for(caf::actor_system& sys, const manager_actor& manager) {
+  caf::scoped_actor self{sys};
+  caf::error out;
+  self->monitor(manager);
+  self->receive([&](const caf::down_msg& x) {
+    if (x.reason != caf::exit_reason::normal)
+      out = x.reason;
+  });
+  return out;
+}
+
+manager_setup setup_of(const config& cfg, std::shared_ptr<journal_store> store,
+                       const std::shared_ptr<transport>& wire) {
+  auto id = load_system_id(cfg.path);
+  if (!id.warning.empty())
+    log::warning(id.warning);
+  manager_setup out;
+  out.concurrent = cfg.concurrent;
+  out.check_interval = cfg.check_interval;
+  out.shutdown_timeout = cfg.shutdown_timeout;
+  out.system_id = id.id;
+  out.manager_host = host_name();
+  out.run_id = random_id();
+  out.make_journal = journal_starter(std::move(store));
+  out.dial = std::make_shared<dial_edge>(wire, helper_path(cfg));
+  auto traces = std::make_shared<trace_shelf>();
+  out.edge = std::make_shared<edges>(
+    edges{wire, traces, unix_us, cfg.muster.state_dir});
+  std::set<std::string> used;
+  for (const auto& runner : cfg.runners)
+    out.runners.push_back({unique_id(runner, used),
+                           std::make_shared<const runner_config>(runner),
+                           group_maker(cfg, runner),
+                           worker_maker(cfg, runner, id.id, traces)});
+  return out;
+}
+
+void tell_isolation(const config& cfg) {
+  auto local = std::any_of(
+    cfg.runners.begin(), cfg.runners.end(),
+    [](const auto& x) { return x.autoscaler->plugin == "local"; });
+  if (local && geteuid() != 0)
+    log::warning("jobs run on this machine without isolation: start muster as "
+                 "root to give each local instance namespaces of its own");
+}
+
+int serve(const config& cfg, std::shared_ptr<journal_store> store) {
+  auto signals = block_signals();
+  auto wire = std::make_shared<ssh_transport>();
+  auto setup = setup_of(cfg, std::move(store), wire);
+  if (!setup.dial->problem().empty()) {
+    log::error(setup.dial->problem());
+    return 1;
+  }
+  log::info(fmt::format("Starting multi-runner from {}...", cfg.path),
+            {{"builds", "0"}, {"max_builds", std::to_string(cfg.concurrent)}});
+  tell_isolation(cfg);
+  system_config caf_config{cfg.muster.workers};
+  caf::error why;
+  {
+    caf::actor_system sys{caf_config};
+    auto root = sys.spawn(manager, std::move(setup));
+    std::thread listener{signal_loop, signals, root};
+    why = wait_for(sys, root);
+    pthread_kill(listener.native_handle(), SIGUSR1);
+    listener.join();
+    root = nullptr;
+    if (why) // actors may be in calls that take their time: do not wait
+      std::_Exit(1);
+  }
+  return 0;
+}
+
+} // namespace
+
+int run_manager(const global_options& global, const run_options& options) {
+  // Few threads allocate much: more arenas only cost memory.
+  mallopt(M_ARENA_MAX, 2);
+  load_options how;
+  how.mode = options.strict ? check_mode::strict : check_mode::run;
+  how.missing_is_empty = true;
+  auto loaded = load_config(options.config_path, how);
+  auto& cfg = loaded.value;
+  auto pick = [](const std::string& a, const std::string& b) {
+    return a.empty() ? b : a;
+  };
+  if (!log::configure(pick(global.log_level, cfg.log_level),
+                      pick(global.log_format, cfg.log_format))) {
+    std::fprintf(stderr, "muster: unknown log level or format\n");
+    return 1;
+  }
+  log::info("Runtime platform", {{"arch", "amd64"},
+                                 {"os", "linux"},
+                                 {"pid", std::to_string(getpid())},
+                                 {"revision", revision_text},
+                                 {"version", version_text}});
+  tell(loaded);
+  if (!loaded.passed) {
+    log::error(options.strict
+                 ? "the configuration has warnings and --strict was given"
+                 : "the configuration cannot be used");
+    return 1;
+  }
+  log::info("Configuration loaded", {{"builds", "0"}});
+  loaded.source.clear();
+  auto lock = state_lock::take(cfg.muster.state_dir);
+  if (!lock) {
+    log::error(lock.error().text);
+    return 1;
+  }
+  auto store = journal_store::open(cfg.muster.state_dir);
+  if (!store) {
+    log::error(store.error().text);
+    return 1;
+  }
+  return serve(cfg, std::make_shared<journal_store>(std::move(*store)));
+}
+
+} // namespace muster
