@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/trace/shelf.hpp"
+#include "actors/trace_shelf.hpp"
 #include "executors/transport.hpp"
 
 #include <cstdint>

@@ -13,7 +13,7 @@ namespace muster {
 
 // The configuration in force: config.toml (reference/config) as values.
 // Defaults here are the documented ones, already applied: no "0 means default"
-// is left for the reader. Only keys that muster acts on have a field.
+// is left for the reader. Keys that muster knows by name only have no field.
 
 using std::chrono::milliseconds;
 

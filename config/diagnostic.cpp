@@ -114,6 +114,25 @@ std::string_view line_at(std::string_view text, size_t number) {
   return line;
 }
 
+/// `config.toml:12:3: `.
+std::string place_text(const diagnostic& what) {
+  if (what.line == 0)
+    return fmt::format("{}: ", what.path);
+  return fmt::format("{}:{}:{}: ", what.path, what.line, what.column);
+}
+
+/// As compilers say it, so that editors find it.
+const char* level_text(severity level) {
+  switch (level) {
+    case severity::notice:
+      return "note: ";
+    case severity::warning:
+      return "warning: ";
+    default:
+      return "error: ";
+  }
+}
+
 std::string folded(std::string_view name) {
   std::string into{name};
   std::ranges::transform(into, into.begin(), [](char c) {
@@ -145,15 +164,12 @@ size_t distance(const std::string& a, const std::string& b) {
 } // namespace
 
 std::string headline(const diagnostic& what) {
-  if (what.line == 0)
-    return fmt::format("{}: {}", what.path, what.message);
-  return fmt::format("{}:{}:{}: {}", what.path, what.line, what.column,
-                     what.message);
+  return place_text(what) + what.message;
 }
 
 std::string format_diagnostic(const diagnostic& what,
                               std::string_view source_text) {
-  auto text = headline(what);
+  auto text = place_text(what) + level_text(what.level) + what.message;
   auto line = what.line == 0 ? "" : line_at(source_text, what.line);
   if (!line.empty()) {
     auto column = std::clamp<size_t>(what.column, 1, length(line) + 1);

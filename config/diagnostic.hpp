@@ -31,8 +31,9 @@ struct diagnostic {
 /// "idle_count"?`: the diagnostic without line and hint, for a log.
 std::string headline(const diagnostic& what);
 
-/// Returns the headline, the offending line with a caret below, and the hint;
-/// no line break at the end. Values of secret keys in that line are shown as
+/// Returns the headline with the level in it (`config.toml:12:3: warning:
+/// ...`), the offending line with a caret below, and the hint; no line break at
+/// the end. Values of secret keys in that line are shown as
 /// `<secret>`, control characters as `?`, and of a long line only the part
 /// around the column.
 std::string format_diagnostic(const diagnostic& what,

@@ -55,7 +55,7 @@ std::vector<key_info> runner_keys() {
   return {
     {"runners.name", string, acted_on, "shown in logs"},
     {"runners.url", string, acted_on, "GitLab's URL"},
-    {"runners.id", integer, acted_on, "runner id"},
+    {"runners.id", integer, not_yet, "GitLab's number of the runner"},
     {"runners.token", string, acted_on, "authentication token"},
     {"runners.token_obtained_at", datetime, not_yet, "for token rotation"},
     {"runners.token_expires_at", datetime, not_yet, "for token rotation"},
@@ -75,7 +75,7 @@ std::vector<key_info> runner_keys() {
     {"runners.executor", string, acted_on, "instance or docker-autoscaler"},
     {"runners.shell", string, acted_on, "shell of the scripts"},
     {"runners.builds_dir", string, acted_on, "folder of the builds"},
-    {"runners.cache_dir", string, acted_on, "folder of local caches"},
+    {"runners.cache_dir", string, not_yet, "folder of local caches"},
     {"runners.clone_url", string, acted_on, "replaces the repository's host"},
     {"runners.environment", string_list, acted_on, "variables of all jobs"},
     {"runners.pre_get_sources_script", string, acted_on, "before git"},
@@ -155,9 +155,9 @@ std::vector<key_info> autoscaler_keys() {
      "between listings while a change is due"},
     {"runners.autoscaler.deletion_retry_interval", duration, acted_on,
      "until a deletion is asked for again"},
-    {"runners.autoscaler.shutdown_deletion_interval", duration, acted_on,
+    {"runners.autoscaler.shutdown_deletion_interval", duration, not_yet,
      "the same at shutdown"},
-    {"runners.autoscaler.shutdown_deletion_retries", integer, acted_on,
+    {"runners.autoscaler.shutdown_deletion_retries", integer, not_yet,
      "how often at shutdown"},
     {"runners.autoscaler.failure_threshold", integer, acted_on,
      "failed health checks until replacement"},
@@ -222,35 +222,42 @@ struct connector_row {
   std::string_view own;     ///< under `runners.autoscaler`
   std::string_view nesting; ///< the same under `vm_isolation`
   key_type type;
+  key_status status; ///< of `own`
   std::string_view meaning;
 };
 
-#define MUSTER_CONNECTOR_ROW(name, type, meaning)                              \
+#define MUSTER_CONNECTOR_ROW(name, type, status, meaning)                      \
   connector_row {                                                              \
     "runners.autoscaler.connector_config" name,                                \
-      "runners.autoscaler.vm_isolation.connector_config" name, type, meaning   \
+      "runners.autoscaler.vm_isolation.connector_config" name, type, status,   \
+      meaning                                                                  \
   }
 
+/// Addresses and credentials are the local provider's own: what an operator
+/// says of them waits for instances elsewhere.
 std::vector<key_info> connector_keys() {
   constexpr std::array rows{
-    MUSTER_CONNECTOR_ROW("", section, "how to reach instances"),
-    MUSTER_CONNECTOR_ROW(".os", string, "operating system"),
-    MUSTER_CONNECTOR_ROW(".arch", string, "architecture"),
-    MUSTER_CONNECTOR_ROW(".protocol", string, "ssh or winrm"),
-    MUSTER_CONNECTOR_ROW(".protocol_port", integer, "port"),
-    MUSTER_CONNECTOR_ROW(".username", string, "login name"),
-    MUSTER_CONNECTOR_ROW(".password", string, "password"),
-    MUSTER_CONNECTOR_ROW(".key_path", string, "file of the private key"),
-    MUSTER_CONNECTOR_ROW(".use_static_credentials", boolean,
+    MUSTER_CONNECTOR_ROW("", section, acted_on, "how to reach instances"),
+    MUSTER_CONNECTOR_ROW(".os", string, not_yet, "operating system"),
+    MUSTER_CONNECTOR_ROW(".arch", string, not_yet, "architecture"),
+    MUSTER_CONNECTOR_ROW(".protocol", string, acted_on, "ssh or winrm"),
+    MUSTER_CONNECTOR_ROW(".protocol_port", integer, not_yet, "port"),
+    MUSTER_CONNECTOR_ROW(".username", string, acted_on, "login name"),
+    MUSTER_CONNECTOR_ROW(".password", string, not_yet, "password"),
+    MUSTER_CONNECTOR_ROW(".key_path", string, not_yet,
+                         "file of the private key"),
+    MUSTER_CONNECTOR_ROW(".use_static_credentials", boolean, not_yet,
                          "no credentials of the cloud"),
-    MUSTER_CONNECTOR_ROW(".keepalive", duration, "between keep-alives"),
-    MUSTER_CONNECTOR_ROW(".timeout", duration, "of dialling, with retries"),
-    MUSTER_CONNECTOR_ROW(".use_external_addr", boolean,
+    MUSTER_CONNECTOR_ROW(".keepalive", duration, acted_on,
+                         "between keep-alives"),
+    MUSTER_CONNECTOR_ROW(".timeout", duration, acted_on,
+                         "until an instance is ready"),
+    MUSTER_CONNECTOR_ROW(".use_external_addr", boolean, not_yet,
                          "the external address first"),
   };
   std::vector<key_info> keys;
   for (const auto& row : rows)
-    keys.push_back({row.own, row.type, acted_on, row.meaning});
+    keys.push_back({row.own, row.type, row.status, row.meaning});
   for (const auto& row : rows)
     keys.push_back({row.nesting, row.type, not_yet, row.meaning});
   return keys;

@@ -26,7 +26,7 @@ enum class key_type : uint8_t {
 };
 
 enum class key_status : uint8_t {
-  acted_on, ///< has a field in `config`
+  acted_on, ///< changes what muster does; has a field in `config`
   not_yet,  ///< known and checked; muster does not act on it yet
   ignored,  ///< accepted without effect, as by GitLab Runner
   refused,  ///< setting it keeps the runner from being served: ignoring it

@@ -26,6 +26,11 @@ struct load_options {
   std::function<std::optional<std::string>(const std::string& name)> variable;
   /// Whether an IANA zone is known; empty: whether /usr/share/zoneinfo has it.
   std::function<bool(const std::string& name)> timezone_exists;
+  /// What is wrong with the `plugin_config` (JSON) of a plugin, or nothing;
+  /// empty: it is not looked at.
+  std::function<std::string(const std::string& plugin,
+                            const std::string& plugin_config)>
+    plugin_fault;
   /// If the file names none; empty: `default_state_dir` of this host.
   std::string state_dir;
 };

@@ -90,6 +90,18 @@ void check_plugin(const section& autoscaler, const std::string& plugin) {
                    "write plugin = \"local\" for instances on this machine");
 }
 
+/// A plugin alone knows what may stand in its table.
+void check_plugin_config(const section& autoscaler,
+                         const autoscaler_config& read,
+                         const load_options& options) {
+  if (!options.plugin_fault)
+    return;
+  auto fault = options.plugin_fault(read.plugin, read.plugin_config_json);
+  if (!fault.empty())
+    autoscaler.say(severity::error, "plugin_config",
+                   one_line(fault) + not_served);
+}
+
 void check_protocol(const section& connector, const std::string& protocol) {
   if (protocol.empty() || protocol == "ssh")
     return;
@@ -244,6 +256,7 @@ autoscaler_config read_autoscaler(const section& at,
   check_plugin(at, into.plugin);
   check_isolation(at);
   into.plugin_config_json = read_plugin_config(at);
+  check_plugin_config(at, into, options);
   into.capacity_per_instance = at.small_count(
     "capacity_per_instance", {.fallback = 1, .min = 1, .max = capacity_max});
   into.max_use_count = at.small_count("max_use_count", {});

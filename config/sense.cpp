@@ -120,9 +120,11 @@ void notice_long_polling(const section& file,
     file.say(severity::notice, "runners",
              fmt::format("long polling: {} of {} runners have "
                          "request_concurrency = 1, {} of these a limit of 1 or "
-                         "2: while GitLab holds a request, no second one is "
-                         "made",
-                         serial, runners.size(), narrow));
+                         "2: while GitLab holds a request for a job, no second "
+                         "one is made",
+                         serial, runners.size(), narrow),
+             "write request_concurrency = 2 or more if jobs wait although "
+             "instances are free");
 }
 
 } // namespace

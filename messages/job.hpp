@@ -1,6 +1,6 @@
 #pragma once
 
-#include "executors/plan/plan.hpp"
+#include "messages/plan.hpp"
 #include "messages/dialer.hpp"
 #include "messages/group.hpp"
 #include "messages/trace.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "actors/coordinator/api_client.hpp"
-#include "actors/trace/shelf.hpp"
+#include "actors/trace_shelf.hpp"
 #include "messages/coordinator.hpp"
 
 #include <caf/all.hpp>

@@ -14,8 +14,6 @@ using self_t = self_ptr<group_actor, group_state>;
 
 /// A request that no listing has shown by then is given up and made again.
 constexpr auto request_patience = 10min;
-/// A provider's limit that means none.
-constexpr int64_t unlimited = 4'294'967'295;
 /// Listings come faster than configured right after something was asked for:
 /// most changes are quick, and a job may be waiting. Doubled up to the
 /// configured interval, so a change costs a few more calls at most.
@@ -89,17 +87,12 @@ struct driver {
         self->quit(x.why);
       return;
     }
-    if (x.max_size < cfg().max_instances) {
-      self->quit(error_of(
-        provider_errc::bad_config,
-        fmt::format("max size option exceeds instance group's max size: {} > "
-                    "{}: lower max_instances or raise the group's limit",
-                    cfg().max_instances, x.max_size)));
+    auto limit = instances_limit(cfg().max_instances, x.max_size);
+    if (!limit) {
+      self->quit(error_of(limit.error()));
       return;
     }
-    if (cfg().max_instances == 0 && x.max_size < unlimited)
-      s.limits.max_instances
-        = static_cast<int>(std::clamp<int64_t>(x.max_size, 1, INT32_MAX));
+    s.limits.max_instances = *limit;
     auto first = s.id.empty();
     s.id = x.group;
     auto with = fields();
@@ -448,8 +441,11 @@ struct driver {
   void on(const decide&) const {
     auto& s = st();
     s.deciding = false;
-    if (!s.ready)
+    if (!s.ready) {
+      if (s.draining)
+        check_drained();
       return;
+    }
     auto now = self->now();
     s.cloud.give_up(now);
     for (const auto& key : s.promises.expire(now))
@@ -490,6 +486,8 @@ struct driver {
       with.emplace_back("reason", to_string(x.reason));
       log::info("instance marked for removal", with);
     }
+    if (!what.uncordon.empty() || !what.cordon.empty())
+      decide_soon(); // the next one starts from what this one changed
     if (what.increase > 0 && s.provider) {
       if (now < s.increase_not_before)
         what.next_look = std::min(what.next_look, s.increase_not_before);

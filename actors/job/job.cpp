@@ -349,6 +349,7 @@ trace_actor start_trace(self_t self, const job_setup& setup) {
   with.job = setup.payload.id;
   with.token = setup.payload.token;
   with.debug_trace = wants_debug_trace(setup, self->state.plan.variables);
+  with.log_fields = performer{self, setup, nullptr}.fields();
   with.settings.final_tries = setup.runner->final_update_retry_limit;
   with.settings.final_span
     = trace_flow::final_span(setup.runner->final_update_retry_limit);
@@ -421,7 +422,11 @@ job_actor::behavior_type job(self_t self, job_setup given) {
     [act](const job_timer& x) { act(x); },
     [act](const acquired& x) { act(x); },
     [act](const stream_route& x) { act(x); },
-    [act](const update_result& x) { act(x); },
+    [self, setup, act](const update_result& x) {
+      tell_failed_call("Submitting job to coordinator", x.info,
+                       performer{self, *setup, nullptr}.fields());
+      act(x);
+    },
     [act](const trace_flushed& x) { act(x); },
     [act](const job_ordered& x) { act(x); },
   };

@@ -71,7 +71,7 @@ struct stepper {
     st.slot_held = false;
     if (st.dropped) {
       st.at = phase::done;
-      out.emplace_back(leave{true, "GitLab does not want the job any more"});
+      out.emplace_back(leave{true, {}});
     } else {
       out.emplace_back(finish_trace{});
     }
@@ -264,15 +264,16 @@ struct stepper {
   actions operator()(const trace_gone& x) {
     if (st.at == phase::done)
       return {};
+    auto text = "the job's log failed: " + x.reason;
     // Output would be lost in silence.
     actions out;
     if (!over())
-      out = end(system_failure("the job's log failed: " + x.reason));
+      out = end(system_failure(text));
     std::erase_if(out, [](const action& a) {
       return std::holds_alternative<finish_trace>(a);
     });
     st.at = phase::done;
-    out.emplace_back(leave{false, "the job's log failed: " + x.reason});
+    out.emplace_back(leave{false, std::move(text)});
     return out;
   }
 

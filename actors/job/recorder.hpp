@@ -2,7 +2,7 @@
 
 #include "actors/trace/trace_buffer.hpp"
 #include "executors/helper/frames.hpp"
-#include "executors/plan/plan.hpp"
+#include "messages/plan.hpp"
 #include "executors/transport.hpp"
 #include "messages/job.hpp"
 

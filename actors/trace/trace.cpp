@@ -86,6 +86,15 @@ struct performer {
 
 } // namespace
 
+void tell_failed_call(std::string_view call, const answer_info& x,
+                      log::fields with) {
+  if (x.text.empty())
+    return;
+  with.emplace_back("status", std::to_string(x.status));
+  with.emplace_back("err", x.text);
+  log::warning(std::string{call} + "... failed", with);
+}
+
 trace_actor::behavior_type trace(self_t self, trace_setup given) {
   auto setup = std::make_shared<const trace_setup>(std::move(given));
   self->monitor(setup->parent);
@@ -109,17 +118,21 @@ trace_actor::behavior_type trace(self_t self, trace_setup given) {
         act(trace_flow::grew{});
     },
     [act](const flush_tick& x) { act(trace_flow::timer{x.version}); },
-    [self, act](const patch_result& x) {
+    [self, act, setup](const patch_result& x) {
       self->state.size_bytes = x.total_bytes;
       self->state.checksum = x.checksum;
       if (x.rendered_only)
         return;
       self->state.patch_out = false;
+      tell_failed_call("Appending trace to coordinator", x.info,
+                       setup->log_fields);
       act(trace_flow::patch_answered{reply_of(x.info), x.sent_bytes,
                                      x.range_end, x.total_bytes});
     },
-    [self, act](const update_result& x) {
+    [self, act, setup](const update_result& x) {
       self->state.update_out = false;
+      tell_failed_call("Submitting job to coordinator", x.info,
+                       setup->log_fields);
       act(trace_flow::update_answered{reply_of(x.info)});
     },
     [self, act](const finish& x) {

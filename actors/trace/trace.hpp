@@ -2,9 +2,11 @@
 
 #include "actors/trace/flow.hpp"
 #include "actors/traced.hpp"
+#include "config/log.hpp"
 #include "messages/trace.hpp"
 
 #include <string>
+#include <string_view>
 
 namespace muster {
 
@@ -14,6 +16,7 @@ struct trace_setup {
   int64_t job = 0;
   secret token;
   bool debug_trace = false;
+  log::fields log_fields; ///< of the job
   trace_flow::settings settings;
   trace_parent_actor parent;
   coordinator_actor coordinator;
@@ -35,6 +38,11 @@ typename Inspector::result_type inspect(Inspector& f, trace_state& x) {
   return f(caf::meta::type_name("trace_state"), x.final, x.size_bytes,
            x.checksum, x.flow.offset, x.flow.failures);
 }
+
+/// Writes a line if a call for a job failed: an outage of GitLab's is seen in
+/// the log, whatever becomes of the call.
+void tell_failed_call(std::string_view call, const answer_info& x,
+                      log::fields with);
 
 /// Sends a job's log and its final state. Owns offsets only: the bytes are in
 /// the job's `trace_buffer`. Spawned by its job, which it monitors. Told

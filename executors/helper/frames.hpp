@@ -1,6 +1,6 @@
 #pragma once
 
-#include "executors/plan/plan.hpp"
+#include "messages/plan.hpp"
 #include "messages/error_codes.hpp"
 #include "messages/result.hpp"
 

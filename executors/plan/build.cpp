@@ -264,7 +264,8 @@ std::vector<std::string> warnings_of(const builder& from) {
                        + ": a shell cannot be given a variable of this "
                          "name, it is left out");
   for (const auto& what : from.payload.unsupported)
-    result.push_back(what);
+    result.push_back(what
+                     + ": muster does not do this yet, the job runs without");
   return result;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "config/config.hpp"
-#include "executors/plan/plan.hpp"
+#include "messages/plan.hpp"
 #include "executors/plan/variables.hpp"
 #include "messages/error_codes.hpp"
 #include "messages/payload.hpp"

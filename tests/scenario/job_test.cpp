@@ -229,10 +229,9 @@ TEST_CASE("no slot in time is a failure of the system and says so") {
 TEST_CASE("a removed instance fails its job with instance and reason") {
   fixture f;
   f.run_up_to_script();
-  caf::anon_send_exit(f.slot.handle,
-                      error_of(instance_errc::removed_externally,
-                               "instance externally removed: deleted"));
-  f.world.run();
+  f.world.fail(f.slot.handle,
+               error_of(instance_errc::removed_externally,
+                        "instance externally removed: deleted"));
   CHECK(f.log_has("(system failure): instance i-1 was lost: instance "
                   "externally removed: deleted"));
   CHECK_EQ(f.confirm().failure_reason, "runner_system_failure");

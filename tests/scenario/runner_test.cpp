@@ -189,9 +189,9 @@ TEST_CASE("after a job the next one is asked for at once") {
 TEST_CASE("an idle runner asks ever more rarely, up to check_interval") {
   fixture f;
   f.begin();
-  auto idle = [&f](std::chrono::seconds span) {
+  size_t answered = 0;
+  auto idle = [&](std::chrono::seconds span) {
     auto before = f.manager.count<permit_request>();
-    auto answered = before;
     for (int i = 0; i < span.count() * 20; ++i) {
       if (f.manager.count<permit_request>() > answered) {
         answered = f.manager.count<permit_request>();

@@ -158,6 +158,14 @@ public:
     run();
   }
 
+  /// Ends an actor with an error of its own.
+  template <class Handle>
+  void fail(const Handle& who, caf::error why) {
+    caf::anon_send(caf::actor_cast<caf::actor>(who),
+                   caf::exit_msg{caf::actor_addr{}, std::move(why)});
+    run();
+  }
+
   template <class Handle>
   void keep(const Handle& x) {
     owned_.push_back(caf::actor_cast<caf::actor>(x));

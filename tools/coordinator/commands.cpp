@@ -94,6 +94,8 @@ int pipeline(const pipeline_settings& settings) {
   auto text = read_file(settings.file);
   if (!text)
     return failed(fmt::format("cannot read {}", settings.file));
+  if (!settings.manager_log.empty() && !read_file(settings.manager_log))
+    return failed(fmt::format("cannot read {}", settings.manager_log));
   json body{{"yaml", *text},
             {"file", settings.file},
             {"variables", json::object()},
@@ -115,8 +117,9 @@ int pipeline(const pipeline_settings& settings) {
     fmt::print("{}\n", id);
     return 0;
   }
-  auto status
-    = follow_pipeline(server, id, {settings.colours, true, settings.timeout});
+  auto status = follow_pipeline(
+    server, id,
+    {settings.colours, true, settings.timeout, settings.manager_log});
   return status ? *status : failed(status.error().text);
 }
 

@@ -54,6 +54,7 @@ struct pipeline_settings {
   bool follow = false;
   bool colours = false;
   std::chrono::milliseconds timeout{3'600'000};
+  std::string manager_log; ///< see `follow_options`
 };
 int pipeline(const pipeline_settings& settings);
 

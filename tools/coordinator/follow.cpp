@@ -1,11 +1,14 @@
 #include "tools/coordinator/follow.hpp"
 
+#include "tools/coordinator/manager_log.hpp"
 #include "tools/coordinator/trace_view.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <fmt/format.h>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <thread>
 
@@ -136,14 +139,31 @@ private:
     return expected == "success" ? text : text + " (as expected)";
   }
 
+  /// What the manager says, if its log is known, else what the job's log does.
+  job_place place_of(int64_t id,
+                     const std::map<int64_t, job_place>& told) const {
+    if (auto found = told.find(id); found != told.end())
+      return found->second;
+    const auto& view = jobs_.at(id).view;
+    return {view.instance(), view.slot()};
+  }
+
+  std::map<int64_t, job_place> told_places() const {
+    if (options_.manager_log.empty())
+      return {};
+    std::ifstream file{options_.manager_log, std::ios::binary};
+    return job_places(std::string{std::istreambuf_iterator<char>{file}, {}});
+  }
+
   void print_table() {
+    auto told = told_places();
     std::vector<std::array<std::string, 6>> rows{
       {"job", "instance", "slot", "waited", "ran", "result"}};
     for (const auto& job : state_["jobs"]) {
-      const auto& view = jobs_[job.value("id", int64_t{0})].view;
+      auto place = place_of(job.value("id", int64_t{0}), told);
       auto or_dash = [](const std::string& x) { return x.empty() ? "-" : x; };
       rows.push_back(
-        {job.value("name", ""), or_dash(view.instance()), or_dash(view.slot()),
+        {job.value("name", ""), or_dash(place.instance), or_dash(place.slot),
          span(job, "queued_us", "handed_out_us"),
          span(job, "handed_out_us", "finished_us"), result_of(job)});
     }

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 namespace muster::gitlab {
 
@@ -11,6 +12,8 @@ struct follow_options {
   bool colours = false;
   bool logs = true; ///< show the jobs' logs, not only the closing table
   std::chrono::milliseconds timeout{3'600'000};
+  std::string manager_log; ///< a file: `job_places` tells the table's instances
+                           ///< and slots; empty: only the jobs' logs do
 };
 
 /// Shows a pipeline's logs on stdout as they come, each line with its job's

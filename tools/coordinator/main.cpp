@@ -20,12 +20,10 @@
 //   DELETE jobs                  forgets ended jobs
 //   POST   pipelines             {yaml, file, project, ref, sha, depth,
 //                                variables, masked} -> {id, jobs}
-//   GET    pipelines/ID[?seen=VERSION&timeout_ms=N]   with its jobs; waits for
-//   a
-//                                change of anything
-//   GET    wait[?job=ID | ?pipeline=ID][&timeout_ms=N]   {ended}; without
-//   either
-//                                for all jobs
+//   GET    pipelines/ID[?seen=VERSION&timeout_ms=N]
+//                                with its jobs; waits for a change of anything
+//   GET    wait[?job=ID | ?pipeline=ID][&timeout_ms=N]
+//                                {ended}; without either for all jobs
 //   GET    violations            {total, by_rule, last}; DELETE clears them
 //   GET    counters              requests, statuses, connections, parked
 //   GET    runners               what clients told of themselves
@@ -140,6 +138,15 @@ public:
   }
 
   int run(int argc, char** argv) {
+    std::string word = argc > 1 ? argv[1] : "-";
+    auto known = app_.get_subcommands(
+      [&](const CLI::App* x) { return x->get_name() == word; });
+    if (!word.starts_with('-') && known.empty()) {
+      fmt::print(stderr,
+                 "muster-coordinator: there is no command {}; see --help\n",
+                 word);
+      return 1;
+    }
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError& problem) {
@@ -183,13 +190,15 @@ private:
     add_duration(at, "--long-poll", to.store.long_poll,
                  "Hold job requests so long when there is none (0)");
     at->add_flag("--long-poll-wakes", to.store.long_poll_only_wakes,
-                 "Answer 204 to a held request when a job comes, as Workhorse");
+                 "Answer a held request with 204 when a job comes,\n"
+                 "as GitLab's Workhorse does");
     add_duration(at, "--accept-within", to.store.accept_within,
                  "Queue a job again that is not accepted by then (2m)");
     at->add_option("--trace-interval", to.trace_interval,
                    "Trace update interval to ask for, in seconds (none)");
     at->add_flag("--strict", to.strict,
-                 "Show violations at once; exit status 3 if there were any");
+                 "Show violations at once; exit status 3 if there\n"
+                 "were any");
   }
 
   void add_enqueue() {
@@ -218,8 +227,13 @@ private:
     add_list(at, "--variable", pipeline_.variables, "KEY=VALUE");
     add_list(at, "--masked", pipeline_.masked, "KEY=VALUE, masked");
     at->add_flag("--follow", pipeline_.follow,
-                 "Show the logs and a closing table; exit status 0 if every "
-                 "job ended as its variable EXPECT says (success, failed:3)");
+                 "Show the logs and a closing table; exit status 0\n"
+                 "if every job ended as its variable EXPECT says\n"
+                 "(success, failed:3)");
+    at->add_option("--manager-log", pipeline_.manager_log,
+                   "The manager's log in the format json: tells the\n"
+                   "table's instances and slots")
+      ->needs("--follow");
     at->add_flag("--color,--colour", pipeline_.colours, "Keep colours");
     add_duration(at, "--timeout", pipeline_.timeout,
                  "Follow at most so long; exit status 2 then (1h)");
@@ -283,19 +297,18 @@ private:
 
   void add_fault() {
     fault_.rule = nlohmann::json::object();
-    auto* at = command("fault",
-                       "Make requests fail; prints the fault's id. "
-                       "Without a kind: list the faults",
-                       [this] {
-                         fault_.server = server_;
-                         return fault_command(fault_);
-                       });
+    auto* at = command(
+      "fault", "Make requests fail; without a kind: list faults", [this] {
+        fault_.server = server_;
+        return fault_command(fault_);
+      });
     add_server(at, server_);
-    add_rule_option<std::string>(at, "kind", "kind",
-                                 "latency, status, garbage, half, empty, "
-                                 "reset, close, lost, interval");
+    add_rule_option<std::string>(
+      at, "kind", "kind",
+      "latency, status, garbage, half, empty, reset,\n"
+      "close, lost, interval; prints the fault's id");
     add_rule_option<std::string>(at, "--endpoint", "endpoint",
-                                 "request, update, trace, verify, unregister, "
+                                 "request, update, trace, verify, unregister,\n"
                                  "reset_token, git (any)");
     add_rule_option<int64_t>(at, "--count", "count", "Requests to hit (all)");
     add_rule_option<int64_t>(at, "--skip", "skip", "Let so many pass first");
@@ -316,7 +329,7 @@ private:
 
   void add_rest() {
     auto* at = command("violations",
-                       "Show what clients did wrong; exit status 1 if anything",
+                       "Show what clients did wrong; exit status 1 if any",
                        [this] { return violations(server_, flag_); });
     add_server(at, server_);
     at->add_flag("--json", flag_, "As the control API tells it");

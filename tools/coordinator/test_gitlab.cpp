@@ -19,6 +19,15 @@ std::string tidy_path(std::string_view path) {
   return path.empty() ? std::string{} : fmt::format("/{}", path);
 }
 
+/// Where a server that listens on `host` is reached from this machine.
+std::string url_of(const std::string& host, int port) {
+  if (host == "0.0.0.0")
+    return fmt::format("http://127.0.0.1:{}", port);
+  bool is_v6 = host.find(':') != std::string::npos;
+  return fmt::format("http://{}{}{}:{}", is_v6 ? "[" : "", host,
+                     is_v6 ? "]" : "", port);
+}
+
 } // namespace
 
 test_gitlab::test_gitlab(test_gitlab_options options)
@@ -40,14 +49,17 @@ result<void, test_gitlab_errc> test_gitlab::start() {
   for (const auto& x : options_.repositories)
     if (auto added = state_->projects.add(x); !added)
       return fail(test_gitlab_errc::bad_repository, added.error().text);
+  auto set_url = [this](int port) {
+    port_ = port;
+    state_->url = url_of(options_.host, port) + state_->base_path;
+  };
+  if (options_.port != 0)
+    set_url(options_.port); // a client may already be knocking
   auto port = server_->start(options_.host, options_.port);
   if (!port)
     return fail(test_gitlab_errc::cannot_listen, port.error().text);
-  port_ = *port;
-  auto host = options_.host == "0.0.0.0" ? "127.0.0.1" : options_.host;
-  bool is_v6 = host.find(':') != std::string::npos;
-  state_->url = fmt::format("http://{}{}{}:{}{}", is_v6 ? "[" : "", host,
-                            is_v6 ? "]" : "", port_, state_->base_path);
+  if (options_.port == 0)
+    set_url(*port);
   return {};
 }
 

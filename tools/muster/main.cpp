@@ -21,8 +21,7 @@ std::vector<std::string> with_two_dashes(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     std::string x = argv[i];
     auto is_long = x.size() > 2 && x[0] == '-' && x[1] != '-'
-                   && x.find_first_not_of(
-                        "abcdefghijklmnopqrstuvwxyz-", 1)
+                   && x.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", 1)
                         >= std::min(x.find('='), x.size());
     out.push_back(is_long ? "-" + x : x);
   }
@@ -36,10 +35,12 @@ std::string version_lines() {
     out.resize(14, ' ');
     return out + value + "\n";
   };
-  return line("Version:", version_text) + line("Git revision:", revision_text)
-         + line("Git branch:", branch_text)
-         + line("Compiler:", "g++ " __VERSION__)
-         + line("OS/Arch:", "linux/amd64");
+  auto text
+    = line("Version:", version_text) + line("Git revision:", revision_text)
+      + line("Git branch:", branch_text) + line("Compiler:", "g++ " __VERSION__)
+      + line("OS/Arch:", "linux/amd64");
+  text.pop_back(); // the parser ends the last line
+  return text;
 }
 
 /// The first word that is no option.
@@ -51,8 +52,7 @@ std::string command_in(const std::vector<std::string>& args) {
 }
 
 struct program {
-  CLI::App app{"muster runs GitLab CI/CD jobs on autoscaled machines, from "
-               "GitLab Runner's config.toml."};
+  CLI::App app{"muster runs GitLab CI/CD jobs on autoscaled machines."};
   global_options global;
   run_options run;
   check_options check;
@@ -63,39 +63,45 @@ struct program {
     app.name("muster");
     app.require_subcommand(0, 1);
     app.set_version_flag("-v,--version", version_lines());
-    app.add_option("-l,--log-level", global.log_level,
-                   "debug, info, warn, error, fatal, panic [LOG_LEVEL]")
+    app
+      .add_option("-l,--log-level", global.log_level,
+                  "debug, info, warn, error, fatal or panic")
+      ->type_name("LEVEL")
       ->envname("LOG_LEVEL");
-    app.add_option("--log-format", global.log_format,
-                   "runner, text, json [LOG_FORMAT]")
+    app.add_option("--log-format", global.log_format, "runner, text or json")
+      ->type_name("FORMAT")
       ->envname("LOG_FORMAT");
-    app.add_flag_callback(
-         "--debug", [this] { global.log_level = "debug"; },
-         "the same as --log-level debug [RUNNER_DEBUG]")
+    app
+      .add_flag_callback(
+        "--debug", [this] { global.log_level = "debug"; },
+        "The same as --log-level debug")
       ->envname("RUNNER_DEBUG");
     app.fallthrough();
-    app.footer("Configuration: " + default_config_path(this_host())
-               + "\nSignals to `run`: QUIT lets jobs end, TERM and INT "
-                 "interrupt them; a second one\nleaves at once.");
     run.config_path = check.config_path = default_config_path(this_host());
     add_run();
     add_check("check", "Say what is wrong with a configuration", false);
     add_check("lint", "The same as check --strict", true);
+    // Last: commands would take it over.
+    app.footer("These options stand before or after the command. Each command "
+               "has a --help.\nIt reads GitLab Runner's config.toml: "
+               + run.config_path);
   }
 
   void add_config_option(CLI::App* to, std::string& path) {
-    to->add_option("-c,--config", path, "configuration file [CONFIG_FILE]")
-      ->envname("CONFIG_FILE")
-      ->capture_default_str();
+    to->add_option("-c,--config", path, "Configuration (" + path + ")")
+      ->type_name("FILE")
+      ->envname("CONFIG_FILE");
   }
 
   void add_run() {
     auto* cmd = app.add_subcommand("run", "Serve GitLab until told to stop");
     add_config_option(cmd, run.config_path);
     cmd->add_flag("--strict", run.strict,
-                  "do not start with unknown keys or other warnings");
-    cmd->add_option("-d,--working-directory", unused,
-                    "change to this folder first")
+                  "Do not start if the configuration has warnings");
+    cmd
+      ->add_option("-d,--working-directory", unused,
+                   "Change to this folder first")
+      ->type_name("FOLDER")
       ->each([this](const std::string& x) {
         if (chdir(x.c_str()) != 0) {
           std::fprintf(stderr, "muster: cannot change to folder %s\n",
@@ -103,8 +109,14 @@ struct program {
           status = 1;
         }
       });
-    cmd->add_option("-n,--service", unused, "ignored: as GitLab Runner's");
-    cmd->add_option("-u,--user", unused, "ignored: for its shell executor");
+    cmd->add_option("-n,--service", unused, "No effect, as GitLab Runner's")
+      ->type_name("NAME");
+    cmd->add_option("-u,--user", unused, "No effect: for shell executors only")
+      ->type_name("NAME");
+    cmd->footer("Signals: QUIT takes no more jobs and waits for those that "
+                "run; TERM and INT\ninterrupt them, and a second one leaves at "
+                "once. HUP has no effect: a changed\nconfiguration is read by "
+                "the next start.");
     cmd->callback([this] {
       if (status == 0)
         status = run_manager(global, run);
@@ -115,7 +127,10 @@ struct program {
                  bool strict) {
     auto* cmd = app.add_subcommand(name, what);
     add_config_option(cmd, check.config_path);
-    cmd->add_flag("--strict", check.strict, "warnings fail, too");
+    if (!strict)
+      cmd->add_flag("--strict", check.strict, "Warnings fail, too");
+    cmd->footer("Exit status: 0 if nothing is wrong, 1 otherwise. What muster "
+                "knows but does not\nact on yet is a note, and fails nothing.");
     cmd->callback([this, strict] {
       check.strict |= strict;
       status = muster::check_config(check);
@@ -129,14 +144,13 @@ int run_program(int argc, char** argv) {
   auto command = command_in(args);
   if (is_planned(command)) {
     std::fprintf(stderr,
-                 "muster: the command \"%s\" of gitlab-runner is not there "
-                 "yet\n",
+                 "muster: GitLab Runner's command \"%s\" is not there yet; "
+                 "see muster --help\n",
                  command.c_str());
     return 1;
   }
-  auto known = p.app.get_subcommands([&](const CLI::App* x) {
-    return x->get_name() == command;
-  });
+  auto known = p.app.get_subcommands(
+    [&](const CLI::App* x) { return x->get_name() == command; });
   if (args.empty()) {
     std::fputs(p.app.help().c_str(), stdout);
     return 0;
@@ -146,7 +160,8 @@ int run_program(int argc, char** argv) {
     p.app.parse(args);
   } catch (const CLI::ParseError& x) {
     if (known.empty() && !command.empty() && x.get_exit_code() != 0) {
-      std::fprintf(stderr, "Command %s not found.\n", command.c_str());
+      std::fprintf(stderr, "Command %s not found; see muster --help\n",
+                   command.c_str());
       return 1;
     }
     return p.app.exit(x) == 0 ? 0 : 1;
@@ -160,14 +175,30 @@ namespace muster {
 
 bool is_planned(std::string_view command) {
   constexpr std::array planned{
-    "register",           "verify",              "unregister",
-    "list",               "reset-token",         "run-single",
-    "fleeting",           "install",             "uninstall",
-    "start",              "stop",                "restart",
-    "status",             "wrapper",             "steps",
-    "exec",               "artifacts-uploader",  "artifacts-downloader",
-    "cache-archiver",     "cache-extractor",     "cache-init",
-    "health-check",       "read-logs",           "proxy-exec",
+    "register",
+    "verify",
+    "unregister",
+    "list",
+    "reset-token",
+    "run-single",
+    "fleeting",
+    "install",
+    "uninstall",
+    "start",
+    "stop",
+    "restart",
+    "status",
+    "wrapper",
+    "steps",
+    "exec",
+    "artifacts-uploader",
+    "artifacts-downloader",
+    "cache-archiver",
+    "cache-extractor",
+    "cache-init",
+    "health-check",
+    "read-logs",
+    "proxy-exec",
     "read-job-logs",
   };
   return std::find(planned.begin(), planned.end(), command) != planned.end();

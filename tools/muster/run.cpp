@@ -1,13 +1,13 @@
 #include "actors/dialer/edge.hpp"
 #include "actors/journal/state_lock.hpp"
 #include "actors/manager/manager.hpp"
-#include "config/load.hpp"
 #include "config/system_id.hpp"
 #include "config/version.hpp"
 #include "executors/ssh/reactor.hpp"
 #include "messages/type_ids.hpp"
 #include "providers/local/local_group.hpp"
 #include "tools/muster/commands.hpp"
+#include "tools/muster/plugins.hpp"
 
 #include <caf/all.hpp>
 #include <csignal>
@@ -56,8 +56,8 @@ std::string helper_path(const config& cfg) {
     return cfg.muster.helper_path;
   std::error_code ignored;
   auto here = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  for (const auto* place : {"muster-helper", "helper/muster-helper",
-                            "../lib/muster/muster-helper"})
+  for (const auto* place :
+       {"muster-helper", "helper/muster-helper", "../lib/muster/muster-helper"})
     if (fs::exists(here / place, ignored))
       return (here / place).lexically_normal();
   return here / "muster-helper";
@@ -84,9 +84,8 @@ make_http_worker worker_maker(const config& cfg, const runner_config& runner,
   with.http.tls_key_file = runner.tls_key_file;
   with.http.proxies = read_proxy_environment();
   with.http.connection_max_age = cfg.connection_max_age;
-  auto session = std::make_shared<api_session>(with, info_of(runner),
-                                               runner.token, system,
-                                               runner.tls_ca_file);
+  auto session = std::make_shared<api_session>(
+    with, info_of(runner), runner.token, system, runner.tls_ca_file);
   return [session, traces](caf::local_actor* from,
                            const coordinator_actor& parent, uint64_t number) {
     return start_http_worker(from, parent, number, session, traces);
@@ -94,14 +93,14 @@ make_http_worker worker_maker(const config& cfg, const runner_config& runner,
 }
 
 start_provider_actor group_maker(const config& cfg,
-                                const runner_config& runner) {
-  auto options = local::parse_options(runner.autoscaler->plugin_config_json);
+                                 const runner_config& runner) {
+  // That they can be read was seen when the configuration was.
+  auto options = *local::parse_options(runner.autoscaler->plugin_config_json);
   auto connector = runner.autoscaler->connector;
   auto state_dir = cfg.muster.state_dir;
-  return provider_starter(
-    [options = options.value_or(local::options{}), connector, state_dir] {
-      return std::make_unique<local_group>(options, connector, state_dir);
-    });
+  return provider_starter([options, connector, state_dir] {
+    return std::make_unique<local_group>(options, connector, state_dir);
+  });
 }
 
 /// Names for runners: two may share a token.
@@ -191,17 +190,17 @@ manager_setup setup_of(const config& cfg, std::shared_ptr<journal_store> store,
     edges{wire, traces, unix_us, cfg.muster.state_dir});
   std::set<std::string> used;
   for (const auto& runner : cfg.runners)
-    out.runners.push_back({unique_id(runner, used),
-                           std::make_shared<const runner_config>(runner),
-                           group_maker(cfg, runner),
-                           worker_maker(cfg, runner, id.id, traces)});
+    out.runners.push_back(
+      {unique_id(runner, used), std::make_shared<const runner_config>(runner),
+       group_maker(cfg, runner), worker_maker(cfg, runner, id.id, traces)});
   return out;
 }
 
 void tell_isolation(const config& cfg) {
-  auto local = std::any_of(
-    cfg.runners.begin(), cfg.runners.end(),
-    [](const auto& x) { return x.autoscaler->plugin == "local"; });
+  auto local
+    = std::any_of(cfg.runners.begin(), cfg.runners.end(), [](const auto& x) {
+        return x.autoscaler->plugin == "local";
+      });
   if (local && geteuid() != 0)
     log::warning("jobs run on this machine without isolation: start muster as "
                  "root to give each local instance namespaces of its own");
@@ -239,8 +238,8 @@ int serve(const config& cfg, std::shared_ptr<journal_store> store) {
 int run_manager(const global_options& global, const run_options& options) {
   // Few threads allocate much: more arenas only cost memory.
   mallopt(M_ARENA_MAX, 2);
-  load_options how;
-  how.mode = options.strict ? check_mode::strict : check_mode::run;
+  auto how
+    = with_plugins(options.strict ? check_mode::strict : check_mode::run);
   how.missing_is_empty = true;
   auto loaded = load_config(options.config_path, how);
   auto& cfg = loaded.value;
@@ -259,9 +258,10 @@ int run_manager(const global_options& global, const run_options& options) {
                                  {"version", version_text}});
   tell(loaded);
   if (!loaded.passed) {
-    log::error(options.strict
-                 ? "the configuration has warnings and --strict was given"
-                 : "the configuration cannot be used");
+    log::error(
+      options.strict
+        ? "the configuration has warnings and --strict was given"
+        : "the configuration cannot be used: muster check shows where");
     return 1;
   }
   log::info("Configuration loaded", {{"builds", "0"}});

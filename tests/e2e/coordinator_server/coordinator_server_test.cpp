@@ -297,7 +297,7 @@ TEST_CASE("a flood of trace arrives whole, cheaply") {
     CHECK_EQ(job.trace_size, patches * piece.size());
   }
   std::chrono::duration<double> took = steady_clock::now() - begin;
-  MESSAGE(jobs * patches, " MiB in ", took.count(), " s, CPU of both sides ",
+  MESSAGE((jobs * patches), " MiB in ", took.count(), " s, CPU of both sides ",
           static_cast<double>(std::clock() - cpu) / CLOCKS_PER_SEC, " s");
 }
 

@@ -326,6 +326,14 @@ TEST_CASE("an idle connection stays, with channels and without") {
   auto sink = std::make_shared<stream_log>();
   ssh.open_stream(2, 1, (server.home() / "echo").string(), sink);
   REQUIRE(sink->wait_opened());
+  // Its peer has sent something and is gone, nobody has read it yet.
+  unix_server gone{server.home() / "gone",
+                   [](int fd) { send_all(fd, std::string(1000, 'x')); }};
+  auto left = dial_and_wait(ssh, 4, target);
+  auto unread = std::make_shared<stream_log>(1);
+  ssh.open_stream(4, 2, (server.home() / "gone").string(), unread);
+  REQUIRE(unread->wait_received(1));
+  ssh.send(2, "so that the server closes the channel");
   // The server gives up after 3 s, we after 6: a command on a third connection
   // is the clock.
   REQUIRE_FALSE(dial_and_wait(ssh, 3, target)->ended());

@@ -18,13 +18,18 @@ TEST_CASE("a diagnostic shows place, line, caret and what to write") {
   diagnostic what{severity::warning, "config.toml",     2, 3, "idle_cnt",
                   "unknown key",     "write idle_count"};
   CHECK_EQ(format_diagnostic(what, "a = 1\n  idle_cnt = 3\n"),
-           "config.toml:2:3: unknown key\n"
+           "config.toml:2:3: warning: unknown key\n"
            "    idle_cnt = 3\n"
            "    ^\n"
            "  write idle_count");
   what.line = 0;
   CHECK_EQ(format_diagnostic(what, "a = 1"),
-           "config.toml: unknown key\n  write idle_count");
+           "config.toml: warning: unknown key\n  write idle_count");
+  CHECK_EQ(headline(what), "config.toml: unknown key");
+  what.level = severity::notice;
+  CHECK(format_diagnostic(what, "").starts_with("config.toml: note: unknown"));
+  what.level = severity::fatal;
+  CHECK(format_diagnostic(what, "").starts_with("config.toml: error: unknown"));
 }
 
 TEST_CASE("the caret stands below its character") {

@@ -1,0 +1,143 @@
+#include "tests/support/manager_process.hpp"
+
+#include <csignal>
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <fstream>
+
+using namespace muster;
+using namespace muster::test;
+
+namespace {
+
+/// How `muster run` takes a configuration.
+enum class run_answer { refuses, goes_on };
+
+struct row {
+  const char* what;
+  std::string text; ///< `{top}` and `{runner}` stand for lines that are right
+  std::string says; ///< with the place in front, as `:LINE:COLUMN: `
+  int check;        ///< exit statuses
+  int lint;
+  run_answer run;
+};
+
+constexpr auto runner_lines = "[[runners]]\n"
+                              "name = \"a\"\n"
+                              "url = \"http://127.0.0.1:1\"\n"
+                              "token = \"glrt-hidden-0001\"\n";
+constexpr auto group_lines = "[runners.autoscaler]\n"
+                             "plugin = \"local\"\n"
+                             "max_instances = 1\n";
+
+/// Five lines.
+std::string top(const manager_folder& place) {
+  return fmt::format("concurrent = 1\nlog_format = \"json\"\n[muster]\n"
+                     "state_dir = \"{}\"\nhelper_path = \"{}\"\n",
+                     place.state().string(),
+                     std::getenv("MUSTER_HELPER_PROGRAM"));
+}
+
+void check_run(const manager_folder& place, const row& r) {
+  manager_process manager{place};
+  if (r.run == run_answer::refuses) {
+    CHECK_EQ(manager.wait_exit(), 1);
+  } else {
+    CHECK(manager.says("Starting multi-runner"));
+    manager.signal(SIGTERM);
+    CHECK_EQ(manager.wait_exit(), 0);
+  }
+  auto place_and_words = place.config_file().string() + r.says;
+  CHECK_MESSAGE(manager.says(place_and_words, {}, std::chrono::seconds{0}),
+                manager.log());
+  CHECK_EQ(manager.log().find("glrt-hidden"), std::string::npos);
+}
+
+} // namespace
+
+TEST_CASE("each command says where a configuration is wrong, and what to do") {
+  manager_folder place;
+  auto head = top(place);
+  auto runner = head + runner_lines;
+  auto good = runner + "executor = \"instance\"\n" + group_lines;
+  const row rows[] = {
+    {"malformed", "concurrent = = 1\n", ":1:14: not valid TOML", 1, 1,
+     run_answer::refuses},
+    {"not UTF-8", "concurrent = 1\nname = \"\xff\"\n", ":2:9: ", 1, 1,
+     run_answer::refuses},
+    {"wrong type", "concurrent = \"4\"\n",
+     ":1:14: concurrent must be a whole number, not a string", 1, 1,
+     run_answer::refuses},
+    {"unknown executor", runner + "executor = \"instanse\"\n" + group_lines,
+     ":10:12: unknown executor \"instanse\", did you mean \"instance\"?", 1, 1,
+     run_answer::goes_on},
+    {"unknown plugin",
+     runner
+       + "executor = \"instance\"\n[runners.autoscaler]\n"
+         "plugin = \"locol\"\nmax_instances = 1\n",
+     ":12:10: plugin \"locol\" ", 1, 1, run_answer::goes_on},
+    {"unknown key", good + "max_use_cuont = 3\n",
+     ":14:1: unknown key \"max_use_cuont\", did you mean \"max_use_count\"?", 0,
+     1, run_answer::goes_on},
+    {"misplaced key", good + "limit = 3\n", ":14:1: misplaced key \"limit\"", 0,
+     1, run_answer::goes_on},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.what);
+    std::ofstream{place.config_file()} << r.text;
+    for (const auto& [command, status] :
+         {std::pair{"check", r.check}, std::pair{"lint", r.lint}}) {
+      CAPTURE(command);
+      auto ran
+        = run_muster({command, "--config", place.config_file().string()});
+      CAPTURE(ran.output);
+      CHECK_EQ(ran.status, status);
+      CHECK_NE(ran.output.find(place.config_file().string() + r.says),
+               std::string::npos);
+      CHECK_NE(ran.output.find("^\n"), std::string::npos);
+      CHECK_EQ(ran.output.find("glrt-hidden"), std::string::npos);
+    }
+    check_run(place, r);
+  }
+  // What `run` goes on with, `run --strict` does not.
+  auto strict
+    = run_muster({"run", "--strict", "--config", place.config_file().string()});
+  CHECK_EQ(strict.status, 1);
+  CHECK_NE(strict.output.find("--strict was given"), std::string::npos);
+}
+
+TEST_CASE("a configuration that cannot be read is named with the reason") {
+  manager_folder place;
+  auto missing = (place.path() / "none.toml").string();
+  auto folder = place.path().string();
+  for (const auto* command : {"check", "lint"}) {
+    CAPTURE(command);
+    auto ran = run_muster({command, "--config", missing});
+    CHECK_EQ(ran.status, 1);
+    CHECK_NE(ran.output.find(missing + ": No such file or directory"),
+             std::string::npos);
+  }
+  for (const auto* command : {"check", "lint", "run"}) {
+    CAPTURE(command);
+    auto ran = run_muster({command, "--config", folder});
+    CHECK_EQ(ran.status, 1);
+    CHECK_NE(ran.output.find(folder + ": it is a folder"), std::string::npos);
+  }
+}
+
+TEST_CASE("a missing helper is named before anything is started") {
+  manager_folder place;
+  manager_config how;
+  how.url = "http://127.0.0.1:1";
+  how.token = "t";
+  place.write_config(how);
+  auto text = file_text(place.config_file());
+  std::string path = std::getenv("MUSTER_HELPER_PROGRAM");
+  text.replace(text.find(path), path.size(), "/none/muster-helper");
+  std::ofstream{place.config_file()} << text;
+  auto ran = run_muster({"run", "--config", place.config_file().string()});
+  CHECK_EQ(ran.status, 1);
+  CHECK_NE(ran.output.find("muster-helper is not readable at "
+                           "/none/muster-helper"),
+           std::string::npos);
+}

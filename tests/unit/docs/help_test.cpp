@@ -1,0 +1,71 @@
+#include <array>
+#include <cstdio>
+#include <doctest/doctest.h>
+#include <sstream>
+#include <string>
+#include <sys/wait.h>
+
+namespace {
+
+struct output {
+  int status = -1;
+  std::string text;
+};
+
+/// Runs a program that ends by itself; both of its streams.
+output run(const std::string& program, const std::string& arguments) {
+  output out;
+  auto* pipe = popen(("HOME=/home/gitlab-runner LC_ALL=C '" + program + "' "
+                      + arguments + " 2>&1 </dev/null")
+                       .c_str(),
+                     "r");
+  REQUIRE(pipe != nullptr);
+  std::array<char, 4096> buffer{};
+  while (auto size = std::fread(buffer.data(), 1, buffer.size(), pipe))
+    out.text.append(buffer.data(), size);
+  auto status = pclose(pipe);
+  out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return out;
+}
+
+/// A screen has 24 lines of 80 characters; one line is the next prompt's.
+void check_screen(const std::string& program, const std::string& arguments) {
+  auto help = run(program, arguments);
+  CAPTURE(help.text);
+  CHECK_EQ(help.status, 0);
+  std::istringstream lines{help.text};
+  size_t count = 0;
+  for (std::string line; std::getline(lines, line); ++count)
+    CHECK_MESSAGE(line.size() <= 80, arguments, ": ", line);
+  CHECK_MESSAGE(count > 3, arguments);
+  CHECK_MESSAGE(count <= 23, arguments, ": ", count, " lines");
+}
+
+} // namespace
+
+TEST_CASE("the help of each command of muster fits a screen") {
+  for (const auto* words :
+       {"", "--help", "run --help", "check --help", "lint --help"})
+    check_screen(MUSTER_PROGRAM, words);
+}
+
+TEST_CASE("the help of each command of muster-coordinator fits a screen") {
+  for (const auto* words :
+       {"--help", "serve --help", "enqueue --help", "pipeline --help",
+        "wait --help", "trace --help", "status --help", "cancel --help",
+        "fault --help", "violations --help", "counters --help",
+        "shutdown --help"})
+    check_screen(MUSTER_COORDINATOR_PROGRAM, words);
+}
+
+TEST_CASE("a command that is not there is named") {
+  for (const auto* program : {MUSTER_PROGRAM, MUSTER_COORDINATOR_PROGRAM}) {
+    auto answer = run(program, "frobnicate");
+    CHECK_EQ(answer.status, 1);
+    CHECK_NE(answer.text.find("frobnicate"), std::string::npos);
+    CHECK_NE(answer.text.find("--help"), std::string::npos);
+  }
+  auto answer = run(MUSTER_PROGRAM, "register --url https://gitlab.com");
+  CHECK_EQ(answer.status, 1);
+  CHECK_NE(answer.text.find("register"), std::string::npos);
+}

@@ -1,0 +1,241 @@
+#include "tools/bench/bed.hpp"
+
+#include "providers/local/boot.hpp"
+#include "providers/local/processes.hpp"
+
+#include <atomic>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+namespace muster::bench {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+/// Machines that boot, on a machine that others use.
+constexpr auto start_patience = 60s;
+
+std::atomic<bool> interrupted{false};
+
+std::string config_text(const bed_options& options, const test_gitlab& gitlab,
+                        const std::string& folder) {
+  auto slow_shell = options.shell == shell_startup::bashrc
+                      ? "user_data = \"\"\"\n"
+                        "#!/bin/sh\n"
+                        "echo 'sleep 0.12' > \"$HOME/.bashrc\"\n"
+                        "\"\"\"\n"
+                      : "";
+  return fmt::format("concurrent = {0}\n"
+                     "[muster]\n"
+                     "state_dir = \"{1}/state\"\n"
+                     "[[runners]]\n"
+                     "name = \"bench\"\n"
+                     "url = \"{2}\"\n"
+                     "token = \"{3}\"\n"
+                     "executor = \"instance\"\n"
+                     "shell = \"bash\"\n"
+                     "[runners.autoscaler]\n"
+                     "plugin = \"local\"\n"
+                     "capacity_per_instance = {4}\n"
+                     "max_instances = {5}\n"
+                     "delete_instances_on_shutdown = true\n"
+                     "[runners.autoscaler.plugin_config]\n"
+                     "name = \"bench\"\n"
+                     "boot_delay = \"100ms\"\n"
+                     "{6}"
+                     "[[runners.autoscaler.policy]]\n"
+                     "idle_count = {7}\n"
+                     "idle_time = \"30m\"\n",
+                     hosts * slots_per_host, folder, gitlab.url(),
+                     gitlab.token(), slots_per_host, hosts, slow_shell,
+                     options.warm ? hosts * slots_per_host : 0);
+}
+
+} // namespace
+
+void stop_waiting() {
+  interrupted = true;
+}
+
+bool is_interrupted() {
+  return interrupted;
+}
+
+bool wait_until(steady_clock::time_point deadline,
+                const std::function<bool()>& reached,
+                std::chrono::microseconds step) {
+  while (!reached()) {
+    if (interrupted || steady_clock::now() >= deadline)
+      return false;
+    std::this_thread::sleep_for(step);
+  }
+  return true;
+}
+
+bed::bed(bed_options options) : options_(std::move(options)) {
+}
+
+bed::~bed() {
+  if (!finished_)
+    finish();
+}
+
+result<void, bench_errc> bed::start() {
+  std::error_code bad;
+  auto pattern
+    = (fs::temp_directory_path(bad) / "muster-bench.XXXXXX").string();
+  if (bad || mkdtemp(pattern.data()) == nullptr)
+    return fail(bench_errc::cannot_start,
+                fmt::format("no folder {} can be made; set TMPDIR", pattern));
+  folder_ = pattern;
+  test_gitlab_options with;
+  with.store.long_poll = options_.long_poll;
+  gitlab_ = std::make_unique<test_gitlab>(with);
+  if (auto started = gitlab_->start(); !started)
+    return fail(bench_errc::cannot_start, started.error().text);
+  if (auto written = write_config(); !written)
+    return written;
+  return manager_.start(options_.manager, folder_ + "/config.toml",
+                        folder_ + "/muster.log");
+}
+
+result<void, bench_errc> bed::write_config() const {
+  std::ofstream out{folder_ + "/config.toml"};
+  out << config_text(options_, *gitlab_, folder_) << std::flush;
+  if (!out)
+    return fail(bench_errc::cannot_start,
+                fmt::format("{}/config.toml cannot be written", folder_));
+  return {};
+}
+
+result<std::chrono::nanoseconds, bench_errc> bed::wait_first_poll() {
+  auto started = manager_.started_at();
+  auto polled = wait_until(
+    started + start_patience,
+    [this] { return polls() > 0 || !manager_.alive(); }, 500us);
+  if (!polled || polls() == 0)
+    return tl::unexpected{reason("the manager did not ask for a job")};
+  return steady_clock::now() - started;
+}
+
+result<std::chrono::nanoseconds, bench_errc> bed::wait_warm() {
+  auto started = manager_.started_at();
+  auto warm = wait_until(started + start_patience, [this] {
+    return hosts_ready() == hosts || !manager_.alive();
+  });
+  if (!warm || hosts_ready() != hosts)
+    return tl::unexpected{reason(
+      fmt::format("{} of {} hosts are ready for jobs", hosts_ready(), hosts))};
+  return steady_clock::now() - started;
+}
+
+result<void, bench_errc> bed::wait_jobs(std::chrono::milliseconds at_most) {
+  auto until = steady_clock::now() + at_most;
+  auto ended = wait_until(
+    until, [this] { return gitlab_->wait_all(100ms) || !manager_.alive(); },
+    0us);
+  if (!ended || !gitlab_->wait_all(0ms))
+    return tl::unexpected{reason(fmt::format("{} of {} jobs have ended",
+                                             gitlab_->jobs().jobs_ended(),
+                                             gitlab_->jobs().jobs_total()))};
+  return {};
+}
+
+result<void, bench_errc> bed::rest(std::chrono::milliseconds time) {
+  wait_until(
+    steady_clock::now() + time, [this] { return !manager_.alive(); }, 10ms);
+  if (is_interrupted() || !manager_.alive())
+    return tl::unexpected{reason("nothing was to happen")};
+  return {};
+}
+
+uint64_t bed::polls() const {
+  auto counters = gitlab_->counters();
+  return counters["requests"].value("request", uint64_t{0});
+}
+
+/// The manager says `ready` of each host that takes jobs.
+int bed::hosts_ready() const {
+  int found = 0;
+  std::ifstream in{folder_ + "/muster.log"};
+  for (std::string line; std::getline(in, line);)
+    found += line.starts_with("ready ") ? 1 : 0;
+  return found;
+}
+
+failure<bench_errc> bed::reason(const std::string& what) {
+  if (is_interrupted())
+    return {bench_errc::interrupted, "interrupted"};
+  auto ended = !manager_.alive();
+  return {ended ? bench_errc::failed : bench_errc::timed_out,
+          fmt::format("{}, {}; the end of its log:\n{}", what,
+                      ended ? "and the manager ended by itself"
+                            : "and there is no more time",
+                      log_tail())};
+}
+
+std::string bed::log_tail() const {
+  std::deque<std::string> lines;
+  std::ifstream in{folder_ + "/muster.log"};
+  for (std::string line; std::getline(in, line);) {
+    lines.push_back("    " + line);
+    if (lines.size() > 10)
+      lines.pop_front();
+  }
+  return fmt::format("{}", fmt::join(lines, "\n"));
+}
+
+std::vector<std::string> bed::finish() {
+  finished_ = true;
+  std::vector<std::string> wrong;
+  if (!manager_.stop(20s))
+    wrong.emplace_back("the manager did not stop within 20 s");
+  if (gitlab_) {
+    for (const auto& job : gitlab_->jobs().jobs())
+      if (!gitlab::as_expected(job)) {
+        wrong.push_back(fmt::format(
+          "job {} did not succeed ({}); the end of its log:\n{}", job.id,
+          job.failure_reason.empty() ? "not ended" : job.failure_reason,
+          gitlab_->trace(job.id)));
+        break; // one tells enough
+      }
+    for (const auto& [rule, count] : gitlab_->violations().counts())
+      wrong.push_back(
+        fmt::format("the manager broke the rule {} {} times", rule, count));
+    gitlab_->stop();
+  }
+  if (auto left = end_instances(); left > 0)
+    wrong.push_back(fmt::format("the manager left {} instances running", left));
+  std::error_code ignored;
+  if (!folder_.empty())
+    fs::remove_all(folder_, ignored);
+  return wrong;
+}
+
+/// Ends what the manager, or its failure, left. Returns how many.
+int bed::end_instances() const {
+  int left = 0;
+  std::error_code none;
+  for (const auto& entry :
+       fs::directory_iterator{folder_ + "/state/local/bench", none}) {
+    std::ifstream in{entry.path() / "instance.json"};
+    std::string text{std::istreambuf_iterator<char>{in}, {}};
+    auto record = local::parse_record(text);
+    if (!record || !local::is_alive(record->process))
+      continue;
+    ++left;
+    local::kill_tree(record->process, local::mark_of(record->id),
+                     steady_clock::now() + 5s);
+  }
+  return left;
+}
+
+} // namespace muster::bench

@@ -1,0 +1,91 @@
+#pragma once
+
+#include "tools/bench/manager_process.hpp"
+#include "tools/coordinator/test_gitlab.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace muster::bench {
+
+/// The shape that all scenarios share (reference/peer-figures).
+constexpr int hosts = 4;
+constexpr int slots_per_host = 5;
+
+enum class shell_startup : uint8_t {
+  none,
+  bashrc, ///< the login user's bash has a start-up file that costs 120 ms
+};
+
+struct bed_options {
+  std::string manager; ///< path of the program `muster`
+  shell_startup shell = shell_startup::none;
+  bool warm = true; ///< a pool of all hosts is kept running
+  std::chrono::milliseconds long_poll{0};
+};
+
+/// Set by SIGINT and SIGTERM: all waiting ends.
+void stop_waiting();
+bool is_interrupted();
+
+/// Waits until `reached`, looking every `step`; false at the deadline or when
+/// interrupted.
+bool wait_until(std::chrono::steady_clock::time_point deadline,
+                const std::function<bool()>& reached,
+                std::chrono::microseconds step = std::chrono::milliseconds{2});
+
+/// A test GitLab in this process, a manager as a child, and a folder of their
+/// own. All that was started ends with this object, instances too.
+class bed {
+public:
+  explicit bed(bed_options options);
+  ~bed();
+  bed(const bed&) = delete;
+  bed& operator=(const bed&) = delete;
+
+  /// Starts GitLab and the manager. Errors: `cannot_start`.
+  result<void, bench_errc> start();
+  /// Waits for the manager's first poll and returns how long after the
+  /// manager's start it came. Errors: all but `cannot_start`.
+  result<std::chrono::nanoseconds, bench_errc> wait_first_poll();
+  /// Waits until all hosts are ready for jobs; returns how long after the
+  /// manager's start. Errors: all but `cannot_start`.
+  result<std::chrono::nanoseconds, bench_errc> wait_warm();
+  /// Waits until all jobs have ended. Errors: all but `cannot_start`.
+  result<void, bench_errc> wait_jobs(std::chrono::milliseconds at_most);
+  /// Lets time pass. Errors: `interrupted`, `failed`.
+  result<void, bench_errc> rest(std::chrono::milliseconds time);
+
+  /// Requests for a job that GitLab has answered.
+  uint64_t polls() const;
+
+  /// Stops the manager and GitLab; what was wrong, each in a sentence: jobs
+  /// that did not succeed, violations of the job API, instances left behind.
+  std::vector<std::string> finish();
+
+  test_gitlab& gitlab() {
+    return *gitlab_;
+  }
+  manager_process& manager() {
+    return manager_;
+  }
+
+private:
+  result<void, bench_errc> write_config() const;
+  int hosts_ready() const;
+  /// Why a wait came to nothing.
+  failure<bench_errc> reason(const std::string& what);
+  std::string log_tail() const;
+  int end_instances() const;
+
+  bed_options options_;
+  std::string folder_;
+  std::unique_ptr<test_gitlab> gitlab_;
+  manager_process manager_;
+  bool finished_ = false;
+};
+
+} // namespace muster::bench

@@ -1,0 +1,45 @@
+#pragma once
+
+#include "tools/bench/bed.hpp"
+#include "tools/bench/figure.hpp"
+
+#include <string>
+#include <vector>
+
+namespace muster::bench {
+
+/// One run of a scenario as it collects its figures.
+class recorder {
+public:
+  /// Begins a run: what is added belongs to it.
+  void begin_run();
+  void add(const figure_info& what, double value);
+
+  const std::vector<figure>& figures() const {
+    return figures_;
+  }
+
+private:
+  std::vector<figure> figures_;
+  size_t runs_ = 0;
+};
+
+struct scenario {
+  std::string name;    ///< as in reference/peer-figures
+  std::string what;    ///< one line for --help
+  bool on_both_shells; ///< else the hosts' shell has no part in it
+  bed_options (*bed)();
+  /// One run on a bed that was started. `first` is the first run of this kind:
+  /// what takes long and varies little is measured then only.
+  result<void, bench_errc> (*run)(bed& on, recorder& to, bool first);
+};
+
+const std::vector<scenario>& scenarios();
+
+/// Runs a scenario `repeat` times, each time on a new bed.
+outcome run_scenario(const scenario& what, const std::string& manager,
+                     shell_startup shell, int repeat);
+
+const char* to_string(shell_startup x);
+
+} // namespace muster::bench
