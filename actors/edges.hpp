@@ -10,8 +10,9 @@
 
 namespace muster {
 
-/// What deciding actors reach outside of messages: calls that return at once and
-/// whose results come back as messages. Tests and simulations give their own.
+/// What deciding actors reach outside of messages: calls that return at once
+/// and whose results come back as messages. Tests and simulations give their
+/// own.
 struct edges {
   std::shared_ptr<transport> wire;
   std::shared_ptr<trace_shelf> traces;

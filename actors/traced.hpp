@@ -80,8 +80,8 @@ peer peer_of(const std::string& role, Self* self) {
   return {role, caf::actor_cast<caf::actor>(self)};
 }
 
-/// Sends a message to oneself later. It cannot be called back: it carries what it
-/// was meant for, and the handler compares.
+/// Sends a message to oneself later. It cannot be called back: it carries what
+/// it was meant for, and the handler compares.
 template <class Self, class Message>
 void send_later(Self* self, time_point when, Message what) {
   auto now = self->now();

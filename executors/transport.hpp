@@ -33,7 +33,8 @@ public:
   virtual void lost(const connection_failure& why) = 0;
 };
 
-/// What arrives on a stream. Called from the transport's thread; must not block.
+/// What arrives on a stream. Called from the transport's thread; must not
+/// block.
 class stream_sink {
 public:
   virtual ~stream_sink() = default;
@@ -47,15 +48,15 @@ public:
   /// Never empty, never more than `wanted()`.
   virtual void data(std::string_view bytes) = 0;
 
-  /// Nothing follows. `closed` without a fault when the peer ended the stream in
-  /// order or `close_stream` was called.
+  /// Nothing follows. `closed` without a fault when the peer ended the stream
+  /// in order or `close_stream` was called.
   virtual void closed(const connection_failure& why) = 0;
 };
 
 /// How a command on an exec channel ended.
 struct exec_result {
-  int exit_code = -1;      ///< 128 + n after signal n
-  std::string output;      ///< the first 64 KiB of stdout
+  int exit_code = -1;       ///< 128 + n after signal n
+  std::string output;       ///< the first 64 KiB of stdout
   std::string error_output; ///< the last 32 KiB of stderr
 };
 

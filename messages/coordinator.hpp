@@ -28,7 +28,7 @@ struct update_job {
   acquisition_key key;
   int64_t job = 0;
   secret token;
-  std::string state; ///< `running`, `success` or `failed`
+  std::string state;          ///< `running`, `success` or `failed`
   std::string failure_reason; ///< as GitLab understands it
   int32_t exit_code = 0;
   uint32_t checksum = 0;  ///< CRC-32 of the trace
@@ -62,10 +62,10 @@ typename Inspector::result_type inspect(Inspector& f, patch_trace& x) {
 
 /// What every answer of GitLab tells beside its own.
 struct answer_info {
-  int32_t status = 0;          ///< HTTP status; 0: no answer
-  std::string job_status;      ///< header Job-Status; may be empty
+  int32_t status = 0;           ///< HTTP status; 0: no answer
+  std::string job_status;       ///< header Job-Status; may be empty
   int64_t trace_interval_s = 0; ///< 0: none given [s]
-  int64_t retry_after_ms = 0;  ///< 0: none given [ms]
+  int64_t retry_after_ms = 0;   ///< 0: none given [ms]
   std::string text; ///< what went wrong, for people; empty if nothing
 };
 
@@ -80,7 +80,7 @@ struct job_offer {
   acquisition_key key;
   answer_info info;
   std::vector<job_payload> jobs; ///< none or one
-  bool parked = false; ///< the server held the request (long poll)
+  bool parked = false;           ///< the server held the request (long poll)
 };
 
 template <class Inspector>
@@ -103,11 +103,11 @@ typename Inspector::result_type inspect(Inspector& f, update_result& x) {
 /// Answers `patch_trace`.
 struct patch_result {
   acquisition_key key;
-  int64_t offset = 0;      ///< as asked [bytes]
-  int64_t sent_bytes = 0;  ///< 0: there was nothing to send
-  int64_t range_end = -1;  ///< after 416: the offset that GitLab expects
-  int64_t total_bytes = 0; ///< of the trace so far
-  uint32_t checksum = 0;   ///< of the trace so far
+  int64_t offset = 0;         ///< as asked [bytes]
+  int64_t sent_bytes = 0;     ///< 0: there was nothing to send
+  int64_t range_end = -1;     ///< after 416: the offset that GitLab expects
+  int64_t total_bytes = 0;    ///< of the trace so far
+  uint32_t checksum = 0;      ///< of the trace so far
   bool rendered_only = false; ///< as asked: nothing was sent
   answer_info info;
 };
@@ -150,8 +150,7 @@ typename Inspector::result_type inspect(Inspector& f, worker_free& x) {
 
 using coordinator_actor
   = caf::typed_actor<caf::reacts_to<request_job>, caf::reacts_to<update_job>,
-                     caf::reacts_to<patch_trace>,
-                     caf::reacts_to<stop_requests>,
+                     caf::reacts_to<patch_trace>, caf::reacts_to<stop_requests>,
                      caf::reacts_to<worker_free>>;
 
 using http_worker_actor

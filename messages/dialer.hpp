@@ -11,8 +11,8 @@
 
 namespace muster {
 
-/// Connects to an instance and puts the helper there; the connection is kept, and
-/// made again when it breaks, until `hang_up`. Answered by `dialed`.
+/// Connects to an instance and puts the helper there; the connection is kept,
+/// and made again when it breaks, until `hang_up`. Answered by `dialed`.
 struct dial {
   instance_id instance;
   connect_info info;
@@ -50,8 +50,9 @@ typename Inspector::result_type inspect(Inspector& f, run_command& x) {
            x.timeout_ms, x.asker);
 }
 
-/// Asks for the way to the helper of an instance. Answered by `stream_route`, at
-/// once if the connection is up, else as soon as it is or the deadline passes.
+/// Asks for the way to the helper of an instance. Answered by `stream_route`,
+/// at once if the connection is up, else as soon as it is or the deadline
+/// passes.
 struct open_stream {
   instance_id instance;
   acquisition_key key;
@@ -65,7 +66,8 @@ typename Inspector::result_type inspect(Inspector& f, open_stream& x) {
            x.asker);
 }
 
-/// Ends whatever is left of `key` at the instance. Answered by `leftovers_ended`.
+/// Ends whatever is left of `key` at the instance. Answered by
+/// `leftovers_ended`.
 struct end_leftovers {
   instance_id instance;
   acquisition_key key;
@@ -94,7 +96,7 @@ typename Inspector::result_type inspect(Inspector& f, dialed& x) {
 struct connection_health {
   instance_id instance;
   bool up = false;
-  int32_t failures = 0; ///< tries in a row
+  int32_t failures = 0;  ///< tries in a row
   bool given_up = false; ///< the failure threshold is reached
   caf::error why;
 };

@@ -17,8 +17,8 @@ std::string name_of(Errc x, const std::array<const char*, N>& names) {
 } // namespace
 
 std::string to_string(capacity_errc x) {
-  return name_of(x, std::array{"no_capacity", "reservation_not_found",
-                               "acquire_timed_out"});
+  return name_of(
+    x, std::array{"no_capacity", "reservation_not_found", "acquire_timed_out"});
 }
 
 std::string to_string(provider_errc x) {
@@ -57,8 +57,8 @@ std::string to_string(journal_errc x) {
 }
 
 std::string to_string(helper_errc x) {
-  return name_of(x, std::array{"bad_frame", "version_refused", "unknown_key",
-                               "failed"});
+  return name_of(
+    x, std::array{"bad_frame", "version_refused", "unknown_key", "failed"});
 }
 
 } // namespace muster

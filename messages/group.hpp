@@ -117,7 +117,7 @@ struct acquired {
   acquisition_key key;
   instance_id instance;
   int32_t slot = 0;
-  peer slot_peer; ///< to be vacated; monitored by the job
+  peer slot_peer;               ///< to be vacated; monitored by the job
   std::string internal_address; ///< for the job's log, as configured
   std::string external_address;
   caf::error why;
@@ -163,8 +163,7 @@ using group_actor = caf::typed_actor<
   caf::reacts_to<reserve>, caf::reacts_to<unreserve>, caf::reacts_to<acquire>,
   caf::reacts_to<claim>, caf::reacts_to<get_connect_info>,
   caf::reacts_to<heartbeat>, caf::reacts_to<decide>,
-  caf::reacts_to<group_timer>,
-  caf::reacts_to<list_tick>, caf::reacts_to<drain>,
+  caf::reacts_to<group_timer>, caf::reacts_to<list_tick>, caf::reacts_to<drain>,
   caf::reacts_to<instance_status>, caf::reacts_to<slot_occupied>,
   caf::reacts_to<provider_ready>, caf::reacts_to<listing>,
   caf::reacts_to<increased>, caf::reacts_to<decreased>,
@@ -178,8 +177,7 @@ using slot_source_actor
 
 /// What a group says to its runner.
 using group_parent_actor
-  = caf::typed_actor<caf::reacts_to<reserved>,
-                     caf::reacts_to<capacity_changed>,
+  = caf::typed_actor<caf::reacts_to<reserved>, caf::reacts_to<capacity_changed>,
                      caf::reacts_to<group_ready>, caf::reacts_to<drained>>;
 
 /// What a group says to a job.

@@ -91,7 +91,7 @@ struct instance_status {
   std::vector<slot_report> slots; ///< capacity_per_instance of them
   int32_t use_count = 0;          ///< jobs given to it so far
   int32_t failures = 0;           ///< health failures in a row
-  std::string reason; ///< why it drains, is deleted or gone
+  std::string reason;             ///< why it drains, is deleted or gone
   uint64_t version = 0;
 };
 
@@ -107,7 +107,7 @@ struct slot_occupied {
   acquisition_key key;
   int32_t slot = 0;
   bool accepted = false;
-  peer slot_peer; ///< set when accepted
+  peer slot_peer;               ///< set when accepted
   std::string internal_address; ///< of the instance
   std::string external_address;
 };
@@ -119,8 +119,7 @@ typename Inspector::result_type inspect(Inspector& f, slot_occupied& x) {
 }
 
 /// What an instance says to its group.
-using instance_parent_actor
-  = caf::typed_actor<caf::reacts_to<instance_status>,
-                     caf::reacts_to<slot_occupied>>;
+using instance_parent_actor = caf::typed_actor<caf::reacts_to<instance_status>,
+                                               caf::reacts_to<slot_occupied>>;
 
 } // namespace muster

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "messages/plan.hpp"
 #include "messages/dialer.hpp"
 #include "messages/group.hpp"
+#include "messages/plan.hpp"
 #include "messages/trace.hpp"
 
 #include <caf/error.hpp>
@@ -93,8 +93,8 @@ typename Inspector::result_type inspect(Inspector& f, stream_lost& x) {
 
 /// The edge's view of a job.
 using stream_listener_actor
-  = caf::typed_actor<caf::reacts_to<plan_accepted>,
-                     caf::reacts_to<plan_ended>, caf::reacts_to<stream_lost>>;
+  = caf::typed_actor<caf::reacts_to<plan_accepted>, caf::reacts_to<plan_ended>,
+                     caf::reacts_to<stream_lost>>;
 
 using job_actor = stream_listener_actor::extend<
   caf::reacts_to<cancel_job>, caf::reacts_to<group_changed>,

@@ -59,11 +59,9 @@ typename Inspector::result_type inspect(Inspector& f, manager_timer& x) {
   return f(caf::meta::type_name("manager_timer"), x.version);
 }
 
-using manager_actor
-  = caf::typed_actor<caf::reacts_to<permit_request>,
-                     caf::reacts_to<permit_back>,
-                     caf::reacts_to<shutdown_request>,
-                     caf::reacts_to<runner_stopped>,
-                     caf::reacts_to<manager_timer>>;
+using manager_actor = caf::typed_actor<
+  caf::reacts_to<permit_request>, caf::reacts_to<permit_back>,
+  caf::reacts_to<shutdown_request>, caf::reacts_to<runner_stopped>,
+  caf::reacts_to<manager_timer>>;
 
 } // namespace muster

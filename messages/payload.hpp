@@ -9,7 +9,8 @@
 
 namespace muster {
 
-/// A variable of a job, as GitLab sends it. Duplicates are allowed, the last wins.
+/// A variable of a job, as GitLab sends it. Duplicates are allowed, the last
+/// wins.
 struct job_variable {
   std::string key;
   secret value;           ///< any value may hold a secret; none is ever printed
@@ -26,7 +27,7 @@ typename Inspector::result_type inspect(Inspector& f, job_variable& x) {
 }
 
 struct git_info {
-  secret repo_url; ///< with credentials
+  secret repo_url;           ///< with credentials
   std::string object_format; ///< empty means sha1
   std::string ref;
   std::string sha;
@@ -83,8 +84,10 @@ struct job_payload {
   bool trace_sections = false;
   std::vector<std::string> token_mask_prefixes;
   std::vector<std::string> failure_reasons; ///< that GitLab understands
-  std::vector<std::string> unsupported; ///< parts of the payload that muster does not carry out, for a warning in the trace
-  std::string refusal; ///< not empty: must not be run, and why
+  std::vector<std::string>
+    unsupported; ///< parts of the payload that muster does not carry out, for a
+                 ///< warning in the trace
+  std::string refusal;        ///< not empty: must not be run, and why
   std::string correlation_id; ///< X-Request-Id of the answer
 };
 

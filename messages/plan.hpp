@@ -49,7 +49,7 @@ struct job_plan {
   std::string key;   ///< the acquisition's key; names the job at the instance
   std::string shell; ///< `bash`, `sh`, a path, or empty: bash if there, else sh
   std::vector<stage_plan> stages; ///< in order
-  int64_t timeout_ms = 0;    ///< left of the job's own time [ms]; 0: none
+  int64_t timeout_ms = 0;         ///< left of the job's own time [ms]; 0: none
   std::string temp_dir; ///< removed when the slot is cleaned: file variables;
                         ///< relative to the login directory; may be empty
 };

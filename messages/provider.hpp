@@ -4,7 +4,6 @@
 #include "messages/id.hpp"
 #include "messages/peer.hpp"
 #include "messages/phases.hpp"
-#include "messages/phases.hpp"
 
 #include <caf/error.hpp>
 #include <caf/typed_actor.hpp>
@@ -167,9 +166,8 @@ using provider_actor
 
 /// What an instance asks, by way of its group: the provider may be another
 /// one by now.
-using provider_gate_actor
-  = caf::typed_actor<caf::reacts_to<get_connect_info>,
-                     caf::reacts_to<heartbeat>>;
+using provider_gate_actor = caf::typed_actor<caf::reacts_to<get_connect_info>,
+                                             caf::reacts_to<heartbeat>>;
 
 /// What a provider says to its group.
 using provider_parent_actor

@@ -31,8 +31,8 @@ typename Inspector::result_type inspect(Inspector& f, permit& x) {
 }
 
 enum class stop_mode : uint8_t {
-  graceful, ///< jobs end by themselves
-  term,     ///< jobs are interrupted: SIGTERM
+  graceful,  ///< jobs end by themselves
+  term,      ///< jobs are interrupted: SIGTERM
   interrupt, ///< jobs are interrupted: SIGINT
 };
 
@@ -57,13 +57,13 @@ typename Inspector::result_type inspect(Inspector& f, restart_tick& x) {
   return f(caf::meta::type_name("restart_tick"), x.number);
 }
 
-using runner_actor = caf::typed_actor<
-  caf::reacts_to<poll_tick>, caf::reacts_to<permit>,
-  caf::reacts_to<stop_runner>, caf::reacts_to<restart_tick>,
-  caf::reacts_to<reserved>, caf::reacts_to<capacity_changed>,
-  caf::reacts_to<group_ready>, caf::reacts_to<drained>,
-  caf::reacts_to<job_offer>, caf::reacts_to<update_result>,
-  caf::reacts_to<job_written>, caf::reacts_to<left_jobs>,
-  caf::reacts_to<job_ended>>;
+using runner_actor
+  = caf::typed_actor<caf::reacts_to<poll_tick>, caf::reacts_to<permit>,
+                     caf::reacts_to<stop_runner>, caf::reacts_to<restart_tick>,
+                     caf::reacts_to<reserved>, caf::reacts_to<capacity_changed>,
+                     caf::reacts_to<group_ready>, caf::reacts_to<drained>,
+                     caf::reacts_to<job_offer>, caf::reacts_to<update_result>,
+                     caf::reacts_to<job_written>, caf::reacts_to<left_jobs>,
+                     caf::reacts_to<job_ended>>;
 
 } // namespace muster

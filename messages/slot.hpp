@@ -3,15 +3,14 @@
 #include "messages/id.hpp"
 #include "messages/peer.hpp"
 #include "messages/phases.hpp"
-#include "messages/phases.hpp"
 
 #include <caf/typed_actor.hpp>
 #include <cstdint>
 
 namespace muster {
 
-/// Takes the slot for the holder of `key`. Answered by `slot_status`: held under
-/// that key if it worked, under another or cleaning if it did not.
+/// Takes the slot for the holder of `key`. Answered by `slot_status`: held
+/// under that key if it worked, under another or cleaning if it did not.
 struct occupy_slot {
   acquisition_key key;
   peer holder; ///< monitored by the slot: its death ends the hold
@@ -69,12 +68,12 @@ typename Inspector::result_type inspect(Inspector& f, clean_slot& x) {
   return f(caf::meta::type_name("clean_slot"), x.slot, x.key);
 }
 
-using slot_actor = caf::typed_actor<caf::reacts_to<occupy_slot>,
-                                    caf::reacts_to<vacate_slot>,
-                                    caf::reacts_to<slot_cleaned>>;
+using slot_actor
+  = caf::typed_actor<caf::reacts_to<occupy_slot>, caf::reacts_to<vacate_slot>,
+                     caf::reacts_to<slot_cleaned>>;
 
 /// What a slot says to its instance.
-using slot_parent_actor = caf::typed_actor<caf::reacts_to<slot_status>,
-                                           caf::reacts_to<clean_slot>>;
+using slot_parent_actor
+  = caf::typed_actor<caf::reacts_to<slot_status>, caf::reacts_to<clean_slot>>;
 
 } // namespace muster

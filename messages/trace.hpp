@@ -28,8 +28,8 @@ typename Inspector::result_type inspect(Inspector& f, flush_tick& x) {
   return f(caf::meta::type_name("flush_tick"), x.version);
 }
 
-/// The last byte is in the buffer: sends the rest and then the final state, until
-/// GitLab confirms. Answered by `trace_flushed`.
+/// The last byte is in the buffer: sends the rest and then the final state,
+/// until GitLab confirms. Answered by `trace_flushed`.
 struct finish {
   std::string state;          ///< `success` or `failed`
   std::string failure_reason; ///< as GitLab understands it

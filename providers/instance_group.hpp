@@ -35,9 +35,9 @@ struct group_info {
   std::string build_info; ///< for the log
 };
 
-/// A group of instances in some cloud. Blocking: called from one edge thread, one
-/// call at a time. Implementations never throw; a call that cannot end by itself
-/// within `deadline` returns `timed_out`.
+/// A group of instances in some cloud. Blocking: called from one edge thread,
+/// one call at a time. Implementations never throw; a call that cannot end by
+/// itself within `deadline` returns `timed_out`.
 class instance_group {
 public:
   using deadline = std::chrono::steady_clock::time_point;

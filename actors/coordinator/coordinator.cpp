@@ -59,20 +59,18 @@ struct driver {
 
   /// Workers that are not held by a long poll.
   size_t answering() const {
-    return static_cast<size_t>(
-      std::count_if(st().workers.begin(), st().workers.end(),
-                    [](const auto& row) {
-                      return !row.second.busy
-                             || !std::holds_alternative<request_job>(
-                               row.second.asked);
-                    }));
+    return static_cast<size_t>(std::count_if(
+      st().workers.begin(), st().workers.end(), [](const auto& row) {
+        return !row.second.busy
+               || !std::holds_alternative<request_job>(row.second.asked);
+      }));
   }
 
   coordinator_state::worker* make_worker() const {
     auto& s = st();
     auto there = answering();
-    auto needed = there < workers_at_ease || waiting() > 2 * there
-                  || !s.polls.empty();
+    auto needed
+      = there < workers_at_ease || waiting() > 2 * there || !s.polls.empty();
     if (!needed || s.workers.size() >= workers_max)
       return nullptr;
     auto number = ++s.workers_made;

@@ -19,7 +19,8 @@ answer_info info_of(const api_answer& x) {
   out.status = x.status;
   out.job_status = x.job_status;
   out.trace_interval_s
-    = std::chrono::duration_cast<std::chrono::seconds>(x.trace_interval).count();
+    = std::chrono::duration_cast<std::chrono::seconds>(x.trace_interval)
+        .count();
   out.retry_after_ms = x.retry_after.count();
   if (x.error)
     out.text = x.error->text;
@@ -34,12 +35,12 @@ struct caller {
 
   job_offer call(const request_job& x) const {
     auto began = clock::now();
-    auto answer = client->request_job({session->info, session->token,
-                                       session->system_id,
-                                       session->last_update()});
+    auto answer
+      = client->request_job({session->info, session->token, session->system_id,
+                             session->last_update()});
     session->note(answer);
-    job_offer out{x.key, info_of(answer), {}, clock::now() - began
-                                                > parked_after};
+    job_offer out{
+      x.key, info_of(answer), {}, clock::now() - began > parked_after};
     if (answer.job) {
       if (answer.job->correlation_id.empty())
         answer.job->correlation_id = answer.request_id;
@@ -101,9 +102,8 @@ http_worker(http_worker_actor::stateful_pointer<http_worker_state> self,
   self->monitor(parent);
   self->set_down_handler(
     [self](const caf::down_msg& x) { self->quit(x.reason); });
-  auto free = [self, parent] {
-    self->send(parent, worker_free{self->state.number});
-  };
+  auto free
+    = [self, parent] { self->send(parent, worker_free{self->state.number}); };
   return {
     [self, with, free](const request_job& x) {
       self->send(as<offer_asker_actor>(x.asker), with.call(x));
@@ -124,7 +124,9 @@ http_worker(http_worker_actor::stateful_pointer<http_worker_state> self,
 
 api_session::api_session(api_settings with, manager_info who, secret key,
                          std::string system, std::string ca_file)
-  : settings(std::move(with)), info(std::move(who)), token(std::move(key)),
+  : settings(std::move(with)),
+    info(std::move(who)),
+    token(std::move(key)),
     system_id(std::move(system)),
     trusted(std::make_shared<certificate_store>(
       std::move(ca_file), [](const std::string& x) { log::warning(x); })) {

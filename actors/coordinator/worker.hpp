@@ -12,8 +12,8 @@
 
 namespace muster {
 
-/// What the HTTP workers of one runner share: who they speak for, and the cursor
-/// of GitLab's queue. May be used from any thread.
+/// What the HTTP workers of one runner share: who they speak for, and the
+/// cursor of GitLab's queue. May be used from any thread.
 class api_session {
 public:
   api_session(api_settings with, manager_info info, secret token,

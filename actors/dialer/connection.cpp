@@ -138,8 +138,9 @@ struct driver {
   void tell_health(bool up, const caf::error& why) const {
     const auto& s = st();
     if (s.answered)
-      self->send(as<dial_asker_actor>(s.owner),
-                 connection_health{s.instance, up, s.failures, s.given_up, why});
+      self->send(
+        as<dial_asker_actor>(s.owner),
+        connection_health{s.instance, up, s.failures, s.given_up, why});
   }
 
   // -- coming up --------------------------------------------------------------
@@ -248,9 +249,8 @@ struct driver {
 
   void cleaned(const helper_cleaned& x) const {
     auto& rows = st().cleans;
-    auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& y) {
-      return y.what.key == x.key;
-    });
+    auto row = std::find_if(rows.begin(), rows.end(),
+                            [&](const auto& y) { return y.what.key == x.key; });
     if (row == rows.end())
       return;
     if (!x.clean)
@@ -284,7 +284,7 @@ struct driver {
       return;
     self->send(as<dial_asker_actor>(found->second.asker),
                command_ended{found->second.instance, x.exit_code,
-                                     x.error_output, x.why});
+                             x.error_output, x.why});
     st().running.erase(found);
   }
 

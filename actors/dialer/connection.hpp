@@ -40,7 +40,7 @@ struct connection_state {
   instance_id instance;
   connect_info info;
   int32_t failure_threshold = 3;
-  peer owner;        ///< the instance that dialed
+  peer owner;            ///< the instance that dialed
   bool answered = false; ///< `dialed` was sent
   int32_t failures = 0;  ///< tries in a row
   bool given_up = false;

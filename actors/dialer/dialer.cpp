@@ -22,8 +22,8 @@ dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
   auto start = [self, edge](const dial& x) {
     auto& st = self->state;
     auto base = ++st.connections_made << id_bits;
-    auto made
-      = self->spawn(connection, caf::actor_cast<dialer_actor>(self), edge, base);
+    auto made = self->spawn(connection, caf::actor_cast<dialer_actor>(self),
+                            edge, base);
     self->monitor(made);
     st.connections[x.instance] = {made, x};
     self->send(made, x);

@@ -25,8 +25,8 @@ typename Inspector::result_type inspect(Inspector& f, dialer_state& x) {
 }
 
 /// Owns one connection an instance, whoever owns the group. Spawned by the
-/// manager, which it monitors. A dead connection is started again: who waits for a
-/// stream has a deadline of its own.
+/// manager, which it monitors. A dead connection is started again: who waits
+/// for a stream has a deadline of its own.
 dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
                                    const caf::actor_addr& parent,
                                    std::shared_ptr<const dial_edge> edge);

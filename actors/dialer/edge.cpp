@@ -34,7 +34,8 @@ std::string read_file(const std::string& path) {
 class session_sink : public connection_sink {
 public:
   session_sink(uint64_t attempt, session_listener_actor to)
-    : attempt_(attempt), to_(std::move(to)) {
+    : attempt_(attempt),
+      to_(std::move(to)) {
   }
 
   void connected(const std::string& host_key) override {
@@ -54,11 +55,13 @@ private:
   session_listener_actor to_;
 };
 
-/// The control stream: one for each session, for questions to the helper itself.
+/// The control stream: one for each session, for questions to the helper
+/// itself.
 class control_sink : public stream_sink {
 public:
   control_sink(uint64_t attempt, session_listener_actor to)
-    : attempt_(attempt), to_(std::move(to)) {
+    : attempt_(attempt),
+      to_(std::move(to)) {
   }
 
   void opened() override {
@@ -93,9 +96,8 @@ private:
     if (const auto* welcome = std::get_if<frames::welcome>(&x))
       caf::anon_send(to_, helper_up{attempt_, welcome->build});
     else if (const auto* done = std::get_if<frames::cleaned>(&x))
-      caf::anon_send(to_,
-                     helper_cleaned{attempt_, acquisition_key{done->key},
-                                    done->clean, done->text});
+      caf::anon_send(to_, helper_cleaned{attempt_, acquisition_key{done->key},
+                                         done->clean, done->text});
     else if (const auto* no = std::get_if<frames::refused>(&x))
       refuse(*no);
   }
@@ -105,8 +107,8 @@ private:
       told_ = true;
       caf::anon_send(to_, helper_down{attempt_, error_of(x.code, x.text)});
     } else {
-      caf::anon_send(to_, helper_cleaned{attempt_, acquisition_key{x.key},
-                                         false, x.text});
+      caf::anon_send(
+        to_, helper_cleaned{attempt_, acquisition_key{x.key}, false, x.text});
     }
   }
 
@@ -118,15 +120,17 @@ private:
 
 /// Names the folder and the helper at the instance. Two versions may coexist.
 std::string preamble(const std::string& hash) {
-  return fmt::format("umask 077; d=\"${{XDG_CACHE_HOME:-$HOME/.cache}}/muster\";"
-                     " h=\"$d/muster-helper-{0}\"; r=\"$d/run-{0}\"; ",
-                     hash);
+  return fmt::format(
+    "umask 077; d=\"${{XDG_CACHE_HOME:-$HOME/.cache}}/muster\";"
+    " h=\"$d/muster-helper-{0}\"; r=\"$d/run-{0}\"; ",
+    hash);
 }
 
 } // namespace
 
 dial_edge::dial_edge(std::shared_ptr<transport> wire, std::string helper_path)
-  : wire_(std::move(wire)), helper_path_(std::move(helper_path)) {
+  : wire_(std::move(wire)),
+    helper_path_(std::move(helper_path)) {
   auto bytes = read_file(helper_path_);
   if (bytes.empty())
     problem_ = fmt::format("muster-helper is not readable at {}: install it "
@@ -139,24 +143,24 @@ dial_edge::dial_edge(std::shared_ptr<transport> wire, std::string helper_path)
 void dial_edge::connect(connection_id id, const connect_info& target,
                         const session_listener_actor& to) const {
   constexpr auto per_try_max = std::chrono::milliseconds{20'000};
-  auto timeout = std::min(std::chrono::milliseconds{target.timeout_ms},
-                          per_try_max);
+  auto timeout
+    = std::min(std::chrono::milliseconds{target.timeout_ms}, per_try_max);
   wire_->connect(id, target, timeout, std::make_shared<session_sink>(id, to));
 }
 
 void dial_edge::exec(connection_id id, uint64_t number, std::string command,
                      std::string input, std::chrono::milliseconds timeout,
                      const session_listener_actor& to) const {
-  wire_->exec(id, {std::move(command), std::move(input), timeout},
-              [id, number, to](const result<exec_result, connection_errc>& x) {
-                if (x)
-                  caf::anon_send(to, exec_ended{id, number, x->exit_code,
-                                                x->output, x->error_output,
-                                                caf::error{}});
-                else
-                  caf::anon_send(
-                    to, exec_ended{id, number, -1, "", "", error_of(x.error())});
-              });
+  wire_->exec(
+    id, {std::move(command), std::move(input), timeout},
+    [id, number, to](const result<exec_result, connection_errc>& x) {
+      if (x)
+        caf::anon_send(to, exec_ended{id, number, x->exit_code, x->output,
+                                      x->error_output, caf::error{}});
+      else
+        caf::anon_send(to,
+                       exec_ended{id, number, -1, "", "", error_of(x.error())});
+    });
 }
 
 void dial_edge::probe_helper(connection_id id, uint64_t number,
@@ -178,8 +182,8 @@ void dial_edge::upload_helper(connection_id id, uint64_t number,
     "muster-helper is not whole: is the disk full?\" >&2; exit 1; fi; "
     "chmod 700 \"$t\"; mv -f \"$t\" \"$h\"; exec \"$h\" serve --dir \"$r\"'",
     preamble(helper_hash_), helper_size_);
-  // Read anew for each instance rather than kept: megabytes that an idle manager
-  // does not need, and the file is in the page cache.
+  // Read anew for each instance rather than kept: megabytes that an idle
+  // manager does not need, and the file is in the page cache.
   exec(id, number, std::move(command), read_file(helper_path_),
        std::chrono::seconds{120}, to);
 }

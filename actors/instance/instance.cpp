@@ -58,9 +58,9 @@ struct performer {
   void operator()(const instance_life::answer_occupy& x) const {
     peer slot_peer;
     if (x.accepted)
-      slot_peer = {setup.role + "/slot:" + std::to_string(x.slot),
-                   caf::actor_cast<caf::actor>(
-                     st().slots[static_cast<size_t>(x.slot)])};
+      slot_peer = {
+        setup.role + "/slot:" + std::to_string(x.slot),
+        caf::actor_cast<caf::actor>(st().slots[static_cast<size_t>(x.slot)])};
     st().holders.erase(x.key);
     self->send(setup.parent,
                slot_occupied{setup.id, x.key, x.slot, x.accepted, slot_peer,
@@ -114,16 +114,15 @@ instance_actor::behavior_type instance(self_t self, instance_setup given) {
   auto& st = self->state;
   st.life = instance_life::initial(setup->options, setup->use_count);
   auto act = [self, setup](const instance_life::event& what) {
-    auto steps
-      = instance_life::step(self->state.life, setup->options, what,
-                            self->now());
+    auto steps = instance_life::step(self->state.life, setup->options, what,
+                                     self->now());
     for (const auto& step : steps)
       std::visit(performer{self, *setup, what}, step);
   };
   self->monitor(setup->parent);
   for (int32_t i = 0; i < setup->options.capacity; ++i) {
-    st.slots.push_back(self->spawn(
-      slot, caf::actor_cast<slot_parent_actor>(self), i));
+    st.slots.push_back(
+      self->spawn(slot, caf::actor_cast<slot_parent_actor>(self), i));
     st.slot_versions.push_back(0);
     self->monitor(st.slots.back());
   }

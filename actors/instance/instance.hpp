@@ -14,12 +14,12 @@ namespace muster {
 
 /// Whom an instance talks to, and what it is.
 struct instance_setup {
-  std::string role; ///< `runner:a/group/instance:i-1`
+  std::string role;  ///< `runner:a/group/instance:i-1`
   std::string group; ///< the cloud's own group id
   instance_id id;
   instance_life::options options;
-  int32_t use_count = 0; ///< from an earlier manager
-  std::string host_key;  ///< pinned by an earlier manager; may be empty
+  int32_t use_count = 0;      ///< from an earlier manager
+  std::string host_key;       ///< pinned by an earlier manager; may be empty
   std::vector<occupy> claims; ///< jobs that hold its slots already
   instance_parent_actor parent;
   provider_gate_actor provider; ///< by way of the group
@@ -44,10 +44,11 @@ typename Inspector::result_type inspect(Inspector& f, instance_state& x) {
   return f(caf::meta::type_name("instance_state"), x.life, x.version);
 }
 
-/// One machine. Spawned by its group, which it monitors; it spawns its slots. It
-/// ends when the cloud does not have the machine any more: in order if it had
-/// been asked to go, else with `removed_externally`, which its slots pass on to
-/// the jobs. A dead provider does not hurt it, a dead slot makes it retire.
+/// One machine. Spawned by its group, which it monitors; it spawns its slots.
+/// It ends when the cloud does not have the machine any more: in order if it
+/// had been asked to go, else with `removed_externally`, which its slots pass
+/// on to the jobs. A dead provider does not hurt it, a dead slot makes it
+/// retire.
 instance_actor::behavior_type
 instance(self_ptr<instance_actor, instance_state> self, instance_setup setup);
 

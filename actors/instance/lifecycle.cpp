@@ -190,8 +190,8 @@ struct stepper {
     if (!x.why) // alive: only the connection is broken
       return {};
     return leave_now("instance externally removed: it does not answer ("
-                     + st.last_problem + ") and the cloud says: "
-                     + text_of(x.why));
+                     + st.last_problem
+                     + ") and the cloud says: " + text_of(x.why));
   }
 
   actions operator()(const retire& x) {

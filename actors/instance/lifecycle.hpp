@@ -26,13 +26,14 @@ struct state {
   instance_phase phase = instance_phase::creating;
   preparation step = preparation::none;
   std::vector<slot_report> slots;
-  std::vector<acquisition_key> promised; ///< keys that a slot has not confirmed yet
+  std::vector<acquisition_key>
+    promised; ///< keys that a slot has not confirmed yet
   int32_t use_count = 0;
   int32_t failures = 0;
   std::string reason; ///< why it drains, is deleted or gone
   bool asked_heartbeat = false;
   time_point heartbeat_asked; ///< asked again when the answer stays out
-  uint64_t timer = 0; ///< version of the timer in force
+  uint64_t timer = 0;         ///< version of the timer in force
   time_point prepare_by;
   std::string last_problem; ///< of the preparation
 };
@@ -93,8 +94,8 @@ using action
 state initial(const options& opts, int32_t use_count);
 
 /// Moves an instance on: it prepares itself once it runs, serves while ready,
-/// and goes away in two steps, draining and then deleting, so that no taken slot
-/// is ever deleted. Events that do not fit change nothing.
+/// and goes away in two steps, draining and then deleting, so that no taken
+/// slot is ever deleted. Events that do not fit change nothing.
 ///
 /// Source: reference/autoscaling, sections 2 and 9.
 std::vector<action> step(state& st, const options& opts, const event& what,

@@ -17,8 +17,8 @@ namespace {
 
 using self_t = self_ptr<job_actor, job_state>;
 
-/// The transport's ids of streams are unique in the process. The low half of the
-/// numbers belongs to connections.
+/// The transport's ids of streams are unique in the process. The low half of
+/// the numbers belongs to connections.
 stream_id next_stream_id() {
   static std::atomic<stream_id> last{stream_id{1} << 62};
   return ++last;
@@ -111,9 +111,8 @@ struct performer {
     const auto& place = std::get<acquired>(*what);
     self->send(setup.journal,
                write_job_place{setup.key, place.instance, place.slot});
-    body(trace_text::dialing_instance(place.instance.value,
-                                      place.internal_address,
-                                      place.external_address));
+    body(trace_text::dialing_instance(
+      place.instance.value, place.internal_address, place.external_address));
     auto with = fields();
     with.emplace_back("instance", place.instance.value);
     with.emplace_back("slot", std::to_string(place.slot));
@@ -157,8 +156,8 @@ struct performer {
   void make_recorder() const {
     std::vector<job_recorder::stage_text> stages;
     for (const auto& x : st().plan.plan.stages)
-      stages.push_back({x.name, x.heading, x.phase, x.attempts_max,
-                        x.failure_counts});
+      stages.push_back(
+        {x.name, x.heading, x.phase, x.attempts_max, x.failure_counts});
     st().recorder = std::make_shared<job_recorder>(
       st().shelved.log, std::move(stages), setup.payload.trace_sections,
       setup.edge->unix_us, caf::actor_cast<stream_listener_actor>(self));
@@ -174,15 +173,13 @@ struct performer {
 
   void operator()(const job_life::attach_stream& x) const {
     open_wire(x.stream);
-    setup.edge->wire->send(
-      *st().wire_stream,
-      frames::encode(frames::attach{setup.key.value, x.record}));
+    setup.edge->wire->send(*st().wire_stream, frames::encode(frames::attach{
+                                                setup.key.value, x.record}));
   }
 
   void operator()(const job_life::send_cancel& x) const {
-    setup.edge->wire->send(
-      *st().wire_stream,
-      frames::encode(frames::cancel{setup.key.value, x.mode}));
+    setup.edge->wire->send(*st().wire_stream, frames::encode(frames::cancel{
+                                                setup.key.value, x.mode}));
   }
 
   void operator()(const job_life::drop_stream&) const {
@@ -213,8 +210,8 @@ struct performer {
   std::string wire_reason() const {
     const auto& how = st().life.result;
     return how.success ? ""
-                       : job_life::reason_on_wire(how.reason,
-                                                  setup.payload.failure_reasons);
+                       : job_life::reason_on_wire(
+                         how.reason, setup.payload.failure_reasons);
   }
 
   void operator()(const job_life::finish_trace&) const {
@@ -239,9 +236,9 @@ struct performer {
     auto with = fields();
     auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       self->now() - st().began);
-    with.emplace_back("duration_s",
-                      fmt::format("{:.3f}",
-                                  static_cast<double>(took.count()) / 1000));
+    with.emplace_back(
+      "duration_s",
+      fmt::format("{:.3f}", static_cast<double>(took.count()) / 1000));
     if (!st().life.instance.empty())
       with.emplace_back("instance", st().life.instance);
     if (how.success) {
@@ -320,8 +317,8 @@ void write_header(const performer& p) {
   facts.runner_name = setup.runner->name;
   facts.short_token = short_token(setup.runner->token);
   facts.system_id = setup.system_id;
-  facts.changed_flags = changed_flags_text(
-    *setup.runner, lookup_in(p.st().plan.variables));
+  facts.changed_flags
+    = changed_flags_text(*setup.runner, lookup_in(p.st().plan.variables));
   p.write(trace_source::manager_header, trace_text::header(facts));
   std::string lines;
   for (const auto& x : p.st().plan.warnings)
@@ -376,9 +373,8 @@ job_actor::behavior_type job(self_t self, job_setup given) {
   self->monitor(st.trace);
   st.shelved.shelf = setup->edge->traces;
   st.shelved.key = setup->key;
-  st.shelved.log
-    = std::make_shared<trace_buffer>(settings_of(*setup, st.plan),
-                                     hooks_of(*setup, st.trace, st.wire_stream));
+  st.shelved.log = std::make_shared<trace_buffer>(
+    settings_of(*setup, st.plan), hooks_of(*setup, st.trace, st.wire_stream));
   setup->edge->traces->put(setup->key, st.shelved.log);
   auto act = [self, setup](const job_life::event& what) {
     auto& life = self->state.life;
@@ -416,9 +412,7 @@ job_actor::behavior_type job(self_t self, job_setup given) {
       self->state.group = as<slot_source_actor>(x.group);
       act(job_life::group_replaced{});
     },
-    [self](const coordinator_changed& x) {
-      self->send(self->state.trace, x);
-    },
+    [self](const coordinator_changed& x) { self->send(self->state.trace, x); },
     [act](const job_timer& x) { act(x); },
     [act](const acquired& x) { act(x); },
     [act](const stream_route& x) { act(x); },

@@ -76,10 +76,10 @@ typename Inspector::result_type inspect(Inspector& f, job_state& x) {
   return f(caf::meta::type_name("job_state"), x.life, x.slot);
 }
 
-/// One GitLab job. Spawned by its runner, which it monitors; it spawns its trace
-/// and monitors that and its slot. It ends with `job_ended` once its result is
-/// confirmed. Its own failure counts as `runner_system_failure`; a dead trace
-/// fails it, since output would be lost in silence.
+/// One GitLab job. Spawned by its runner, which it monitors; it spawns its
+/// trace and monitors that and its slot. It ends with `job_ended` once its
+/// result is confirmed. Its own failure counts as `runner_system_failure`; a
+/// dead trace fails it, since output would be lost in silence.
 job_actor::behavior_type job(self_ptr<job_actor, job_state> self,
                              job_setup setup);
 

@@ -38,18 +38,18 @@ struct options {
 
 struct state {
   phase at = phase::acquiring;
-  bool accepted = false;    ///< GitLab answered the acceptance, or never will
+  bool accepted = false; ///< GitLab answered the acceptance, or never will
   bool slot_held = false;
-  bool plan_sent = false;   ///< at least once: only attaching from now on
-  bool dropped = false;     ///< GitLab does not want it: no trace, no update
+  bool plan_sent = false; ///< at least once: only attaching from now on
+  bool dropped = false;   ///< GitLab does not want it: no trace, no update
   bool stream_open = false;
   uint64_t stream = 0;      ///< number of the stream in force
   uint64_t next_record = 0; ///< to attach from
   bool ending = false;      ///< a cancel was sent to the helper
   verdict cancel_verdict;   ///< what a cancelled plan means
   verdict result;
-  time_point job_ends;      ///< the job's own time runs out
-  time_point give_up;       ///< of the present wait
+  time_point job_ends; ///< the job's own time runs out
+  time_point give_up;  ///< of the present wait
   uint64_t timer = 0;
   std::string instance;
   int32_t slot = 0;
@@ -78,9 +78,10 @@ struct trace_gone {
 };
 
 using event
-  = std::variant<started, plan_failed, update_result, acquired, stream_route, plan_accepted,
-                 plan_ended, stream_lost, cancel_job, job_ordered, slot_gone,
-                 slot_orphaned, group_replaced, trace_gone, job_timer, trace_flushed>;
+  = std::variant<started, plan_failed, update_result, acquired, stream_route,
+                 plan_accepted, plan_ended, stream_lost, cancel_job,
+                 job_ordered, slot_gone, slot_orphaned, group_replaced,
+                 trace_gone, job_timer, trace_flushed>;
 
 struct tell_running {};
 struct ask_slot {
@@ -90,7 +91,7 @@ struct ask_route {
   std::string instance;
   std::chrono::milliseconds timeout{0};
 };
-struct note_slot {}; ///< watch it, from now on
+struct note_slot {};      ///< watch it, from now on
 struct note_place {};     ///< write into the journal and the log
 struct show_connected {}; ///< the trace's line
 struct send_plan {
@@ -123,9 +124,10 @@ struct leave {
 };
 
 using action
-  = std::variant<tell_running, ask_slot, ask_route, note_slot, note_place, show_connected,
-                 send_plan, attach_stream, send_cancel, drop_stream, vacate,
-                 claim_slot, give_back, finish_trace, show_warning, arm_timer, leave>;
+  = std::variant<tell_running, ask_slot, ask_route, note_slot, note_place,
+                 show_connected, send_plan, attach_stream, send_cancel,
+                 drop_stream, vacate, claim_slot, give_back, finish_trace,
+                 show_warning, arm_timer, leave>;
 
 /// Moves a job on, from its acceptance to its confirmed result. Whatever
 /// happens, exactly one result is decided; later events do not change it.

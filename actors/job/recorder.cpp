@@ -12,8 +12,11 @@ job_recorder::job_recorder(std::shared_ptr<trace_buffer> log,
                            std::vector<stage_text> stages, bool sections,
                            std::function<int64_t()> unix_us,
                            stream_listener_actor to)
-  : log_(std::move(log)), stages_(std::move(stages)), sections_(sections),
-    unix_us_(std::move(unix_us)), to_(std::move(to)) {
+  : log_(std::move(log)),
+    stages_(std::move(stages)),
+    sections_(sections),
+    unix_us_(std::move(unix_us)),
+    to_(std::move(to)) {
 }
 
 void job_recorder::begin_stream(uint64_t number) {
@@ -116,7 +119,7 @@ void job_recorder::explain(const stage_text& stage,
 
 void job_recorder::job_ended(const frames::job_ended& x) {
   ended_ = true;
-  plan_ended message{stream_, x.outcome,       "",
+  plan_ended message{stream_,     x.outcome,       "",
                      x.exit_code, x.dropped_bytes, x.text};
   if (x.stage < stages_.size())
     message.stage = stages_[x.stage].name;
@@ -142,7 +145,8 @@ void job_recorder::lost(bool refused, caf::error why) {
 }
 
 job_stream::job_stream(std::shared_ptr<job_recorder> to, uint64_t number)
-  : to_(std::move(to)), number_(number) {
+  : to_(std::move(to)),
+    number_(number) {
 }
 
 void job_stream::opened() {

@@ -2,9 +2,9 @@
 
 #include "actors/trace/trace_buffer.hpp"
 #include "executors/helper/frames.hpp"
-#include "messages/plan.hpp"
 #include "executors/transport.hpp"
 #include "messages/job.hpp"
+#include "messages/plan.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -15,9 +15,9 @@
 namespace muster {
 
 /// Turns the records of a job, as they come from its helper, into its log and
-/// into messages to its actor. Lives as long as the job, over all streams to it;
-/// used from the transport's thread only. No record is taken twice, none left
-/// out.
+/// into messages to its actor. Lives as long as the job, over all streams to
+/// it; used from the transport's thread only. No record is taken twice, none
+/// left out.
 class job_recorder {
 public:
   /// A stage, as the log shows it.
@@ -29,9 +29,9 @@ public:
     bool failure_counts = true;
   };
 
-  job_recorder(std::shared_ptr<trace_buffer> log, std::vector<stage_text> stages,
-               bool sections, std::function<int64_t()> unix_us,
-               stream_listener_actor to);
+  job_recorder(std::shared_ptr<trace_buffer> log,
+               std::vector<stage_text> stages, bool sections,
+               std::function<int64_t()> unix_us, stream_listener_actor to);
 
   /// The stream that is listened to from now on, unless a newer one is there.
   void begin_stream(uint64_t number);
@@ -64,10 +64,10 @@ private:
   stream_listener_actor to_;
   int64_t base_us_ = 0; ///< Unix time at which the helper took the plan
   uint64_t next_record_ = 0;
-  uint64_t stream_ = 0;  ///< in force; 0: none
-  uint64_t newest_ = 0;  ///< that was ever in force
-  bool ended_ = false;   ///< the job's last record was taken
-  bool fits_ = true;     ///< the records come without a gap
+  uint64_t stream_ = 0; ///< in force; 0: none
+  uint64_t newest_ = 0; ///< that was ever in force
+  bool ended_ = false;  ///< the job's last record was taken
+  bool fits_ = true;    ///< the records come without a gap
 };
 
 /// One stream to the helper.

@@ -121,10 +121,10 @@ struct driver {
 
   void check_stopped() const {
     auto& s = st();
-    auto all = std::all_of(s.runners.begin(), s.runners.end(),
-                           [](const auto& row) {
-                             return row.second.stopped && !row.second.actor;
-                           });
+    auto all
+      = std::all_of(s.runners.begin(), s.runners.end(), [](const auto& row) {
+          return row.second.stopped && !row.second.actor;
+        });
     if (!s.stopping || !all)
       return;
     log::info("All workers stopped.");
@@ -191,9 +191,7 @@ manager_actor::behavior_type manager(self_t self, manager_setup given) {
     },
     [d](const permit_back& x) { d.on(x); },
     [d](const shutdown_request& x) { d.on(x); },
-    [d](const runner_stopped& x) {
-      d.st().runners[x.runner].stopped = true;
-    },
+    [d](const runner_stopped& x) { d.st().runners[x.runner].stopped = true; },
     [d](const manager_timer& x) {
       if (x.version == d.st().timer)
         d.on_timer();

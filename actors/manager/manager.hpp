@@ -63,10 +63,11 @@ typename Inspector::result_type inspect(Inspector& f, manager_state& x) {
 }
 
 /// The root: permits of `concurrent`, the runners, shutdown. Spawned by the
-/// program; ends without an error when everything stopped in time. A dead runner
-/// is started again after a growing delay, a dead dialer ends its runners with
-/// it, and a dead journal ends the manager: nothing may run that is not written.
-manager_actor::behavior_type manager(self_ptr<manager_actor, manager_state> self,
-                                     manager_setup setup);
+/// program; ends without an error when everything stopped in time. A dead
+/// runner is started again after a growing delay, a dead dialer ends its
+/// runners with it, and a dead journal ends the manager: nothing may run that
+/// is not written.
+manager_actor::behavior_type
+manager(self_ptr<manager_actor, manager_state> self, manager_setup setup);
 
 } // namespace muster

@@ -107,9 +107,8 @@ provider(provider_actor::stateful_pointer<provider_edge_state> self,
       self->send(as<provider_asker_actor>(x.asker), std::move(answer));
     },
     [self](const heartbeat& x) {
-      auto alive = self->state.group->heartbeat(x.instance.value,
-                                                clock::now()
-                                                  + heartbeat_timeout);
+      auto alive = self->state.group->heartbeat(
+        x.instance.value, clock::now() + heartbeat_timeout);
       heartbeat_answered answer{x.instance, {}};
       if (!alive)
         answer.why = error_of(alive.error());

@@ -23,9 +23,9 @@ using start_provider_actor = std::function<provider_actor(
 /// Returns what starts a provider that drives such an instance group.
 start_provider_actor provider_starter(make_instance_group make);
 
-/// An edge: the blocking calls to one instance group, one at a time, each with a
-/// deadline. Spawned detached by its group, which it monitors, and answers to it;
-/// its death makes the group start another.
+/// An edge: the blocking calls to one instance group, one at a time, each with
+/// a deadline. Spawned detached by its group, which it monitors, and answers to
+/// it; its death makes the group start another.
 provider_actor::behavior_type
 provider(provider_actor::stateful_pointer<provider_edge_state> self,
          const provider_parent_actor& parent, make_instance_group make);

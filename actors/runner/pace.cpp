@@ -18,15 +18,18 @@ constexpr milliseconds retry_after_max = 1h;
 } // namespace
 
 pace::pace(const pace_options& with, time_point now)
-  : with_(with), next_(now), active_(now), healthy_(now) {
+  : with_(with),
+    next_(now),
+    active_(now),
+    healthy_(now) {
 }
 
 milliseconds pace::interval(time_point now) const {
   if (with_.strict)
     return with_.check_interval;
   auto since = std::chrono::duration_cast<milliseconds>(now - active_);
-  return std::clamp<milliseconds>(since / 10, std::min(100ms, with_.check_interval),
-                                  with_.check_interval);
+  return std::clamp<milliseconds>(
+    since / 10, std::min(100ms, with_.check_interval), with_.check_interval);
 }
 
 void pace::begun(time_point now) {
@@ -49,9 +52,9 @@ void pace::answered(poll_outcome how, time_point begun_at,
     next_ = std::max(now, begun_at + interval(now));
     adaptive_ *= how == poll_outcome::server_error ? 0.5 : 0.95;
   }
-  adaptive_ = std::clamp(adaptive_, 1.0,
-                         static_cast<double>(
-                           std::max(1, with_.request_concurrency)));
+  adaptive_
+    = std::clamp(adaptive_, 1.0,
+                 static_cast<double>(std::max(1, with_.request_concurrency)));
   if (!served) {
     auto pause = with_.check_interval * (1 << std::min(failures_ - 1, 6));
     next_ = now + std::min(pause, std::max(backoff_max, with_.check_interval));

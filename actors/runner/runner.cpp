@@ -77,9 +77,8 @@ struct driver {
     self->monitor(st().group);
     for (const auto& row : st().jobs)
       self->send(row.second.actor,
-                 group_changed{
-                   {role() + "/group",
-                    caf::actor_cast<caf::actor>(st().group)}});
+                 group_changed{{role() + "/group",
+                                caf::actor_cast<caf::actor>(st().group)}});
   }
 
   void start_coordinator() const {
@@ -122,10 +121,10 @@ struct driver {
                fields(text_of(why)));
     start_coordinator();
     for (const auto& row : s.jobs)
-      self->send(row.second.actor,
-                 coordinator_changed{
-                   {role() + "/coordinator",
-                    caf::actor_cast<caf::actor>(s.coordinator)}});
+      self->send(
+        row.second.actor,
+        coordinator_changed{{role() + "/coordinator",
+                             caf::actor_cast<caf::actor>(s.coordinator)}});
     std::vector<acquisition_key> asked;
     for (const auto& row : s.polls)
       if (row.second.at == runner_state::poll_phase::asking)
@@ -154,10 +153,10 @@ struct driver {
 
   bool has_room() const {
     const auto& s = st();
-    auto asking = std::count_if(
-      s.polls.begin(), s.polls.end(), [](const auto& row) {
-        return row.second.at != runner_state::poll_phase::writing;
-      });
+    auto asking
+      = std::count_if(s.polls.begin(), s.polls.end(), [](const auto& row) {
+          return row.second.at != runner_state::poll_phase::writing;
+        });
     auto requests = static_cast<int>(asking) + s.permits_asked;
     auto total = static_cast<int>(s.jobs.size()) + under_way();
     return requests < s.pace.requests_max()
@@ -203,8 +202,8 @@ struct driver {
   }
 
   acquisition_key new_key() const {
-    return acquisition_key{fmt::format("{}-{}-{}", setup->id.value,
-                                       setup->run_id, ++st().keys)};
+    return acquisition_key{
+      fmt::format("{}-{}-{}", setup->id.value, setup->run_id, ++st().keys)};
   }
 
   void give_permit() const {
@@ -308,9 +307,10 @@ struct driver {
     poll_soon();
   }
 
-  /// A job that cannot be written down is given back at once, so that GitLab can
-  /// retry it; no further one is asked for before the pause.
-  void refuse_unwritten(const job_written& x, const job_payload& payload) const {
+  /// A job that cannot be written down is given back at once, so that GitLab
+  /// can retry it; no further one is asked for before the pause.
+  void refuse_unwritten(const job_written& x,
+                        const job_payload& payload) const {
     auto with = fields(text_of(x.why));
     with.emplace_back("job", std::to_string(payload.id));
     log::error("the job cannot be written into the journal: it is failed for "
@@ -372,7 +372,8 @@ struct driver {
     over(row);
   }
 
-  void over(std::map<acquisition_key, runner_state::running>::iterator row) const {
+  void
+  over(std::map<acquisition_key, runner_state::running>::iterator row) const {
     st().jobs.erase(row);
     give_permit();
     st().pace.job_ended(self->now());

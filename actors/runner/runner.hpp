@@ -75,10 +75,11 @@ typename Inspector::result_type inspect(Inspector& f, runner_state& x) {
            x.starved, x.group_ready, x.stopping, x.draining);
 }
 
-/// One `[[runners]]` entry: asks GitLab for jobs when there is capacity for them,
-/// and starts them. Spawned by the manager, which it monitors; it spawns its
-/// coordinator, its group and its jobs. A dead group or coordinator is started
-/// again while jobs go on; a dead job is reported as failed by the system.
+/// One `[[runners]]` entry: asks GitLab for jobs when there is capacity for
+/// them, and starts them. Spawned by the manager, which it monitors; it spawns
+/// its coordinator, its group and its jobs. A dead group or coordinator is
+/// started again while jobs go on; a dead job is reported as failed by the
+/// system.
 runner_actor::behavior_type runner(self_ptr<runner_actor, runner_state> self,
                                    runner_setup setup);
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "messages/plan.hpp"
 #include "messages/error_codes.hpp"
+#include "messages/plan.hpp"
 #include "messages/result.hpp"
 
 #include <cstddef>

@@ -120,7 +120,7 @@ void job_run::act(const progress::start_script& x) {
   }
   pipes_.push_back({std::move(started->out), frames::output_stream::out, true});
   pipes_.push_back({std::move(started->err), frames::output_stream::err, true});
-  script_ = current_script{std::move(*started), text, std::nullopt, {}};
+  script_ = current_script{std::move(*started), std::nullopt, {}};
 }
 
 /// Looks for the shell once; says so to `progress` when there is none.
@@ -177,8 +177,6 @@ void job_run::kill_on(steady_time now) {
 }
 
 void job_run::add_to(std::vector<pollfd>& polled) const {
-  if (script_ && script_->process.in)
-    polled.push_back({script_->process.in.get(), POLLOUT, 0});
   for (const auto& pipe : pipes_)
     polled.push_back({pipe.fd.get(), POLLIN, 0});
 }
@@ -186,10 +184,6 @@ void job_run::add_to(std::vector<pollfd>& polled) const {
 void job_run::handle(const pollfd& ready) {
   if (ready.revents == 0)
     return;
-  if (script_ && ready.fd == script_->process.in.get()) {
-    give_script(script_->process, script_->text);
-    return;
-  }
   auto is_ready
     = [&ready](const output_pipe& x) { return x.fd.get() == ready.fd; };
   auto pipe = std::find_if(pipes_.begin(), pipes_.end(), is_ready);

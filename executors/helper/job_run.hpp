@@ -77,7 +77,6 @@ private:
   /// A script whose shell was started.
   struct current_script {
     running_script process;
-    std::string_view text;
     std::optional<int> exit_code; ///< of the shell, once it has exited
     steady_time exited_at;
   };

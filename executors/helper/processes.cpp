@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -51,6 +52,23 @@ result<pipe_ends, helper_errc> make_pipe() {
                 "no pipe for a script: " + error_text(errno)
                   + "; too many open files?");
   return pipe_ends{unique_fd{fds[0]}, unique_fd{fds[1]}};
+}
+
+/// Returns a file without a name that holds `text` and is read from its start.
+result<unique_fd, helper_errc> make_file_in_memory(std::string_view text) {
+  unique_fd file{::memfd_create("script", MFD_CLOEXEC)};
+  auto written = static_cast<bool>(file);
+  while (written && !text.empty()) {
+    auto n = ::write(file.get(), text.data(), text.size());
+    if (n > 0)
+      text.remove_prefix(static_cast<size_t>(n));
+    else
+      written = n < 0 && errno == EINTR;
+  }
+  if (!written || ::lseek(file.get(), 0, SEEK_SET) != 0)
+    return fail(helper_errc::failed,
+                "no file in memory for a script: " + error_text(errno));
+  return file;
 }
 
 void set_nonblocking(const unique_fd& fd) {
@@ -149,24 +167,24 @@ result<std::string, helper_errc> find_shell(const std::string& wanted,
 }
 
 result<running_script, helper_errc> start_script(const script_request& what) {
-  auto in = make_pipe();
+  auto in = make_file_in_memory(what.script);
+  if (!in)
+    return tl::unexpected{in.error()};
   auto out = make_pipe();
   auto err = make_pipe();
-  for (const auto* made : {&in, &out, &err})
+  for (const auto* made : {&out, &err})
     if (!*made)
       return tl::unexpected{made->error()};
   running_script script;
-  script.in = std::move(in->write);
   script.out = std::move(out->read);
   script.err = std::move(err->read);
-  for (const auto* fd : {&script.in, &script.out, &script.err})
+  for (const auto* fd : {&script.out, &script.err})
     set_nonblocking(*fd);
-  give_script(script, what.script);
   spawn_settings settings;
   set_session(settings);
   auto* actions = &settings.actions;
   posix_spawn_file_actions_addchdir_np(actions, what.home.c_str());
-  posix_spawn_file_actions_adddup2(actions, in->read.get(), STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(actions, in->get(), STDIN_FILENO);
   posix_spawn_file_actions_adddup2(actions, out->write.get(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(actions, err->write.get(), STDERR_FILENO);
   auto name = what.shell.substr(what.shell.rfind('/') + 1);
@@ -177,21 +195,6 @@ result<running_script, helper_errc> start_script(const script_request& what) {
   if (error != 0)
     return fail(helper_errc::failed, spawn_failure(what, error));
   return script;
-}
-
-void give_script(running_script& to, std::string_view script) {
-  while (to.given_bytes < script.size()) {
-    auto left = script.substr(to.given_bytes);
-    auto n = ::write(to.in.get(), left.data(), left.size());
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0 && errno == EAGAIN)
-      return;
-    if (n < 0)
-      break;
-    to.given_bytes += static_cast<size_t>(n);
-  }
-  to.in.reset();
 }
 
 std::optional<exited> reap() {

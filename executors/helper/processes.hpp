@@ -38,20 +38,17 @@ struct script_request {
 /// A shell under way. The pipes are non-blocking at our end.
 struct running_script {
   pid_t shell = -1;
-  unique_fd in; ///< closed once the script was given whole
   unique_fd out;
   unique_fd err;
-  size_t given_bytes = 0; ///< of the script
 };
 
-/// Starts a shell in a session of its own, with default signals. A script that
-/// fits the pipe is given at once.
-/// Errors: `failed`: no process, no pipe, or the shell cannot be executed.
+/// Starts a shell in a session of its own, with default signals.
+///
+/// Its standard input is a file in memory: bash reads a pipe byte by byte, one
+/// system call each, which costs more than the rest of a short script.
+/// Errors: `failed`: no process, no memory, no pipe, or the shell cannot be
+/// executed.
 result<running_script, helper_errc> start_script(const script_request& what);
-
-/// Gives on what the shell takes of its script now; closes `in` at the end of
-/// it or when the shell does not read any more.
-void give_script(running_script& to, std::string_view script);
 
 struct exited {
   pid_t pid = -1;

@@ -1,10 +1,10 @@
 #pragma once
 
 #include "config/config.hpp"
-#include "messages/plan.hpp"
 #include "executors/plan/variables.hpp"
 #include "messages/error_codes.hpp"
 #include "messages/payload.hpp"
+#include "messages/plan.hpp"
 #include "messages/result.hpp"
 
 #include <chrono>

@@ -45,8 +45,9 @@ result<machine, provider_errc> survey_machine() {
                 "local provider: there is no sshd on this machine: install "
                 "openssh-server");
   out.resolver = resolver_folder();
-  auto obstacle = geteuid() == 0 ? isolation_obstacle()
-                                 : std::optional<std::string>{"it takes root"};
+  auto obstacle = geteuid() == 0
+                    ? isolation_obstacle()
+                    : std::optional<std::string>{"namespaces take root"};
   out.isolated = !obstacle;
   out.isolation_text
     = out.isolated

@@ -98,6 +98,8 @@ result<group_info, provider_errc> local_group::init(deadline by) {
                  .and_then([this, by] { return adopt_all(by); });
   if (!ready)
     return tl::unexpected{ready.error()};
+  if (!isolation_.isolated)
+    log::warning(isolation_.text);
   group_info out;
   out.id = "local/" + options_.name;
   out.max_size = options_.max_size;

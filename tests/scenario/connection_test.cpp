@@ -39,8 +39,7 @@ struct fixture {
   test::virtual_system world;
   caf::actor parent = world.spawn_idle();
   test::probe<dial_asker_actor> owner = world.spawn_probe<dial_asker_actor>();
-  test::probe<stream_asker_actor> job
-    = world.spawn_probe<stream_asker_actor>();
+  test::probe<stream_asker_actor> job = world.spawn_probe<stream_asker_actor>();
   dialer_actor it;
   instance_id id{"i-1"};
 
@@ -79,8 +78,7 @@ struct fixture {
 
   void helper_greets() {
     wire->last_stream().sink->opened();
-    wire->last_stream().sink->data(
-      frames::encode(frames::welcome{1, "test"}));
+    wire->last_stream().sink->data(frames::encode(frames::welcome{1, "test"}));
     world.run();
   }
 
@@ -92,8 +90,11 @@ struct fixture {
   }
 
   void open(const char* key) {
-    world.send(it, open_stream{id, acquisition_key{key}, 60'000,
-                               {"job", caf::actor_cast<caf::actor>(job.handle)}});
+    world.send(it,
+               open_stream{id,
+                           acquisition_key{key},
+                           60'000,
+                           {"job", caf::actor_cast<caf::actor>(job.handle)}});
   }
 };
 
@@ -252,9 +253,9 @@ TEST_CASE("cleaning is answered by the helper, or not clean after a minute") {
     f.session_up();
     f.command_prints("ready /run/helper.sock\n");
     f.helper_greets();
-    CHECK_NE(f.wire->last_stream().sent.find(
-               frames::encode(frames::clean{"a"})),
-             std::string::npos);
+    CHECK_NE(
+      f.wire->last_stream().sent.find(frames::encode(frames::clean{"a"})),
+      std::string::npos);
   }
 }
 

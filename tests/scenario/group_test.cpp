@@ -92,11 +92,11 @@ struct fixture {
     return !runner.last<reserved>().why;
   }
 
-  test::probe<acquirer_actor> acquires(const char* key,
-                                       std::chrono::milliseconds timeout
-                                       = 15min) {
+  test::probe<acquirer_actor>
+  acquires(const char* key, std::chrono::milliseconds timeout = 15min) {
     auto job = world.spawn_probe<acquirer_actor>();
-    world.send(it, acquire{acquisition_key{key}, timeout.count(),
+    world.send(it, acquire{acquisition_key{key},
+                           timeout.count(),
                            {"job", caf::actor_cast<caf::actor>(job.handle)},
                            false});
     return job;
@@ -126,7 +126,8 @@ TEST_CASE("a waiting job makes an instance and gets its first slot") {
   fixture f;
   f.begin();
   REQUIRE(f.reserves("a"));
-  CHECK_EQ(f.provider().count<increase>(), 0); // a reservation alone adds nothing
+  CHECK_EQ(f.provider().count<increase>(),
+           0); // a reservation alone adds nothing
   auto job = f.acquires("a");
   REQUIRE_EQ(f.provider().count<increase>(), 1); // at once, not on a tick
   CHECK_EQ(f.provider().last<increase>().count, 1);
@@ -334,8 +335,8 @@ TEST_CASE("failed increases are repeated with a growing pause") {
   auto a = f.acquires("a", 10min);
   for (int i = 0; i < 300; ++i) {
     auto asked = f.provider().count<increase>();
-    f.world.send(f.it, increased{1, 0, error_of(provider_errc::call_failed,
-                                                "quota")});
+    f.world.send(
+      f.it, increased{1, 0, error_of(provider_errc::call_failed, "quota")});
     f.world.run_for(1s);
     CHECK_LE(f.provider().count<increase>(), asked + 1);
   }
@@ -394,7 +395,9 @@ TEST_CASE("a dead instance actor is found again and its job keeps the slot") {
   f.boots("i-1");
   auto ask = f.provider().last<get_connect_info>();
   f.world.stop(ask.asker.handle); // the instance's actor, not the machine
-  f.world.send(f.it, claim{acquisition_key{"a"}, instance_id{"i-1"}, 0,
+  f.world.send(f.it, claim{acquisition_key{"a"},
+                           instance_id{"i-1"},
+                           0,
                            {"job", caf::actor_cast<caf::actor>(a.handle)}});
   f.list();
   f.connect("i-1");

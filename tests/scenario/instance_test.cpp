@@ -33,13 +33,13 @@ struct fixture {
 
   void start() {
     it = world.spawn(instance, setup);
-    auto watcher = world.sys.spawn(
-      [this](caf::event_based_actor* self) -> caf::behavior {
-        self->set_down_handler(
-          [this](const caf::down_msg& x) { ends.push_back(x.reason); });
-        self->monitor(it);
-        return {[](int) {}};
-      });
+    auto watcher
+      = world.sys.spawn([this](caf::event_based_actor* self) -> caf::behavior {
+          self->set_down_handler(
+            [this](const caf::down_msg& x) { ends.push_back(x.reason); });
+          self->monitor(it);
+          return {[](int) {}};
+        });
     world.keep(watcher);
     world.run();
   }
@@ -133,9 +133,9 @@ TEST_CASE("an instance that cannot be dialed goes away and says why") {
   f.start();
   f.world.send(f.it, provider_state{cloud_state::running});
   f.world.send(f.it, connect_info_found{f.setup.id, {}, {}});
-  f.world.send(f.it, dialed{f.setup.id, "",
-                            error_of(connection_errc::host_key_mismatch,
-                                     "another key")});
+  f.world.send(
+    f.it, dialed{f.setup.id, "",
+                 error_of(connection_errc::host_key_mismatch, "another key")});
   CHECK_EQ(f.phase(), instance_phase::deleting);
   CHECK_NE(f.group.last<instance_status>().reason.find("another key"),
            std::string::npos);
@@ -171,7 +171,8 @@ TEST_CASE("a retiring instance waits for its jobs and their cleaning") {
   f.world.send(as<slot_actor>(slot), vacate_slot{acquisition_key{"a"}});
   CHECK_EQ(f.phase(), instance_phase::draining);
   CHECK_EQ(f.dialer.last<end_leftovers>().key, acquisition_key{"a"});
-  f.world.send(f.it, leftovers_ended{f.setup.id, acquisition_key{"a"}, true, ""});
+  f.world.send(f.it,
+               leftovers_ended{f.setup.id, acquisition_key{"a"}, true, ""});
   CHECK_EQ(f.phase(), instance_phase::deleting);
 }
 
@@ -227,7 +228,8 @@ TEST_CASE("an instance that was deleted on purpose ends in order") {
   CHECK(is(f.ends.front(), instance_errc::retired));
 }
 
-TEST_CASE("a broken connection asks the cloud before the instance is given up") {
+TEST_CASE(
+  "a broken connection asks the cloud before the instance is given up") {
   fixture f;
   f.make_ready();
   auto lost = error_of(connection_errc::lost, "reset");
@@ -241,9 +243,9 @@ TEST_CASE("a broken connection asks the cloud before the instance is given up") 
     CHECK(f.ends.empty());
   }
   SUBCASE("dead: removed at once") {
-    f.world.send(f.it, heartbeat_answered{
-                         f.setup.id,
-                         error_of(provider_errc::not_found, "no such process")});
+    f.world.send(
+      f.it, heartbeat_answered{f.setup.id, error_of(provider_errc::not_found,
+                                                    "no such process")});
     REQUIRE_EQ(f.ends.size(), 1);
     CHECK(is(f.ends.front(), instance_errc::removed_externally));
     CHECK_NE(text_of(f.ends.front()).find("no such process"),
@@ -255,7 +257,8 @@ TEST_CASE("a broken connection asks the cloud before the instance is given up") 
   }
 }
 
-TEST_CASE("a cloud that removes an instance by itself gets no more jobs there") {
+TEST_CASE(
+  "a cloud that removes an instance by itself gets no more jobs there") {
   fixture f;
   f.make_ready();
   auto job = f.world.spawn_idle();

@@ -19,7 +19,8 @@ struct fixture {
   test::probe<job_parent_actor> runner = world.spawn_probe<job_parent_actor>();
   test::probe<slot_source_actor> group = world.spawn_probe<slot_source_actor>();
   test::probe<dialer_actor> dialer = world.spawn_probe<dialer_actor>();
-  test::probe<coordinator_actor> gitlab = world.spawn_probe<coordinator_actor>();
+  test::probe<coordinator_actor> gitlab
+    = world.spawn_probe<coordinator_actor>();
   test::probe<journal_actor> journal = world.spawn_probe<journal_actor>();
   test::probe<slot_actor> slot = world.spawn_probe<slot_actor>();
   job_setup setup;
@@ -229,9 +230,8 @@ TEST_CASE("no slot in time is a failure of the system and says so") {
 TEST_CASE("a removed instance fails its job with instance and reason") {
   fixture f;
   f.run_up_to_script();
-  f.world.fail(f.slot.handle,
-               error_of(instance_errc::removed_externally,
-                        "instance externally removed: deleted"));
+  f.world.fail(f.slot.handle, error_of(instance_errc::removed_externally,
+                                       "instance externally removed: deleted"));
   CHECK(f.log_has("(system failure): instance i-1 was lost: instance "
                   "externally removed: deleted"));
   CHECK_EQ(f.confirm().failure_reason, "runner_system_failure");
@@ -263,8 +263,8 @@ TEST_CASE("a lost stream is attached to again where it broke off") {
   CHECK_EQ(f.runner.count<job_ended>(), 0);
   f.gets_route();
   REQUIRE_EQ(f.wire->opened.size(), 2);
-  auto expected = frames::encode(frames::hello{})
-                  + frames::encode(frames::attach{"k", 1});
+  auto expected
+    = frames::encode(frames::hello{}) + frames::encode(frames::attach{"k", 1});
   CHECK_EQ(f.wire->last_stream().sent, expected);
   f.wire->last_stream().sink->opened();
   f.helper_says(frames::accepted{"k"});
@@ -293,8 +293,8 @@ TEST_CASE("a helper that has lost the job fails it for the system") {
   f.world.run();
   f.gets_route();
   f.wire->last_stream().sink->opened();
-  f.helper_says(
-    frames::refused{"k", helper_errc::unknown_key, "its supervisor was killed"});
+  f.helper_says(frames::refused{"k", helper_errc::unknown_key,
+                                "its supervisor was killed"});
   CHECK(f.log_has("its supervisor was killed"));
   CHECK_EQ(f.confirm().failure_reason, "runner_system_failure");
 }
@@ -315,8 +315,8 @@ TEST_CASE("cancelling is passed on and the helper has the last word") {
   fixture f;
   f.run_up_to_script();
   f.world.send(f.it, job_ordered{job_order::canceling});
-  CHECK_NE(f.wire->last_stream().sent.find(frames::encode(
-             frames::cancel{"k", cancel_mode::graceful})),
+  CHECK_NE(f.wire->last_stream().sent.find(
+             frames::encode(frames::cancel{"k", cancel_mode::graceful})),
            std::string::npos);
   CHECK_EQ(f.runner.count<job_ended>(), 0);
   f.plan_ends(plan_outcome::canceled);

@@ -43,11 +43,11 @@ struct fixture {
     runner_parts parts;
     parts.id = runner_id{name};
     parts.config = cfg;
-    parts.make_provider = [this](caf::local_actor*,
-                                 const provider_parent_actor&) {
-      providers.push_back(world.spawn_probe_now<provider_actor>());
-      return providers.back().handle;
-    };
+    parts.make_provider
+      = [this](caf::local_actor*, const provider_parent_actor&) {
+          providers.push_back(world.spawn_probe_now<provider_actor>());
+          return providers.back().handle;
+        };
     parts.make_worker = [](caf::local_actor*, const coordinator_actor&,
                            uint64_t) -> started_worker { return {}; };
     setup.runners.push_back(parts);
@@ -55,13 +55,13 @@ struct fixture {
 
   void start() {
     it = world.spawn(manager, setup);
-    auto watcher = world.sys.spawn(
-      [this](caf::event_based_actor* self) -> caf::behavior {
-        self->set_down_handler(
-          [this](const caf::down_msg& x) { ends.push_back(x.reason); });
-        self->monitor(it);
-        return {[](int) {}};
-      });
+    auto watcher
+      = world.sys.spawn([this](caf::event_based_actor* self) -> caf::behavior {
+          self->set_down_handler(
+            [this](const caf::down_msg& x) { ends.push_back(x.reason); });
+          self->monitor(it);
+          return {[](int) {}};
+        });
     world.keep(watcher);
     world.run();
   }

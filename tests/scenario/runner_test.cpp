@@ -36,14 +36,14 @@ struct fixture {
     setup.id = runner_id{"r"};
     setup.config = cfg;
     setup.run_id = "x";
-    setup.make_provider = [this](caf::local_actor*,
-                                 const provider_parent_actor&) {
-      providers.push_back(world.spawn_probe_now<provider_actor>());
-      return providers.back().handle;
-    };
-    setup.make_worker = [this](caf::local_actor*,
-                               const coordinator_actor& parent,
-                               uint64_t) -> started_worker {
+    setup.make_provider
+      = [this](caf::local_actor*, const provider_parent_actor&) {
+          providers.push_back(world.spawn_probe_now<provider_actor>());
+          return providers.back().handle;
+        };
+    setup.make_worker
+      = [this](caf::local_actor*, const coordinator_actor& parent,
+               uint64_t) -> started_worker {
       coordinator_seen = parent;
       workers.push_back(world.spawn_probe_now<http_worker_actor>());
       return {workers.back().handle, [] {}};
@@ -238,8 +238,8 @@ TEST_CASE("jobs that an earlier manager left are told to GitLab") {
   fixture f;
   f.begin();
   left_jobs left;
-  left.jobs.push_back({acquisition_key{"old"}, 7, secret{"t"}, false, false, 0,
-                       ""});
+  left.jobs.push_back(
+    {acquisition_key{"old"}, 7, secret{"t"}, false, false, 0, ""});
   f.world.send(f.it, left);
   update_job told;
   for (const auto& x : f.workers)

@@ -11,7 +11,8 @@ namespace {
 struct fixture {
   test::virtual_system world;
   test::probe<trace_parent_actor> job = world.spawn_probe<trace_parent_actor>();
-  test::probe<coordinator_actor> gitlab = world.spawn_probe<coordinator_actor>();
+  test::probe<coordinator_actor> gitlab
+    = world.spawn_probe<coordinator_actor>();
   trace_actor it;
 
   fixture() {

@@ -137,9 +137,8 @@ public:
 
   /// Spawns an actor that does nothing but live.
   caf::actor spawn_idle() {
-    auto made = sys.spawn([](caf::event_based_actor*) -> caf::behavior {
-      return {[](int) {}};
-    });
+    auto made = sys.spawn(
+      [](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; });
     keep(made);
     return made;
   }
@@ -152,8 +151,7 @@ public:
 
   /// Kills an actor: what its peers see when it fails.
   template <class Handle>
-  void stop(const Handle& who,
-            caf::exit_reason why = caf::exit_reason::kill) {
+  void stop(const Handle& who, caf::exit_reason why = caf::exit_reason::kill) {
     caf::anon_send_exit(who, why);
     run();
   }

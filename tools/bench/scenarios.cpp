@@ -320,7 +320,7 @@ outcome run_scenario(const scenario& what, const std::string& manager,
   out.shell_startup = to_string(shell);
   recorder to;
   for (int i = 0; i < repeat && out.problems.empty(); ++i) {
-    auto options = what.bed();
+    auto options = what.make_bed();
     options.manager = manager;
     options.shell = shell;
     bed on{options};

@@ -28,7 +28,7 @@ struct scenario {
   std::string name;    ///< as in reference/peer-figures
   std::string what;    ///< one line for --help
   bool on_both_shells; ///< else the hosts' shell has no part in it
-  bed_options (*bed)();
+  bed_options (*make_bed)();
   /// One run on a bed that was started. `first` is the first run of this kind:
   /// what takes long and varies little is measured then only.
   result<void, bench_errc> (*run)(bed& on, recorder& to, bool first);

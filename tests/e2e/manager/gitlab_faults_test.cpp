@@ -41,7 +41,7 @@ json chatty_job() {
 /// The chatty job ran to its end, and all of its log is there once.
 void check_whole(world& x, int64_t id) {
   auto job = x.ended(id);
-  auto log = x.gitlab.trace(id);
+  auto log = x.log(id);
   CAPTURE(log);
   CHECK_EQ(job.state, job_state::success);
   for (const auto* line :
@@ -64,6 +64,7 @@ TEST_CASE("a GitLab that fails when asked for jobs is asked again") {
     x.gitlab.fail_with({.at = endpoint::request,
                         .kind = kind.kind,
                         .count = 1,
+                        .state = {},
                         .status = kind.status});
     CHECK(x.serves_a_job());
     if (kind.kind != fault_kind::lost)
@@ -178,10 +179,11 @@ TEST_CASE("a job that GitLab does not know any more is given up, no other") {
                       .kind = fault_kind::status,
                       .count = 1,
                       .job = id,
+                      .state = {},
                       .status = 404});
   CHECK(x.manager->says("Submitting job to coordinator... failed",
                         {{"job", id}, {"status", "404"}}));
-  CHECK(contains(x.gitlab.trace(id), "Job succeeded"));
+  CHECK(contains(x.log(id), "Job succeeded"));
   CHECK(x.serves_a_job());
   CHECK_EQ(x.stop_manager(), 0);
   x.check_rules();
@@ -191,8 +193,10 @@ TEST_CASE("a manager interrupted while GitLab is away keeps the result") {
   world x;
   auto id = x.enqueue_script("echo begun; sleep 0.5; exit 6");
   REQUIRE(x.shows(id, "\nbegun"));
-  auto rule = x.gitlab.fail_with(
-    {.at = endpoint::update, .kind = fault_kind::status, .job = id});
+  auto rule = x.gitlab.fail_with({.at = endpoint::update,
+                                  .kind = fault_kind::status,
+                                  .job = id,
+                                  .state = {}});
   CHECK(
     x.manager->says("Submitting job to coordinator... failed", {{"job", id}}));
   x.manager->kill();

@@ -43,7 +43,7 @@ TEST_CASE("a job's output, sections and success reach GitLab") {
   CHECK_EQ(job.reported, "success");
   CHECK_EQ(job.exit_code, 0);
   CHECK_EQ(job.failure_reason, "");
-  auto log = x.gitlab.trace(id);
+  auto log = x.log(id);
   CAPTURE(log);
   for (const auto* part :
        {"Running with muster ", "on e2e ",
@@ -70,8 +70,8 @@ TEST_CASE("a failing script's exit code reaches GitLab and the log") {
   CHECK_EQ(job.state, job_state::failed);
   CHECK_EQ(job.exit_code, 3);
   CHECK_EQ(job.failure_reason, "script_failure");
-  CHECK(contains(x.gitlab.trace(id), "ERROR: Job failed: run exit (exit code: "
-                                     "3): Process exited with status 3"));
+  CHECK(contains(x.log(id), "ERROR: Job failed: run exit (exit code: "
+                            "3): Process exited with status 3"));
   CHECK(x.manager->says("Job failed: ", {{"job", id}, {"exit_code", 3}}));
   x.check_rules();
 }
@@ -88,11 +88,11 @@ TEST_CASE("a masked value is in no log") {
            {"variables", {{"GIT_STRATEGY", "none"}}}};
   auto id = x.enqueue(job);
   CHECK_EQ(x.ended(id).state, job_state::failed);
-  auto log = x.gitlab.trace(id);
+  auto log = x.log(id);
   CAPTURE(log);
   CHECK(contains(log, "the value is [MASKED]."));
   CHECK_EQ(count_of("[MASKED]", log), 3);
-  CHECK_FALSE(contains(log, value));
+  CHECK_FALSE(contains(x.gitlab.trace(id), value));
   CHECK(x.manager->says("Job failed", {{"job", id}}));
   CHECK_FALSE(contains(x.manager->log(), value));
   CHECK_FALSE(contains(x.manager->log(), x.gitlab.job(id)->token));
@@ -109,7 +109,7 @@ TEST_CASE("a job works in a clone of its commit, the next one in a fetch") {
            {"depth", 1}};
   auto first = x.enqueue(job);
   CHECK_EQ(x.ended(first).state, job_state::success);
-  auto log = x.gitlab.trace(first);
+  auto log = x.log(first);
   CAPTURE(log);
   CHECK(contains(log, "\nsecond"));
   CHECK_EQ(x.printed(first, "COMMITS"), "1");
@@ -118,7 +118,7 @@ TEST_CASE("a job works in a clone of its commit, the next one in a fetch") {
   auto next = x.enqueue(job);
   CHECK_EQ(x.ended(next).state, job_state::success);
   CHECK_EQ(x.printed(next, "PLACE"), x.printed(first, "PLACE"));
-  CHECK(contains(x.gitlab.trace(next), "Removing left"));
+  CHECK(contains(x.log(next), "Removing left"));
   x.check_rules();
 }
 
@@ -130,7 +130,7 @@ TEST_CASE("a file variable is a file for its job and gone after it") {
        "echo \"MODE=$(stat -c %a \"$CONFIG\")\""}},
      {"variables", {{"CONFIG", {{"value", "a line of it"}, {"file", true}}}}}});
   CHECK_EQ(x.ended(id).state, job_state::success);
-  CAPTURE(x.gitlab.trace(id));
+  CAPTURE(x.log(id));
   CHECK_EQ(x.printed(id, "TEXT"), "a line of it");
   auto file = x.printed(id, "FILE");
   CHECK(contains(file, "/CONFIG"));
@@ -146,9 +146,9 @@ TEST_CASE("after_script runs after a failure and knows of it") {
                  {"after_script", {"echo \"END=$CI_JOB_STATUS\"", "exit 9"}}});
   auto job = x.ended(id);
   CHECK_EQ(job.exit_code, 7);
-  CAPTURE(x.gitlab.trace(id));
+  CAPTURE(x.log(id));
   CHECK_EQ(x.printed(id, "END"), "failed");
-  CHECK(contains(x.gitlab.trace(id),
+  CHECK(contains(x.log(id),
                  "after_script failed, but job will continue unaffected"));
   auto good = x.enqueue(
     {{"script", "true"}, {"after_script", "echo \"END=$CI_JOB_STATUS\""}});
@@ -163,10 +163,24 @@ TEST_CASE("a job that takes too long is ended with all its processes") {
   auto job = x.ended(id);
   CHECK_EQ(job.state, job_state::failed);
   CHECK_EQ(job.failure_reason, "job_execution_timeout");
-  CAPTURE(x.gitlab.trace(id));
-  CHECK(contains(x.gitlab.trace(id), "ERROR: Job failed: execution took longer "
-                                     "than 2s seconds"));
+  CAPTURE(x.log(id));
+  CHECK(contains(x.log(id), "ERROR: Job failed: execution took longer "
+                            "than 2s seconds"));
   CHECK(eventually([] { return processes_with("61.0731").empty(); }));
+  x.check_rules();
+}
+
+TEST_CASE("a script's own time-out leaves time for after_script") {
+  auto& x = house();
+  auto id = x.enqueue({{"script", "echo begun; sleep 61.0734"},
+                       {"after_script", "echo \"END=$CI_JOB_STATUS\""},
+                       {"variables", {{"RUNNER_SCRIPT_TIMEOUT", "1s"}}}});
+  auto job = x.ended(id);
+  CAPTURE(x.log(id));
+  CHECK_EQ(job.failure_reason, "job_execution_timeout");
+  CHECK_EQ(x.printed(id, "END"), "timedout");
+  CHECK(contains(x.log(id), "ERROR: Job failed: script timeout: context "
+                            "deadline exceeded"));
   x.check_rules();
 }
 
@@ -178,11 +192,11 @@ TEST_CASE("a job that is cancelled runs its after_script and leaves nothing") {
   CHECK_FALSE(processes_with("61.0732").empty());
   REQUIRE(x.gitlab.cancel(id, true));
   auto job = x.ended(id);
-  CAPTURE(x.gitlab.trace(id));
+  CAPTURE(x.log(id));
   CHECK_EQ(job.state, job_state::canceled);
   CHECK_EQ(job.reported, "failed");
   CHECK_EQ(x.printed(id, "END"), "canceled");
-  CHECK(contains(x.gitlab.trace(id), "ERROR: Job failed: canceled"));
+  CHECK(contains(x.log(id), "ERROR: Job failed: canceled"));
   CHECK(eventually([] { return processes_with("61.0732").empty(); }));
   CHECK(x.serves_a_job());
   x.check_rules();

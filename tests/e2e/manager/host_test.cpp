@@ -37,10 +37,10 @@ TEST_CASE("a host with dash alone runs jobs" * doctest::skip(geteuid() != 0)) {
                          "cat words.txt", "(exit 4) || echo went on"}},
                        {"after_script", "echo \"END=$CI_JOB_STATUS\""}});
   CHECK_EQ(x.ended(id).state, job_state::success);
-  CAPTURE(x.gitlab.trace(id));
+  CAPTURE(x.log(id));
   CHECK_NE(x.printed(id, "SHELL_IS").find("dash"), std::string::npos);
   CHECK_EQ(x.printed(id, "END"), "success");
-  CHECK_NE(x.gitlab.trace(id).find("\nsecond"), std::string::npos);
+  CHECK_NE(x.log(id).find("\nsecond"), std::string::npos);
   auto failing = x.enqueue_script("exit 5");
   CHECK_EQ(x.ended(failing).exit_code, 5);
   CHECK_EQ(x.stop_manager(), 0);

@@ -76,8 +76,8 @@ TEST_CASE("a job goes on when the helper that started it is killed"
   CHECK_EQ(x.ended(next).state, job_state::success);
   CHECK_EQ(x.instance_of(next), instance);
   CHECK_EQ(x.ended(id).state, job_state::success);
-  CHECK(contains(x.gitlab.trace(id), "\nwent on"));
-  CHECK_EQ(count_of("\nbegun", x.gitlab.trace(id)), 1);
+  CHECK(contains(x.log(id), "\nwent on"));
+  CHECK_EQ(count_of("\nbegun", x.log(id)), 1);
   x.check_rules();
 }
 
@@ -91,12 +91,12 @@ TEST_CASE("a job whose supervisor is killed fails by the system, in words"
   REQUIRE_EQ(there.supervisors.size(), 1);
   REQUIRE_EQ(::kill(there.supervisors.front(), SIGKILL), 0);
   auto job = x.ended(id);
-  CAPTURE(x.gitlab.trace(id));
+  CAPTURE(x.log(id));
   CHECK_EQ(job.state, job_state::failed);
   CHECK_EQ(job.failure_reason, "runner_system_failure");
-  CHECK(contains(x.gitlab.trace(id), "ERROR: Job failed (system failure): "));
-  CHECK(contains(x.gitlab.trace(id), instance));
-  CHECK(contains(x.gitlab.trace(id), "the supervisor of the job"));
+  CHECK(contains(x.log(id), "ERROR: Job failed (system failure): "));
+  CHECK(contains(x.log(id), instance));
+  CHECK(contains(x.log(id), "the supervisor of the job"));
   CHECK(eventually([] { return processes_with("61.0751").empty(); }));
   CHECK(x.serves_a_job());
   x.check_rules();
@@ -113,12 +113,12 @@ TEST_CASE("an instance removed under its jobs fails them within 5 s, by name") {
   auto since = std::chrono::steady_clock::now();
   for (auto id : {one, other}) {
     auto job = x.ended(id);
-    CAPTURE(x.gitlab.trace(id));
+    CAPTURE(x.log(id));
     CHECK_EQ(job.state, job_state::failed);
     CHECK_EQ(job.failure_reason, "runner_system_failure");
-    CHECK(contains(x.gitlab.trace(id),
+    CHECK(contains(x.log(id),
                    "ERROR: Job failed (system failure): instance " + instance));
-    CHECK(contains(x.gitlab.trace(id), "externally removed"));
+    CHECK(contains(x.log(id), "externally removed"));
   }
   auto took = std::chrono::steady_clock::now() - since;
   CHECK_LT(took, 5s);

@@ -30,7 +30,7 @@ TEST_CASE("SIGHUP changes nothing; SIGQUIT waits for the job, then exits 0") {
   CHECK(x.manager->says("Starting graceful shutdown"));
   auto unwanted = x.enqueue_script("true");
   CHECK_EQ(x.ended(id).state, job_state::success);
-  CHECK(contains(x.gitlab.trace(id), "\nto the end"));
+  CHECK(contains(x.log(id), "\nto the end"));
   CHECK_EQ(x.manager->wait_exit(), 0);
   CHECK(x.manager->says("Can exit now!"));
   CHECK_EQ(x.gitlab.job(unwanted)->state, job_state::pending);
@@ -49,8 +49,8 @@ TEST_CASE("SIGTERM interrupts the job, removes the instances and exits 0") {
   CHECK_EQ(x.manager->wait_exit(), 0);
   CHECK_EQ(job.state, job_state::failed);
   CHECK_EQ(job.failure_reason, "runner_interrupted");
-  CAPTURE(x.gitlab.trace(id));
-  CHECK(contains(x.gitlab.trace(id), "ERROR: Job failed: aborted: terminated"));
+  CAPTURE(x.log(id));
+  CHECK(contains(x.log(id), "ERROR: Job failed: aborted: terminated"));
   CHECK(x.manager->says("Starting forceful shutdown"));
   CHECK(x.place.living().empty());
   CHECK(processes_with("61.0741").empty());
@@ -72,7 +72,8 @@ TEST_CASE("a second SIGTERM ends the manager at once, with status 1") {
   auto id = x.enqueue_script("echo begun; sleep 61.0742");
   REQUIRE(x.shows(id, "\nbegun"));
   // While GitLab takes no result, the first signal waits for it.
-  x.gitlab.fail_with({.at = endpoint::update, .kind = fault_kind::status});
+  x.gitlab.fail_with(
+    {.at = endpoint::update, .kind = fault_kind::status, .state = {}});
   x.manager->signal(SIGTERM);
   CHECK(x.manager->says("Starting forceful shutdown"));
   CHECK_FALSE(x.manager->wait_exit(200ms));

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <sstream>
 
 namespace muster::test {
 
@@ -67,18 +68,32 @@ gitlab::job_view world::ended(int64_t id) {
   auto found = gitlab.job(id);
   REQUIRE(found.has_value());
   INFO("the manager's log: ", manager ? manager->log() : "");
-  INFO("the job's log: ", gitlab.trace(id));
+  INFO("the job's log: ", log(id));
   REQUIRE(there);
   return *found;
 }
 
+std::string world::log(int64_t id) const {
+  // `2026-01-02T03:04:05.678901Z 00O `, or `+` at its end: a line goes on.
+  constexpr size_t prefix = 32;
+  std::string out;
+  std::istringstream in{gitlab.trace(id)};
+  for (std::string line; std::getline(in, line);) {
+    if (line.size() < prefix)
+      continue; // under way
+    if (line[prefix - 1] != '+')
+      out += '\n';
+    out += line.substr(prefix);
+  }
+  return out;
+}
+
 bool world::shows(int64_t id, const std::string& part) const {
-  return eventually(
-    [&] { return gitlab.trace(id).find(part) != std::string::npos; });
+  return eventually([&] { return log(id).find(part) != std::string::npos; });
 }
 
 std::string world::printed(int64_t id, const std::string& name) const {
-  auto text = gitlab.trace(id);
+  auto text = log(id);
   auto mark = "\n" + name + "=";
   auto at = text.rfind(mark);
   if (at == std::string::npos)
@@ -88,7 +103,7 @@ std::string world::printed(int64_t id, const std::string& name) const {
 }
 
 std::string world::instance_of(int64_t id) const {
-  auto text = gitlab.trace(id);
+  auto text = log(id);
   auto at = text.find("Dialing instance ");
   return at == std::string::npos ? "" : text.substr(at + 17, 14);
 }

@@ -35,6 +35,8 @@ public:
   int64_t enqueue_script(const std::string& script);
   /// Waits until the job has ended at GitLab.
   gitlab::job_view ended(int64_t id);
+  /// The job's log so far, without the time and stream before each line.
+  std::string log(int64_t id) const;
   /// Waits until its log has `part`; false at the deadline.
   bool shows(int64_t id, const std::string& part) const;
   /// The value that a job printed as `NAME=value`.

@@ -337,3 +337,27 @@ TEST_CASE("a file of a hundred thousand mistakes is read in seconds") {
   CHECK_LT(loaded.diagnostics.size(), 1500);
   CHECK_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{20});
 }
+
+TEST_CASE("what a plugin says of its plugin_config is an error of the runner") {
+  load_options options;
+  options.mode = check_mode::check;
+  options.state_dir = "/state";
+  options.plugin_fault = [](const std::string& plugin,
+                            const std::string& plugin_config) -> std::string {
+    CHECK_EQ(plugin, "local");
+    return plugin_config == R"({"colour":"red"})" ? "colour is not known" : "";
+  };
+  auto bad = parse_config(
+    runner("", "[runners.autoscaler.plugin_config]\ncolour = \"red\"\n"), "f",
+    options);
+  CHECK(!bad.passed);
+  CHECK(bad.value.runners.empty());
+  REQUIRE(!bad.diagnostics.empty());
+  CHECK_EQ(bad.diagnostics.front().level, severity::error);
+  CHECK_EQ(bad.diagnostics.front().line, 7);
+  CHECK_EQ(bad.diagnostics.front().message,
+           "colour is not known; the runner is not served");
+  auto good = parse_config(runner(), "f", options);
+  CHECK(good.passed);
+  CHECK_EQ(good.value.runners.size(), 1);
+}
