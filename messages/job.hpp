@@ -81,7 +81,7 @@ typename Inspector::result_type inspect(Inspector& f, plan_ended& x) {
 struct stream_lost {
   uint64_t stream = 0;
   uint64_t next_record = 0; ///< to go on from
-  bool refused = false;     ///< by the helper: it does not know the job
+  bool refused = false;     ///< by the helper: for good
   caf::error why;
 };
 

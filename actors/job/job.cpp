@@ -255,15 +255,16 @@ struct performer {
   }
 
   void operator()(const job_life::leave& x) const {
-    if (!x.confirmed) {
-      auto with = fields();
-      with.emplace_back("err", x.text);
+    auto with = fields();
+    with.emplace_back("err", x.text);
+    if (!x.confirmed)
       log::error("the job's result could not be given to GitLab; it stays in "
                  "the journal",
                  with);
-    } else {
+    else if (!x.text.empty())
+      log::info("GitLab wants no result of the job", with);
+    if (x.confirmed)
       self->send(setup.journal, forget_job{setup.key});
-    }
     const auto& how = st().life.result;
     self->send(setup.parent, job_ended{setup.key, setup.payload.id, how.success,
                                        wire_reason()});

@@ -32,9 +32,7 @@ bool job_recorder::take(uint64_t stream, const frames::frame& x) {
       base_us_ = unix_us_();
     caf::anon_send(to_, plan_accepted{stream});
   } else if (const auto* no = std::get_if<frames::refused>(&x)) {
-    lost(no->code == helper_errc::unknown_key
-           || no->code == helper_errc::version_refused,
-         error_of(no->code, no->text));
+    lost(true, error_of(no->code, no->text));
     return false;
   } else if (const auto* begun = std::get_if<frames::stage_begun>(&x)) {
     if (is_next(begun->record))

@@ -367,6 +367,21 @@ TEST_CASE("a job whose time is over ends even if its helper is silent") {
   CHECK_EQ(f.confirm().failure_reason, "job_execution_timeout");
 }
 
+TEST_CASE("a time-out of the job and one of its script are told apart") {
+  fixture f;
+  f.run_up_to_script();
+  std::string expected = "script timeout: context deadline exceeded";
+  SUBCASE("the script's own, from RUNNER_SCRIPT_TIMEOUT") {
+  }
+  SUBCASE("the job's") {
+    f.world.run_for(3600s);
+    expected = "execution took longer than 1h0m0s seconds";
+  }
+  f.plan_ends(plan_outcome::timed_out);
+  CHECK(f.log_has("ERROR: Job failed: " + expected));
+  CHECK_EQ(f.confirm().failure_reason, "job_execution_timeout");
+}
+
 TEST_CASE("a dead trace fails the job, since output would be lost") {
   fixture f;
   f.run_up_to_script();

@@ -38,6 +38,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fmt/format.h>
 
@@ -70,11 +71,31 @@ CLI::Option* add_duration(CLI::App* to, const char* name,
     ->type_name("TIME");
 }
 
+/// An option of the parser's with a variable takes two lines of the help.
 void add_server(CLI::App* to, std::string& server) {
-  to->add_option("--server", server, "URL that serve printed")
-    ->envname("MUSTER_COORDINATOR")
-    ->required();
+  const char* known = std::getenv("MUSTER_COORDINATOR");
+  server = known == nullptr ? "" : known;
+  auto* option = to->add_option("--server", server,
+                                "URL that serve printed (MUSTER_COORDINATOR)");
+  option->type_name("URL");
+  if (server.empty())
+    option->required();
 }
+
+/// Help without the empty lines that keep it from fitting a screen.
+class tight_formatter final : public CLI::Formatter {
+public:
+  std::string make_help(const CLI::App* app, std::string name,
+                        CLI::AppFormatMode mode) const override {
+    auto text = CLI::Formatter::make_help(app, std::move(name), mode);
+    for (std::string_view heading : {"\n\nPositionals:", "\n\nOptions:"})
+      if (auto at = text.find(heading); at != std::string::npos)
+        text.erase(at, 1);
+    while (text.ends_with("\n\n"))
+      text.pop_back();
+    return text;
+  }
+};
 
 /// `127.0.0.1:0` or `[::1]:8080`.
 void read_address(const std::string& text, test_gitlab_options& to) {
@@ -106,12 +127,10 @@ void read_masked(const std::vector<std::string>& texts,
 }
 
 constexpr const char* control_help
-  = "Commands take the server from --server or MUSTER_COORDINATOR.\n\n"
-    "Control API, JSON below /control/ (more in tools/coordinator/main.cpp):\n"
-    "  POST jobs, jobs/ID/cancel, pipelines, faults, settings, shutdown\n"
-    "  GET  jobs, jobs/ID, jobs/ID/trace, pipelines/ID, wait, violations,\n"
-    "       counters, runners, faults\n"
-    "  DELETE jobs, violations, faults, faults/ID";
+  = "Commands take the server from --server or MUSTER_COORDINATOR. What they "
+    "do "
+    "is done\nby a control API, JSON below /control/: see "
+    "tools/coordinator/main.cpp.";
 
 /// An option that may be given several times, one value each.
 CLI::Option* add_list(CLI::App* to, const char* name,
@@ -125,6 +144,7 @@ class program {
 public:
   program() {
     app_.require_subcommand(1);
+    app_.formatter(std::make_shared<tight_formatter>());
     add_serve();
     add_enqueue();
     add_pipeline();
@@ -193,9 +213,9 @@ private:
                  "Answer a held request with 204 when a job comes,\n"
                  "as GitLab's Workhorse does");
     add_duration(at, "--accept-within", to.store.accept_within,
-                 "Queue a job again that is not accepted by then (2m)");
+                 "Queue a job again if not accepted by then (2m)");
     at->add_option("--trace-interval", to.trace_interval,
-                   "Trace update interval to ask for, in seconds (none)");
+                   "Trace update interval to ask for, in s (none)");
     at->add_flag("--strict", to.strict,
                  "Show violations at once; exit status 3 if there\n"
                  "were any");

@@ -9,6 +9,7 @@
 #include "tools/muster/commands.hpp"
 #include "tools/muster/plugins.hpp"
 
+#include <atomic>
 #include <caf/all.hpp>
 #include <csignal>
 #include <filesystem>
@@ -144,12 +145,15 @@ sigset_t block_signals() {
   return set;
 }
 
-/// Turns signals into messages, until SIGUSR1 is sent to it.
-void signal_loop(sigset_t set, const manager_actor& to) {
+/// Turns signals into messages, until it is done and woken by SIGUSR1.
+void signal_loop(sigset_t set, const manager_actor& to,
+                 const std::atomic<bool>& done) {
   for (;;) {
     int signal = 0;
-    if (sigwait(&set, &signal) != 0 || signal == SIGUSR1)
+    if (sigwait(&set, &signal) != 0 || done)
       return;
+    if (signal == SIGUSR1)
+      continue; // somebody else's: a stack dump of GitLab Runner
     if (signal == SIGQUIT)
       caf::anon_send(to, shutdown_request{stop_mode::graceful});
     else if (signal == SIGTERM)
@@ -214,8 +218,10 @@ int serve(const config& cfg, std::shared_ptr<journal_store> store) {
   {
     caf::actor_system sys{caf_config};
     auto root = sys.spawn(manager, std::move(setup));
-    std::thread listener{signal_loop, signals, root};
+    std::atomic<bool> done = false;
+    std::thread listener{signal_loop, signals, root, std::cref(done)};
     why = wait_for(sys, root);
+    done = true;
     pthread_kill(listener.native_handle(), SIGUSR1);
     listener.join();
     root = nullptr;

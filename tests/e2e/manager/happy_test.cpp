@@ -186,8 +186,12 @@ TEST_CASE("a script's own time-out leaves time for after_script") {
 
 TEST_CASE("a job that is cancelled runs its after_script and leaves nothing") {
   auto& x = house();
-  auto id = x.enqueue({{"script", stubborn("61.0732")},
-                       {"after_script", "echo \"END=$CI_JOB_STATUS\""}});
+  auto id = x.enqueue(
+    {{"script",
+      "(trap '' TERM; exec > /dev/null 2>&1; while :; do sleep 61.0732; done) "
+      "& "
+      "echo begun; for i in $(seq 300); do echo still here; sleep 0.2; done"},
+     {"after_script", "echo \"END=$CI_JOB_STATUS\""}});
   REQUIRE(x.shows(id, "\nbegun"));
   CHECK_FALSE(processes_with("61.0732").empty());
   REQUIRE(x.gitlab.cancel(id, true));

@@ -248,6 +248,25 @@ TEST_CASE("a wrong size or checksum at the end asks for the log again") {
   CHECK_EQ(state_of(x, id), job_state::success);
 }
 
+TEST_CASE("a manager that never saw the log ends its job without a checksum") {
+  struct row {
+    std::string reason;
+    size_t violations;
+  };
+  for (const auto& [reason, violations] :
+       {row{"runner_system_failure", 0}, row{"script_failure", 1}}) {
+    CAPTURE(reason);
+    world x;
+    x.add();
+    auto job = x.run();
+    x.patch(job, 0, "hello");
+    job_update what{job.id, job.token, "failed", reason, 0, false, {}, 0};
+    CHECK_EQ(x.jobs.update(what).status, 200);
+    CHECK_EQ(x.jobs.trace(job.id), "hello");
+    CHECK_EQ(x.violations.total(), violations);
+  }
+}
+
 TEST_CASE("a client that never gets its checksum right is let go") {
   world x;
   auto id = x.add();
