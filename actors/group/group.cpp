@@ -301,7 +301,7 @@ struct driver {
     s.instances.drop(id);
     s.actors.erase(id);
     s.cloud.forget(id);
-    expect_change();
+    list_now(); // what else the cloud has lost, and so that it can tidy up
     decide_soon();
   }
 

@@ -6,7 +6,6 @@
 
 #include <caf/binary_deserializer.hpp>
 #include <caf/binary_serializer.hpp>
-#include <set>
 
 namespace muster {
 
@@ -83,7 +82,7 @@ struct driver {
     if (!rows || !jobs) {
       answer.why = error_of(rows ? jobs.error() : rows.error());
     } else {
-      std::set<instance_id> with_jobs;
+      auto with_jobs = self->state.left_on;
       for (const auto& job : *jobs)
         if (!job.outcome)
           with_jobs.insert(job.instance);
@@ -133,6 +132,9 @@ start_journal_actor journal_starter(std::shared_ptr<journal_store> store) {
 journal_actor::behavior_type journal(self_t self, const caf::actor_addr& parent,
                                      std::shared_ptr<journal_store> store) {
   driver d{self, std::move(store)};
+  if (auto jobs = d.store->all_jobs())
+    for (const auto& job : *jobs)
+      self->state.left_on.insert(job.instance);
   self->monitor(parent);
   self->set_down_handler(
     [self](const caf::down_msg& x) { self->quit(x.reason); });

@@ -6,11 +6,15 @@
 #include <caf/all.hpp>
 #include <functional>
 #include <memory>
+#include <set>
 
 namespace muster {
 
 struct journal_state {
   bool failing = false; ///< said so already
+  /// Where an earlier manager left jobs: known before the first of them is told
+  /// to GitLab and forgotten.
+  std::set<instance_id> left_on;
   const char* name = "journal";
 };
 

@@ -330,9 +330,12 @@ std::vector<seen_process> processes_with(const std::string& part, pid_t first) {
 
 std::string file_text(const fs::path& file) {
   std::ifstream in{file, std::ios::binary};
-  std::ostringstream out;
-  out << in.rdbuf();
-  return out.str();
+  std::string out;
+  char piece[4096];
+  // A process that ends while its files are read is a failure of `read`.
+  while (in.read(piece, sizeof piece) || in.gcount() > 0)
+    out.append(piece, static_cast<size_t>(in.gcount()));
+  return out;
 }
 
 size_t count_of(const std::string& part, const std::string& text) {

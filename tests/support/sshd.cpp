@@ -85,6 +85,20 @@ std::vector<pid_t> descendants(pid_t root) {
   return result;
 }
 
+std::vector<pid_t> processes_with(const std::string& variable) {
+  std::vector<pid_t> result;
+  std::error_code ignored;
+  for (const auto& each :
+       std::filesystem::directory_iterator{"/proc", ignored}) {
+    auto pid
+      = static_cast<pid_t>(std::atoi(each.path().filename().string().c_str()));
+    auto environment = pid > 0 ? '\0' + read_text(each.path() / "environ") : "";
+    if (environment.find('\0' + variable + '\0') != std::string::npos)
+      result.push_back(pid);
+  }
+  return result;
+}
+
 std::filesystem::path make_temp_folder(const std::string& prefix) {
   auto name
     = (std::filesystem::temp_directory_path() / (prefix + "-XXXXXX")).string();
@@ -179,16 +193,24 @@ void sshd::thaw() {
 }
 
 void sshd::signal_all(int number) {
-  auto below = descendants(pid_);
   if (number != SIGKILL)
     kill(pid_, number);
-  // Twice: a process may have been made while the first list was.
-  for (const auto& each : {below, descendants(pid_)}) {
-    for (auto pid : each)
+  // More than once: a process may have been made while the list was.
+  for (int i = 0; i < 3; ++i) {
+    for (auto pid : processes())
       kill(pid, number);
   }
   if (number == SIGKILL)
     kill(pid_, number);
+}
+
+std::vector<pid_t> sshd::processes() const {
+  auto result = descendants(pid_);
+  // A command that outlives its connection is nobody's child, but its HOME
+  // tells.
+  for (auto pid : processes_with("HOME=" + home().string()))
+    result.push_back(pid);
+  return result;
 }
 
 void sshd::authorize(const std::string& public_key) {

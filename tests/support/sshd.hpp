@@ -66,6 +66,7 @@ public:
 
 private:
   void signal_all(int number);
+  std::vector<pid_t> processes() const;
 
   std::filesystem::path folder_;
   uint16_t port_ = 0;
@@ -77,6 +78,9 @@ uint16_t free_port();
 
 /// All processes below `root`, deepest last, without `root`.
 std::vector<pid_t> descendants(pid_t root);
+
+/// All processes that have `NAME=value` in their environment.
+std::vector<pid_t> processes_with(const std::string& variable);
 
 /// A new folder below the system's temporary one.
 std::filesystem::path make_temp_folder(const std::string& prefix);

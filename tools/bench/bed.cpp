@@ -214,10 +214,22 @@ std::vector<std::string> bed::finish() {
   }
   if (auto left = end_instances(); left > 0)
     wrong.push_back(fmt::format("the manager left {} instances running", left));
-  std::error_code ignored;
-  if (!folder_.empty())
-    fs::remove_all(folder_, ignored);
+  if (!folder_.empty() && !remove_folder())
+    wrong.push_back(fmt::format("{} could not be removed", folder_));
   return wrong;
+}
+
+/// The manager leaves removing the instances' folders to processes that may
+/// outlive it: with both at it, a first try can fail.
+bool bed::remove_folder() const {
+  auto until = steady_clock::now() + 5s;
+  std::error_code bad;
+  for (;;) {
+    fs::remove_all(folder_, bad);
+    if (!bad || steady_clock::now() >= until)
+      return !bad;
+    std::this_thread::sleep_for(10ms);
+  }
 }
 
 /// Ends what the manager, or its failure, left. Returns how many.

@@ -80,6 +80,7 @@ private:
   failure<bench_errc> reason(const std::string& what);
   std::string log_tail() const;
   int end_instances() const;
+  bool remove_folder() const;
 
   bed_options options_;
   std::string folder_;

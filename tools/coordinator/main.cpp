@@ -126,11 +126,10 @@ void read_masked(const std::vector<std::string>& texts,
   }
 }
 
-constexpr const char* control_help
-  = "Commands take the server from --server or MUSTER_COORDINATOR. What they "
-    "do "
-    "is done\nby a control API, JSON below /control/: see "
-    "tools/coordinator/main.cpp.";
+constexpr const char* control_help = "Commands take the server from --server "
+                                     "or MUSTER_COORDINATOR. They speak a\n"
+                                     "control API, JSON below /control/: see "
+                                     "tools/coordinator/main.cpp.";
 
 /// An option that may be given several times, one value each.
 CLI::Option* add_list(CLI::App* to, const char* name,

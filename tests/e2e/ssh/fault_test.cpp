@@ -162,7 +162,7 @@ TEST_CASE("of several host keys the one of the pinned type is compared") {
 }
 
 TEST_CASE("a server with nothing but an RSA host key is told so") {
-  sshd server{{.host_key_type = "rsa"}};
+  sshd server{{.host_key_type = "rsa -b 2048"}};
   ssh_transport ssh;
   auto why = dial_and_wait(ssh, 1, server.target())->wait_end();
   CHECK_EQ(why.code, connection_errc::handshake_failed);
@@ -178,17 +178,22 @@ TEST_CASE("every kind of user key logs in") {
     "ecdsa -b 384",
     "ecdsa -b 521",
     "rsa -b 2048",
-    "rsa -b 3072 -m PEM",
+    "rsa -b 2048 -m PEM",
     "rsa -b 2048 -m PKCS8",
     "ecdsa -b 256 -m PKCS8",
     "ecdsa -b 384 -m PEM",
   };
+  sshd server;
   ssh_transport ssh;
   connection_id id = 0;
   for (auto kind : kinds) {
     CAPTURE(kind);
-    sshd server{{.user_key_type = kind}};
-    auto log = dial_and_wait(ssh, ++id, server.target());
+    auto file = (server.home() / ("key" + std::to_string(++id))).string();
+    run_command("ssh-keygen -q -N '' -f " + file + " -t " + kind);
+    server.authorize(read_text(file + ".pub"));
+    auto target = server.target();
+    target.key = secret{read_text(file)};
+    auto log = dial_and_wait(ssh, id, target);
     CHECK_MESSAGE(!log->ended(), log->wait_end().text);
   }
 }
@@ -212,7 +217,7 @@ TEST_CASE("an ed25519 key in PKCS#8, which libssh2 cannot load, logs in") {
 TEST_CASE(
   "a key that the server does not know is refused, with user and kind") {
   sshd server;
-  sshd rsa{{.user_key_type = "rsa -b 2048"}};
+  sshd rsa{{.user_key_type = "rsa -b 1024"}};
   ssh_transport ssh;
   auto target = server.target();
   target.key = secret{rsa.user_key()};
@@ -244,7 +249,7 @@ TEST_CASE("a wrong password is refused and never shown") {
 
 TEST_CASE("MaxAuthTries 1 still reads as a refused key") {
   sshd server{{.config = {"MaxAuthTries 1"}}};
-  sshd rsa{{.user_key_type = "rsa -b 2048"}};
+  sshd rsa{{.user_key_type = "rsa -b 1024"}};
   ssh_transport ssh;
   auto target = server.target();
   target.key = secret{rsa.user_key()};
@@ -347,6 +352,25 @@ TEST_CASE("an idle connection stays, with channels and without") {
   CHECK(unread->wait_received(1000));
   CHECK_EQ(unread->wait_closed().code, connection_errc::closed);
   CHECK(works(ssh, 1));
+}
+
+TEST_CASE("stopping an sshd leaves no process of it, orphans neither") {
+  sshd server;
+  auto home = "HOME=" + server.home().string();
+  {
+    ssh_transport ssh;
+    REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
+    auto got
+      = run(ssh, 1, {"setsid sleep 600 >/dev/null 2>&1 & echo", "", 30s});
+    REQUIRE_MESSAGE(got, got.error().text);
+    CHECK_FALSE(run(ssh, 1, {"exec sleep 600", "", 100ms}));
+  }
+  CHECK_EQ(processes_with(home).size(), 2u);
+  server.stop();
+  auto until = clock::now() + patience;
+  while (!processes_with(home).empty() && clock::now() < until)
+    std::this_thread::sleep_for(10ms);
+  CHECK(processes_with(home).empty());
 }
 
 TEST_CASE("disconnect ends everything on the connection as closed") {

@@ -87,10 +87,10 @@ TEST_CASE("keys of every kind and format have the public half of ssh-keygen") {
      "an ecdsa key (nistp256)"},
     {"-N '' -t ecdsa -b 521 -m PKCS8", "ecdsa-sha2-nistp521",
      "an ecdsa key (nistp521)"},
-    {"-N '' -t rsa -b 2048", "rsa-sha2-256", "an RSA key of 2048 bits"},
-    {"-N '' -t rsa -b 2048 -m PEM", "rsa-sha2-256", "an RSA key of 2048 bits"},
-    {"-N '' -t rsa -b 2048 -m PKCS8", "rsa-sha2-256",
-     "an RSA key of 2048 bits"},
+    {"-N '' -t rsa -b 1024", "rsa-sha2-256", "an RSA key of 1024 bits"},
+    {"-N '' -t rsa -b 1024 -m PEM", "rsa-sha2-256", "an RSA key of 1024 bits"},
+    {"-N '' -t rsa -b 1024 -m PKCS8", "rsa-sha2-256",
+     "an RSA key of 1024 bits"},
   };
   key_folder folder;
   for (const auto& r : rows) {
@@ -118,7 +118,7 @@ TEST_CASE("an ed25519 key made by OpenSSL, in PKCS#8, can be used") {
 
 TEST_CASE("a key with other line ends and blanks around is the same key") {
   key_folder folder;
-  for (auto arguments : {"-N '' -t ed25519", "-N '' -t rsa -b 2048 -m PEM"}) {
+  for (auto arguments : {"-N '' -t ed25519", "-N '' -t rsa -b 1024 -m PEM"}) {
     auto name = std::string{arguments}.substr(9, 3);
     auto text = folder.keygen(name, arguments);
     std::string mangled = "\n";
@@ -133,7 +133,7 @@ TEST_CASE("a key with other line ends and blanks around is the same key") {
 TEST_CASE("a key with a passphrase is refused in words, in every format") {
   key_folder folder;
   for (auto format :
-       {"-t ed25519", "-t rsa -b 2048 -m PEM", "-t ecdsa -m PKCS8"}) {
+       {"-t ed25519", "-t rsa -b 1024 -m PEM", "-t ecdsa -m PKCS8"}) {
     CAPTURE(format);
     auto name = std::to_string(std::hash<std::string>{}(format));
     auto text = folder.keygen(name, std::string{"-N secret "} + format);
