@@ -72,6 +72,7 @@ struct caller {
     auto log = traces->find(x.key);
     if (!log) {
       out.info.text = "the job's log is not there any more";
+      out.total_bytes = -1; // not the same as an empty one
       return out;
     }
     auto extent = log->render();

@@ -647,7 +647,6 @@ struct driver {
       self->quit();
       return;
     }
-    list_now();
     arm(self->now() + 100ms);
   }
 };

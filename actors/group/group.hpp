@@ -47,7 +47,6 @@ struct group_state {
   bool ready = false;    ///< the first listing was taken over
   bool draining = false;
   time_point drain_by;
-  int drain_rounds = 0;
   uint64_t timer = 0;
   uint64_t listings = 0; ///< asked for
   bool listing_out = false;

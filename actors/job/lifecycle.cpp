@@ -193,7 +193,14 @@ struct stepper {
     if (x.stream != st.stream || over())
       return {};
     st.stream_open = true; // to be dropped in order
-    return end(verdict_of(x));
+    auto out = end(verdict_of(x));
+    if (x.dropped_bytes > 0)
+      out.insert(out.begin(),
+                 show_warning{fmt::format(
+                   "{} bytes of output are missing here: the instance kept "
+                   "no more of it while GitLab did not take it",
+                   x.dropped_bytes)});
+    return out;
   }
 
   verdict verdict_of(const plan_ended& x) const {

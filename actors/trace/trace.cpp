@@ -119,8 +119,10 @@ trace_actor::behavior_type trace(self_t self, trace_setup given) {
     },
     [act](const flush_tick& x) { act(trace_flow::timer{x.version}); },
     [self, act, setup](const patch_result& x) {
-      self->state.size_bytes = x.total_bytes;
-      self->state.checksum = x.checksum;
+      if (x.total_bytes >= 0) {
+        self->state.size_bytes = x.total_bytes;
+        self->state.checksum = x.checksum;
+      }
       if (x.rendered_only)
         return;
       self->state.patch_out = false;

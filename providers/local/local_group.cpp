@@ -233,7 +233,7 @@ provider_instance_state local_group::state_of(const member& what) const {
 void local_group::advance(member& what, deadline by) {
   if (what.at == phase::booting)
     advance_boot(what, by);
-  if (what.at == phase::up && !is_alive(what.boot.record.process))
+  if (what.at == phase::up && !is_running(what.boot.record.process))
     give_up(what, phase::lost, "its sshd is no longer there", by);
 }
 
@@ -440,7 +440,7 @@ result<void, provider_errc> local_group::heartbeat(const std::string& id,
   };
   if (state_of(x) != provider_instance_state::running)
     return unhealthy("does not run");
-  if (!is_alive(x.boot.record.process))
+  if (!is_running(x.boot.record.process))
     return unhealthy("its sshd is no longer there");
   auto stat = stat_of(x.boot.record.process.pid);
   if (stat && (stat->state == 'T' || stat->state == 't'))

@@ -7,7 +7,6 @@
 #include <ctime>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <poll.h>
 #include <set>
@@ -25,9 +24,15 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
+/// What could be read: a process may end in the middle, which `read` takes for
+/// the end of the file, while an iterator over the stream throws.
 std::string read_all(const std::string& path) {
   std::ifstream in{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{in}, {}};
+  std::string out;
+  char piece[4096];
+  while (in.read(piece, sizeof piece) || in.gcount() > 0)
+    out.append(piece, static_cast<size_t>(in.gcount()));
+  return out;
 }
 
 /// A file descriptor that stands for one process, so that a signal cannot reach
@@ -135,12 +140,18 @@ std::optional<process_stat> parse_stat(std::string_view text) {
     return std::nullopt;
   std::istringstream fields{std::string{text.substr(name_end + 1)}};
   process_stat out;
-  std::string skipped;
-  fields >> out.state >> out.parent;
-  constexpr int between = 17; // fields 5 to 21; reference: proc(5)
-  for (int i = 0; i < between; ++i)
-    fields >> skipped;
-  fields >> out.start_ticks;
+  uint64_t flags = 0;
+  constexpr uint64_t exiting_flag = 0x4; // PF_EXITING of the kernel
+  auto skip = [&fields](int count) {
+    for (std::string skipped; count > 0; --count)
+      fields >> skipped;
+  };
+  fields >> out.state >> out.parent; // fields 3 and 4; reference: proc(5)
+  skip(4);
+  fields >> flags; // field 9
+  skip(12);
+  fields >> out.start_ticks; // field 22
+  out.exiting = (flags & exiting_flag) != 0;
   return fields ? std::optional{out} : std::nullopt;
 }
 
@@ -176,6 +187,11 @@ bool is_alive(const process_id& what) {
   auto stat = stat_of(what.pid);
   return stat && stat->start_ticks == what.start_ticks && stat->state != 'Z'
          && stat->state != 'X';
+}
+
+bool is_running(const process_id& what) {
+  auto stat = is_alive(what) ? stat_of(what.pid) : std::nullopt;
+  return stat && !stat->exiting;
 }
 
 void kill_process(const process_id& what) {

@@ -18,6 +18,7 @@ struct process_stat {
   char state = '?'; ///< `R`, `S`, `T` (stopped), `Z` (ended, not reaped), ...
   pid_t parent = 0;
   uint64_t start_ticks = 0; ///< since the kernel's boot
+  bool exiting = false;     ///< it runs no more of its program
 };
 
 /// Reads the text of /proc/PID/stat; nothing if it is not such a text. Pure.
@@ -38,6 +39,10 @@ std::optional<process_id> identify(pid_t pid);
 /// Whether that very process is still there; one that ended and was not reaped
 /// is not.
 bool is_alive(const process_id& what);
+
+/// Whether it is alive and has not begun to exit. The first process of a PID
+/// namespace exits for as long as others of it are being ended.
+bool is_running(const process_id& what);
 
 /// Sends SIGKILL to that very process, and to no other that got its number.
 void kill_process(const process_id& what);

@@ -382,6 +382,15 @@ TEST_CASE("a time-out of the job and one of its script are told apart") {
   CHECK_EQ(f.confirm().failure_reason, "job_execution_timeout");
 }
 
+TEST_CASE("output that the instance had to drop is said to be missing") {
+  fixture f;
+  f.run_up_to_script();
+  f.helper_says(
+    frames::job_ended{f.record++, 2000, plan_outcome::success, 0, 0, 4096, ""});
+  CHECK(f.log_has("4096 bytes of output are missing"));
+  CHECK_EQ(f.confirm().state, "success");
+}
+
 TEST_CASE("a dead trace fails the job, since output would be lost") {
   fixture f;
   f.run_up_to_script();

@@ -20,6 +20,17 @@ TEST_CASE("a stat line is read past whatever a program is called") {
   }
 }
 
+TEST_CASE("a process that exits is told from one that runs") {
+  auto text = [](const char* flags) {
+    return std::string{"42 (sshd) S 7 42 42 0 -1 "} + flags
+           + " 1 2 3 4 5 6 7 8 20 0 1 0 9 2703360 1 2 0 0\n";
+  };
+  CHECK_FALSE(parse_stat(text("4194560"))->exiting);
+  CHECK(parse_stat(text("4194564"))->exiting);
+  CHECK(is_running(*identify(getpid())));
+  CHECK_FALSE(is_running({}));
+}
+
 TEST_CASE("a text that is no stat line is not taken for one") {
   for (const auto* text :
        {"", "42", "42 (sh", "42 (sh) S 1 2 3", "42 (sh) S x"}) {
