@@ -137,7 +137,7 @@ struct driver {
 
   void tell_health(bool up, const caf::error& why) const {
     const auto& s = st();
-    if (s.answered)
+    if (s.owner.handle)
       self->send(
         as<dial_asker_actor>(s.owner),
         connection_health{s.instance, up, s.failures, s.given_up, why});

@@ -147,6 +147,16 @@ struct driver {
     send_later(self, self->now() + wait, list_tick{++s.list_ticks});
   }
 
+  /// An instance was lost: what the cloud says of it now is asked soon. A
+  /// listing that is under way may still have it.
+  void look_again() const {
+    auto& s = st();
+    if (s.listing_out)
+      ++s.listings;
+    s.listing_out = false;
+    send_later(self, self->now() + 500ms, list_tick{++s.list_ticks});
+  }
+
   void on(const list_tick& x) const {
     if (x.number != st().list_ticks)
       return;
@@ -301,7 +311,7 @@ struct driver {
     s.instances.drop(id);
     s.actors.erase(id);
     s.cloud.forget(id);
-    list_now(); // what else the cloud has lost, and so that it can tidy up
+    look_again();
     decide_soon();
   }
 
