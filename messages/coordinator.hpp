@@ -106,7 +106,7 @@ struct patch_result {
   int64_t offset = 0;         ///< as asked [bytes]
   int64_t sent_bytes = 0;     ///< 0: there was nothing to send
   int64_t range_end = -1;     ///< after 416: the offset that GitLab expects
-  int64_t total_bytes = 0; ///< of the trace so far
+  int64_t total_bytes = 0;    ///< of the trace so far
   uint32_t checksum = 0;      ///< of the trace so far
   bool rendered_only = false; ///< as asked: nothing was sent
   answer_info info;

@@ -207,9 +207,10 @@ std::vector<std::string> bed::finish() {
           gitlab_->trace(job.id)));
         break; // one tells enough
       }
-    for (const auto& [rule, count] : gitlab_->violations().counts())
-      wrong.push_back(
-        fmt::format("the manager broke the rule {} {} times", rule, count));
+    for (const auto& x : gitlab_->violations().list())
+      wrong.push_back(fmt::format("the manager broke the rule {} with job {}: "
+                                  "{}",
+                                  x.rule, x.job, x.text));
     gitlab_->stop();
   }
   if (auto left = end_instances(); left > 0)

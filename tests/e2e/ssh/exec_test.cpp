@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 TEST_CASE("a command's output, errors and exit code come back") {
   sshd server;
-  ssh_transport ssh;
+  ssh_transport ssh{patient()};
   auto log = dial_and_wait(ssh, 1, server.target());
   REQUIRE_FALSE(log->ended());
   CHECK_EQ(log->host_key, server.host_key());
@@ -33,7 +33,7 @@ TEST_CASE("a command's output, errors and exit code come back") {
   };
   for (const auto& r : rows) {
     CAPTURE(r.command);
-    auto got = run(ssh, 1, {r.command, "", 30s});
+    auto got = run(ssh, 1, {r.command, "", patience});
     REQUIRE_MESSAGE(got, got.error().text);
     CHECK_EQ(got->exit_code, r.exit_code);
     CHECK_EQ(got->output, r.output);
@@ -44,15 +44,15 @@ TEST_CASE("a command's output, errors and exit code come back") {
 
 TEST_CASE("5 MiB of input arrive whole at a command") {
   sshd server;
-  ssh_transport ssh;
+  ssh_transport ssh{patient()};
   REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
   std::string input;
   for (uint32_t i = 0; input.size() < 5u << 20; ++i)
     input.append(reinterpret_cast<const char*>(&i), sizeof i);
   auto file = server.home() / "upload";
-  auto got
-    = run(ssh, 1,
-          {"cat >" + file.string() + "; wc -c <" + file.string(), input, 60s});
+  auto got = run(
+    ssh, 1,
+    {"cat >" + file.string() + "; wc -c <" + file.string(), input, patience});
   REQUIRE_MESSAGE(got, got.error().text);
   CHECK_EQ(got->exit_code, 0);
   CHECK_EQ(std::stoul(got->output), input.size());
@@ -61,9 +61,9 @@ TEST_CASE("5 MiB of input arrive whole at a command") {
 
 TEST_CASE("a command that does not read its input still ends") {
   sshd server;
-  ssh_transport ssh;
+  ssh_transport ssh{patient()};
   REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
-  auto got = run(ssh, 1, {"exit 5", std::string(5u << 20, 'x'), 30s});
+  auto got = run(ssh, 1, {"exit 5", std::string(5u << 20, 'x'), patience});
   REQUIRE_MESSAGE(got, got.error().text);
   CHECK_EQ(got->exit_code, 5);
   CHECK(works(ssh, 1));
@@ -71,10 +71,10 @@ TEST_CASE("a command that does not read its input still ends") {
 
 TEST_CASE("of much output the head is kept, of many errors the tail") {
   sshd server;
-  ssh_transport ssh;
+  ssh_transport ssh{patient()};
   REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
-  auto got
-    = run(ssh, 1, {"seq 1 2000000; seq 1 300000 >&2; echo last >&2", "", 60s});
+  auto got = run(
+    ssh, 1, {"seq 1 2000000; seq 1 300000 >&2; echo last >&2", "", patience});
   REQUIRE_MESSAGE(got, got.error().text);
   CHECK_EQ(got->exit_code, 0);
   CHECK_EQ(got->output.size(), 64u * 1024);
@@ -85,7 +85,7 @@ TEST_CASE("of much output the head is kept, of many errors the tail") {
 
 TEST_CASE("a command beyond its deadline is timed_out, the connection stays") {
   sshd server;
-  ssh_transport ssh;
+  ssh_transport ssh{patient()};
   REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
   auto got = run(ssh, 1, {"sleep 600", "", 300ms});
   REQUIRE_FALSE(got);
@@ -98,9 +98,9 @@ TEST_CASE("a command beyond its deadline is timed_out, the connection stays") {
 
 TEST_CASE("a command that is too long is refused, the connection stays") {
   sshd server;
-  ssh_transport ssh;
+  ssh_transport ssh{patient()};
   REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
-  auto got = run(ssh, 1, {": " + std::string(40'000, 'x'), "", 30s});
+  auto got = run(ssh, 1, {": " + std::string(40'000, 'x'), "", patience});
   REQUIRE_FALSE(got);
   CHECK_EQ(got.error().code, connection_errc::channel_refused);
   CHECK(works(ssh, 1));
@@ -108,15 +108,15 @@ TEST_CASE("a command that is too long is refused, the connection stays") {
 
 TEST_CASE("beyond MaxSessions a command is refused with a text that says so") {
   sshd server{{.config = {"MaxSessions 1"}}};
-  ssh_transport ssh;
+  ssh_transport ssh{patient()};
   REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
   auto held = std::make_shared<waiting>();
   auto ended = std::make_shared<bool>(false);
   auto fifo = server.home() / "fifo";
   run_command("mkfifo " + fifo.string());
-  ssh.exec(1, {"read x <" + fifo.string(), "", 60s},
+  ssh.exec(1, {"read x <" + fifo.string(), "", patience},
            [=](const auto&) { held->change([&] { *ended = true; }); });
-  auto got = run(ssh, 1, {"true", "", 30s});
+  auto got = run(ssh, 1, {"true", "", patience});
   REQUIRE_FALSE(got);
   CHECK_EQ(got.error().code, connection_errc::channel_refused);
   CHECK_MESSAGE(got.error().text.find("MaxSessions") != std::string::npos,
@@ -127,17 +127,17 @@ TEST_CASE("beyond MaxSessions a command is refused with a text that says so") {
 
 TEST_CASE("commands asked for before the connection stands wait for it") {
   sshd server;
-  ssh_transport ssh;
+  ssh_transport ssh{patient()};
   auto log = std::make_shared<connection_log>();
   ssh.connect(1, server.target(), patience, log);
-  auto got = run(ssh, 1, {"exit 7", "", 30s});
+  auto got = run(ssh, 1, {"exit 7", "", patience});
   REQUIRE_MESSAGE(got, got.error().text);
   CHECK_EQ(got->exit_code, 7);
 }
 
 TEST_CASE("a command on a connection that is not there is lost") {
-  ssh_transport ssh;
-  auto got = run(ssh, 77, {"true", "", 30s});
+  ssh_transport ssh{patient()};
+  auto got = run(ssh, 77, {"true", "", patience});
   REQUIRE_FALSE(got);
   CHECK_EQ(got.error().code, connection_errc::lost);
 }

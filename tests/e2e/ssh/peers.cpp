@@ -64,6 +64,19 @@ void stop_all(int listener, std::thread& acceptor, std::mutex& mutex,
 
 } // namespace
 
+ssh_options patient() {
+  ssh_options result;
+  result.name_timeout = patience;
+  result.tcp_timeout = patience;
+  result.banner_timeout = patience;
+  result.key_exchange_timeout = patience;
+  result.authentication_timeout = patience;
+  result.open_timeout = patience;
+  result.silence_min = patience;
+  result.linger = patience;
+  return result;
+}
+
 void waiting::change(const std::function<void()>& what) {
   std::lock_guard guard{mutex_};
   what();

@@ -16,7 +16,10 @@
 namespace muster::test {
 
 /// Longer than anything may take on a loaded machine.
-constexpr std::chrono::seconds patience{60};
+constexpr std::chrono::seconds patience{120};
+
+/// Options with which no deadline passes just because the machine is busy.
+ssh_options patient();
 
 /// Something that a test waits for until it holds.
 class waiting {
