@@ -204,8 +204,13 @@ local_group::update(deadline by) {
     out.push_back({id, has_news && !x.was_listed
                          ? provider_instance_state::creating
                          : state_of(x)});
-    if (has_news && x.was_listed)
+    if (has_news && x.was_listed) {
       x.at = phase::ending;
+      if (try_end(x, by)) {
+        next = members_.erase(next);
+        continue;
+      }
+    }
     x.was_listed = true;
     ++next;
   }
