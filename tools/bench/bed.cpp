@@ -117,13 +117,19 @@ result<void, bench_errc> bed::write_config() const {
 }
 
 result<std::chrono::nanoseconds, bench_errc> bed::wait_first_poll() {
-  auto started = manager_.started_at();
+  auto polled = wait_polls(1);
+  if (!polled)
+    return tl::unexpected{polled.error()};
+  return *polled - manager_.started_at();
+}
+
+result<steady_clock::time_point, bench_errc> bed::wait_polls(uint64_t count) {
   auto polled = wait_until(
-    started + start_patience,
-    [this] { return polls() > 0 || !manager_.alive(); }, 500us);
-  if (!polled || polls() == 0)
+    steady_clock::now() + start_patience,
+    [this, count] { return polls() >= count || !manager_.alive(); }, 500us);
+  if (!polled || polls() < count)
     return tl::unexpected{reason("the manager did not ask for a job")};
-  return steady_clock::now() - started;
+  return steady_clock::now();
 }
 
 result<std::chrono::nanoseconds, bench_errc> bed::wait_warm() {

@@ -61,6 +61,10 @@ public:
 
   /// Requests for a job that GitLab has answered.
   uint64_t polls() const;
+  /// Waits until GitLab has answered so many; returns when it had. Errors: all
+  /// but `cannot_start`.
+  result<std::chrono::steady_clock::time_point, bench_errc>
+  wait_polls(uint64_t count);
 
   /// Stops the manager and GitLab; what was wrong, each in a sentence: jobs
   /// that did not succeed, violations of the job API, instances left behind.

@@ -7,6 +7,7 @@
 #include "messages/type_ids.hpp"
 #include "providers/local/local_group.hpp"
 #include "tools/muster/commands.hpp"
+#include "tools/muster/memory.hpp"
 #include "tools/muster/plugins.hpp"
 
 #include <atomic>
@@ -145,14 +146,19 @@ sigset_t block_signals() {
   return set;
 }
 
-/// Turns signals into messages, until it is done and woken by SIGUSR1.
+/// Turns signals into messages, until it is done and woken by SIGUSR1. Between
+/// them it sees to the process's memory.
 void signal_loop(sigset_t set, const manager_actor& to,
                  const std::atomic<bool>& done) {
+  memory_keeper memory;
   for (;;) {
-    int signal = 0;
-    if (sigwait(&set, &signal) != 0 || done)
+    timespec patience{memory_keeper::interval.count(), 0};
+    auto signal = sigtimedwait(&set, nullptr, &patience);
+    if (done)
       return;
-    if (signal == SIGUSR1)
+    if (signal < 0)
+      memory.look();
+    if (signal < 0 || signal == SIGUSR1)
       continue; // somebody else's: a stack dump of GitLab Runner
     if (signal == SIGQUIT)
       caf::anon_send(to, shutdown_request{stop_mode::graceful});
