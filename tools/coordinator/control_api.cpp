@@ -44,7 +44,7 @@ public:
       post(path);
     else if (req_.method == "DELETE")
       remove(path);
-    if (res_.status == 404 && res_.body.empty())
+    if (res_.status == 404 && res_.body.empty() && !res_.content)
       answer_error(res_, 404,
                    fmt::format("no {} of /control/{}", req_.method, path));
   }
@@ -130,6 +130,25 @@ private:
       answer_json(res_, 200, to_json(*job));
     else if (rest.substr(slash) == "/trace")
       get_trace(*job);
+    else if (rest.substr(slash).starts_with("/artifacts/"))
+      get_artifact(*job, rest.substr(slash + 11));
+  }
+
+  void get_artifact(const job_view& job, std::string_view type) {
+    for (const auto& x : job.artifacts) {
+      if (x.type != type)
+        continue;
+      res_.status = 200;
+      res_.content_type = "application/octet-stream";
+      res_.content_size = x.file->size();
+      if (res_.content_size > 0)
+        res_.content = [file = x.file](uint64_t offset, size_t size) {
+          return file->read(offset, size);
+        };
+      return;
+    }
+    answer_error(res_, 404,
+                 fmt::format("job {} has no artifact {}", job.id, type));
   }
 
   void get_trace(const job_view& job) {
@@ -240,6 +259,10 @@ private:
         return answer_error(res_, 400, key + " must be a whole number");
       if (key == "long_poll_ms")
         state_.jobs.set_long_poll(milliseconds{value.get<int64_t>()});
+      else if (key == "direct_download")
+        state_.direct_download = value.get<int>();
+      else if (key == "artifact_size_max")
+        state_.jobs.set_artifact_size_max(value.get<uint64_t>());
       else if (key == "trace_interval")
         state_.trace_interval = value.get<int>();
       else if (key == "token_lifetime")

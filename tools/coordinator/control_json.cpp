@@ -11,9 +11,9 @@ namespace {
 using nlohmann::json;
 
 constexpr std::array fault_keys{
-  "kind",   "endpoint",    "count",   "probability", "seed",
-  "skip",   "job",         "state",   "for_ms",      "latency_ms",
-  "status", "retry_after", "interval"};
+  "kind",   "endpoint",    "count",    "probability", "seed",
+  "skip",   "job",         "state",    "for_ms",      "latency_ms",
+  "status", "retry_after", "interval", "location",    "early"};
 
 /// What is the same for a rule of any kind.
 fault common_part(const json& x, int64_t at_us) {
@@ -30,6 +30,8 @@ fault common_part(const json& x, int64_t at_us) {
   rule.status = x.value("status", 500);
   rule.retry_after = x.value("retry_after", 0);
   rule.interval = x.value("interval", 0);
+  rule.location = x.value("location", std::string{});
+  rule.early = x.value("early", false);
   return rule;
 }
 
@@ -39,10 +41,23 @@ tl::unexpected<failure<control_errc>> bad(std::string text) {
 
 } // namespace
 
+json to_json(const artifact& x) {
+  return {{"type", x.type},
+          {"format", x.format},
+          {"file_name", x.file_name},
+          {"expire_in", x.expire_in},
+          {"at_us", x.at_us},
+          {"size", x.file->size()},
+          {"checksum", checksum_text(x.file->crc())}};
+}
+
 json to_json(const job_view& x) {
   auto arrivals = json::array();
   for (const auto& piece : x.arrivals)
     arrivals.push_back({piece.at_us, piece.offset, piece.size});
+  auto artifacts = json::array();
+  for (const auto& file : x.artifacts)
+    artifacts.push_back(to_json(file));
   return {{"id", x.id},
           {"pipeline", x.pipeline},
           {"name", x.name},
@@ -65,6 +80,7 @@ json to_json(const job_view& x) {
           {"touches", x.touches},
           {"trace_size", x.trace_size},
           {"trace_checksum", checksum_text(x.trace_crc)},
+          {"artifacts", std::move(artifacts)},
           {"arrivals", std::move(arrivals)}};
 }
 
@@ -91,6 +107,8 @@ json to_json(const fault& x) {
           {"status", x.status},
           {"retry_after", x.retry_after},
           {"interval", x.interval},
+          {"location", x.location},
+          {"early", x.early},
           {"hits", x.hits}};
 }
 

@@ -10,6 +10,7 @@ namespace muster::gitlab {
 
 /// A job as the control API shows it; times are Unix time in µs, 0 means not
 /// yet.
+nlohmann::json to_json(const artifact& x);
 nlohmann::json to_json(const job_view& x);
 nlohmann::json to_json(const pipeline_view& x);
 nlohmann::json to_json(const fault& x);
@@ -22,7 +23,7 @@ enum class control_errc : uint8_t {
 /// Reads a fault: `kind`, and as far as they apply `endpoint`, `count`,
 /// `probability`, `seed`, `skip`, `job`, `state` (`running` or `final`),
 /// `for_ms` (how long it is in force), `latency_ms`, `status`, `retry_after`,
-/// `interval`.
+/// `interval`, `location`, `early`.
 result<fault, control_errc> fault_from_json(const nlohmann::json& x,
                                             int64_t at_us);
 

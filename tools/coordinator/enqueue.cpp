@@ -89,7 +89,7 @@ result<int64_t, spec_errc> start_pipeline(server_state& state,
                       ? made.error().text
                       : placed(file, from.at, made.error().text));
       jobs.push_back(
-        {std::move(*made), from.stage, from.has_needs, from.needs});
+        {std::move(*made), from.stage, from.has_needs, from.needs, {}});
     }
   } catch (const json::exception& problem) { // options of a wrong kind
     return fail(spec_errc::bad_value, problem.what());

@@ -16,6 +16,9 @@ constexpr std::array endpoints{
   std::pair{endpoint::unregister, std::string_view{"unregister"}},
   std::pair{endpoint::reset_token, std::string_view{"reset_token"}},
   std::pair{endpoint::git, std::string_view{"git"}},
+  std::pair{endpoint::upload, std::string_view{"upload"}},
+  std::pair{endpoint::download, std::string_view{"download"}},
+  std::pair{endpoint::storage, std::string_view{"storage"}},
   std::pair{endpoint::other, std::string_view{"other"}},
 };
 

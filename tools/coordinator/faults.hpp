@@ -20,6 +20,9 @@ enum class endpoint : uint8_t {
   unregister,  ///< DELETE runners, runners/managers
   reset_token, ///< POST runners/reset_authentication_token
   git,         ///< smart HTTP
+  upload,      ///< POST jobs/:id/artifacts
+  download,    ///< GET jobs/:id/artifacts
+  storage,     ///< where a download was sent on to
   other,       ///< anything else below the API
 };
 
@@ -55,7 +58,12 @@ struct fault {
   int status = 500;
   int retry_after = 0; ///< header of a `status` fault [s]; 0: none
   int interval = 0;    ///< of an `interval` fault [s]
-  uint64_t hits = 0;   ///< how often it struck
+  /// Where a `status` fault of 3xx sends the client: a URL, `other` for the
+  /// same path at the server's other host, empty for the same URL again.
+  std::string location;
+  /// An upload is answered by a `status` fault before its body was read.
+  bool early = false;
+  uint64_t hits = 0; ///< how often it struck
 };
 
 /// Makes a fault from the words of the control API and the command line.

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <cerrno>
 #include <cstring>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -30,12 +32,83 @@ void name_of(const sockaddr_storage& address, std::string& ip, int& port) {
   ip = text;
 }
 
+/// What a TLS call that did nothing waits for; 0 when it failed for good.
+short awaited(SSL* tls, int outcome) {
+  switch (SSL_get_error(tls, outcome)) {
+    case SSL_ERROR_WANT_READ:
+      return POLLIN;
+    case SSL_ERROR_WANT_WRITE:
+      return POLLOUT;
+    default:
+      ERR_clear_error();
+      return 0;
+  }
+}
+
 } // namespace
 
-http_stream::http_stream(int socket, int stop_fd)
+http_stream::http_stream(int socket, int stop_fd, ssl_st* tls)
   : socket_(socket),
     stop_fd_(stop_fd),
+    tls_(tls),
     input_(input_size) {
+}
+
+bool http_stream::shake_hands(std::chrono::milliseconds timeout) {
+  auto until = std::chrono::steady_clock::now() + timeout;
+  for (;;) {
+    auto outcome = SSL_accept(tls_);
+    if (outcome == 1)
+      return true;
+    auto events = awaited(tls_, outcome);
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(
+      until - std::chrono::steady_clock::now());
+    if (events == 0 || left.count() <= 0 || !wait_for(events, left)) {
+      broken_ = true;
+      return false;
+    }
+  }
+}
+
+ssize_t http_stream::receive(char* to, size_t size, short& again) {
+  again = 0;
+  if (tls_ != nullptr) {
+    auto got = SSL_read(tls_, to, static_cast<int>(size));
+    if (got > 0)
+      return got;
+    if (SSL_get_error(tls_, got) == SSL_ERROR_ZERO_RETURN)
+      return 0;
+    again = awaited(tls_, got);
+    return -1;
+  }
+  for (;;) {
+    auto got = recv(socket_, to, size, MSG_DONTWAIT);
+    if (got >= 0)
+      return got;
+    if (errno == EINTR)
+      continue;
+    again = errno == EAGAIN ? POLLIN : 0;
+    return -1;
+  }
+}
+
+ssize_t http_stream::transmit(const char* from, size_t size, short& again) {
+  again = 0;
+  if (tls_ != nullptr) {
+    auto sent = SSL_write(tls_, from, static_cast<int>(size));
+    if (sent <= 0)
+      again = awaited(tls_, sent);
+    return sent > 0 ? sent : -1;
+  }
+  for (;;) {
+    auto sent = send(socket_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0)
+      return sent;
+    if (errno == EINTR)
+      continue;
+    again = errno == EAGAIN ? POLLOUT : 0;
+    return -1;
+  }
 }
 
 bool http_stream::wait_for(short events,
@@ -53,7 +126,7 @@ bool http_stream::wait_for(short events,
 }
 
 bool http_stream::wait_readable(std::chrono::milliseconds timeout) {
-  if (input_at_ < input_end_)
+  if (input_at_ < input_end_ || (tls_ != nullptr && SSL_pending(tls_) > 0))
     return true;
   return !broken_ && wait_for(POLLIN, timeout);
 }
@@ -76,7 +149,8 @@ ssize_t http_stream::read(char* to, size_t size) {
     if (!flush()) // a "100 Continue" that the peer waits for
       return -1;
     for (;;) {
-      auto got = recv(socket_, input_.data(), input_.size(), MSG_DONTWAIT);
+      short again = 0;
+      auto got = receive(input_.data(), input_.size(), again);
       if (got > 0) {
         input_at_ = 0;
         input_end_ = static_cast<size_t>(got);
@@ -84,9 +158,7 @@ ssize_t http_stream::read(char* to, size_t size) {
       }
       if (got == 0)
         return 0;
-      if (errno == EINTR)
-        continue;
-      if (errno != EAGAIN || !wait_for(POLLIN, patience)) {
+      if (again == 0 || !wait_for(again, patience)) {
         broken_ = true;
         return -1;
       }
@@ -120,18 +192,31 @@ bool http_stream::flush() {
 
 bool http_stream::send_all(const char* from, size_t size) {
   while (size > 0) {
-    auto count = send(socket_, from, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    short again = 0;
+    auto count = transmit(from, size, again);
     if (count >= 0) {
       from += count;
       size -= static_cast<size_t>(count);
-    } else if (errno == EAGAIN) {
-      if (!wait_for(POLLOUT, patience))
-        return false;
-    } else if (errno != EINTR) {
+    } else if (again == 0 || !wait_for(again, patience)) {
       return false;
     }
   }
   return true;
+}
+
+void http_stream::linger(std::chrono::milliseconds timeout) {
+  if (tls_ != nullptr)
+    SSL_shutdown(tls_);
+  ::shutdown(socket_, SHUT_WR);
+  auto until = std::chrono::steady_clock::now() + timeout;
+  for (;;) {
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(
+      until - std::chrono::steady_clock::now());
+    if (left.count() <= 0 || !wait_for(POLLIN, left))
+      return;
+    if (recv(socket_, input_.data(), input_.size(), MSG_DONTWAIT) <= 0)
+      return;
+  }
 }
 
 void http_stream::discard_output() {

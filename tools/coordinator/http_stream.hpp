@@ -6,15 +6,22 @@
 #include <string>
 #include <vector>
 
+struct ssl_st; // of OpenSSL
+
 namespace muster::gitlab {
 
 /// A socket as httplib reads and writes it, with what the library's own lacks:
 /// it can be stopped from outside, sends an answer in one piece, and can break
-/// off in the middle of one.
+/// off in the middle of one. With TLS or without.
 class http_stream : public httplib::Stream {
 public:
-  /// `stop_fd` becomes readable when everything is to end. Owns neither.
-  http_stream(int socket, int stop_fd);
+  /// `stop_fd` becomes readable when everything is to end. `tls` is a session
+  /// on that socket, or none. Owns none of them.
+  http_stream(int socket, int stop_fd, ssl_st* tls = nullptr);
+
+  /// Does the server's part of the TLS handshake. False if it failed, or took
+  /// too long.
+  bool shake_hands(std::chrono::milliseconds timeout);
 
   bool is_readable() const override;
   bool is_writable() const override;
@@ -33,6 +40,9 @@ public:
 
   /// From now on nothing is sent any more.
   void discard_output();
+  /// Nothing more will be sent; takes what the client still sends, so that it
+  /// gets to read the answer before the connection is reset.
+  void linger(std::chrono::milliseconds timeout);
   /// Holds the whole answer back, and leaves out its last `bytes`.
   void cut_tail(size_t bytes);
   /// Whether the connection can serve another request.
@@ -41,9 +51,13 @@ public:
 private:
   bool wait_for(short events, std::chrono::milliseconds timeout) const;
   bool send_all(const char* from, size_t size);
+  /// As recv and send without waiting; `again` says what to wait for.
+  ssize_t receive(char* to, size_t size, short& again);
+  ssize_t transmit(const char* from, size_t size, short& again);
 
   int socket_;
   int stop_fd_;
+  ssl_st* tls_;
   std::vector<char> input_;
   size_t input_at_ = 0;
   size_t input_end_ = 0;

@@ -32,13 +32,6 @@ int64_t number_in(const json& x, const char* key) {
   return at != x.end() && at->is_number_integer() ? at->get<int64_t>() : 0;
 }
 
-bool is_request_id(std::string_view text) {
-  return text.size() == 32
-         && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-              return std::isdigit(c) != 0 || (c >= 'a' && c <= 'f');
-            });
-}
-
 bool is_system_id(std::string_view text) {
   return text.size() == 14 && (text[0] == 's' || text[0] == 'r')
          && text[1] == '_'
@@ -57,7 +50,10 @@ public:
 
   void serve(std::string_view path) {
     res_.headers.emplace_back("X-Request-Id", fresh_request_id());
-    if (!route(path)) {
+    bool known = route(path);
+    if (known && act_ == nullptr)
+      return serve_artifacts(state_, req_, res_, job_);
+    if (!known) {
       state_.counters.count(std::string{to_string(endpoint::other)}, 404);
       return answer_error(res_, 404, "404 Not Found");
     }
@@ -93,7 +89,8 @@ private:
       return is(endpoint::update, &call::update);
     if (method == "PATCH" && rest == "/trace")
       return is(endpoint::trace, &call::patch);
-    return false;
+    // Without an action: the helper sends these beside the manager's requests.
+    return (method == "POST" || method == "GET") && rest == "/artifacts";
   }
 
   bool is(endpoint at, action act) {

@@ -43,6 +43,7 @@ constexpr std::array keys{
   "predefined",
   "payload",
   "failure_reasons",
+  "dependencies",
 };
 
 /// What GitLab 19 names, as far as a runner can send it.
@@ -233,6 +234,7 @@ result<job_template, spec_errc> from_short(const json& spec,
   result.runner_token = spec.value("runner_token", std::string{});
   result.job_token = spec.value("job_token", std::string{});
   result.predefined = spec.value("predefined", true);
+  result.dependencies = spec.value("dependencies", std::vector<int64_t>{});
   if (auto flags = read_flags(spec, result); !flags)
     return tl::unexpected(flags.error());
   if (auto found = read_project(spec, projects, result); !found)
@@ -258,6 +260,17 @@ job_template from_full(const json& spec, const project_list& projects) {
   read_expectation(json::object(), spec.value("variables", json::array()),
                    result);
   result.payload = spec;
+  // Dependencies without a token are jobs of this server.
+  auto& list = result.payload["dependencies"];
+  for (size_t i = 0; list.is_array() && i < list.size();) {
+    if (!list[i].is_object() || list[i].contains("token")
+        || !list[i].contains("id")) {
+      ++i;
+      continue;
+    }
+    result.dependencies.push_back(list[i]["id"].get<int64_t>());
+    list.erase(i);
+  }
   return result;
 }
 
@@ -356,6 +369,15 @@ json payload_of(const job_view& job, const std::string& server_url,
     git["repo_url"] = fmt::format("{}gitlab-ci-token:{}@{}/{}.git",
                                   server_url.substr(0, scheme_end), job.token,
                                   server_url.substr(scheme_end), job.project);
+  }
+  for (const auto& x : job.dependencies) {
+    json file;
+    if (!x.file_name.empty())
+      file = {{"filename", x.file_name}, {"size", x.size}};
+    json one{{"id", x.id}, {"name", x.name}, {"token", x.token}};
+    if (!file.is_null())
+      one["artifacts_file"] = std::move(file);
+    result["dependencies"].push_back(std::move(one));
   }
   if (job.what->predefined) {
     auto variables = predefined_variables(job, server_url, projects);

@@ -28,13 +28,15 @@ std::optional<std::chrono::seconds> parse_timeout(std::string_view text);
 /// `before_script`, `after_script`, `variables`, `image`, `services`, `cache`,
 /// `artifacts`, `hooks`, `timeout`, `allow_failure`, `when`, `stage`), and
 /// `name`, `project`, `ref`, `sha`, `depth`, `expect`, `runner_token`,
-/// `job_token`, `failure_reasons`, `masked` (an object of masked variables),
+/// `job_token`, `failure_reasons`, `dependencies` (ids of jobs whose artifacts
+/// it gets), `masked` (an object of masked variables),
 /// `predefined` (false leaves the CI_* variables out), `payload` (merged over
 /// the result, RFC 7386). A variable is text, or an object with `value`,
 /// `masked`, `file`, `raw`, `public`.
 ///
 /// The full form is GitLab's payload, known by `steps`: handed out as it is,
-/// with `id`, `token` and `git_info.repo_url` filled in where they are absent.
+/// with `id`, `token` and `git_info.repo_url` filled in where they are absent,
+/// and so are `dependencies` that have an `id` and no `token`.
 result<job_template, spec_errc> job_from_json(const nlohmann::json& spec,
                                               const project_list& projects);
 

@@ -3,8 +3,9 @@
 // The server has three parts.
 //
 // The job API below `<base path>/api/v4/`, as in reference/job-api:
-// jobs/request with long polling, jobs/:id, jobs/:id/trace, runners/verify,
-// runners/managers, runners/reset_authentication_token.
+// jobs/request with long polling, jobs/:id, jobs/:id/trace, jobs/:id/artifacts,
+// runners/verify, runners/managers, runners/reset_authentication_token.
+// Downloads of artifacts are sent on to another host and port of this server.
 //
 // Git over smart HTTP, read only: `<base path>/<project>.git`, with user
 // `gitlab-ci-token` and the token of a running job.
@@ -16,6 +17,7 @@
 //   GET    jobs[?state=S]        {jobs}
 //   GET    jobs/ID               state, times, exit code, arrivals of the trace
 //   GET    jobs/ID/trace[?offset=N]   raw, at most 8 MiB at a time
+//   GET    jobs/ID/artifacts/TYPE     the file (TYPE archive, junit, ...)
 //   POST   jobs/ID/cancel        {mode: canceling | canceled}
 //   DELETE jobs                  forgets ended jobs
 //   POST   pipelines             {yaml, file, project, ref, sha, depth,
@@ -29,7 +31,9 @@
 //   GET    runners               what clients told of themselves
 //   POST   faults                a fault (control_json.hpp) -> {id}
 //   GET    faults                {faults}; DELETE faults[/ID] removes
-//   POST   settings              {long_poll_ms, trace_interval, token_lifetime}
+//   POST   settings              {long_poll_ms, trace_interval,
+//                                token_lifetime, direct_download,
+//                                artifact_size_max}
 //   POST   shutdown
 //
 // An error is {message} with a status of 4xx.
@@ -192,6 +196,14 @@ private:
       ->type_name("ADDRESS");
     at->add_option("--port-file", serve_.port_file, "Write the port there");
     at->add_option("--base-path", to.base_path, "Serve GitLab below this path");
+    at->add_option("--tls-cert", to.tls.certificate,
+                   "Serve HTTPS with this certificate (PEM)");
+    at->add_option("--tls-key", to.tls.key, "Its key (PEM)");
+    at->add_option("--tls-client-ca", to.tls.client_ca,
+                   "Ask clients for a certificate of this CA (PEM)");
+    at->add_option("--direct-download", to.direct_download,
+                   "Status that sends downloads on to another host\n"
+                   "(302); 0: none");
     add_list(at, "--repo", to.repositories,
              "A project and its repository: group/name=FOLDER");
     at->add_option_function<std::vector<std::string>>(
@@ -328,7 +340,8 @@ private:
       "close, lost, interval; prints the fault's id");
     add_rule_option<std::string>(at, "--endpoint", "endpoint",
                                  "request, update, trace, verify, unregister,\n"
-                                 "reset_token, git (any)");
+                                 "reset_token, git, upload, download,\n"
+                                 "storage (any)");
     add_rule_option<int64_t>(at, "--count", "count", "Requests to hit (all)");
     add_rule_option<int64_t>(at, "--skip", "skip", "Let so many pass first");
     add_rule_option<double>(at, "--probability", "probability", "0 to 1 (1)");
@@ -343,6 +356,12 @@ private:
                          "Header of kind status, in seconds");
     add_rule_option<int>(at, "--interval", "interval",
                          "Of kind interval, in s");
+    add_rule_option<std::string>(at, "--location", "location",
+                                 "Of a status 3xx: a URL, or other: the same\n"
+                                 "path at another host (the same URL)");
+    at->add_flag_callback(
+      "--early", [this] { fault_.rule["early"] = true; },
+      "Answer an upload before its body was read");
     at->add_option("--remove", fault_.remove, "Remove this one; 0 for all");
   }
 

@@ -32,17 +32,20 @@ std::string iso_time(int64_t at_us) {
 }
 
 struct url_parts {
+  std::string protocol;
   std::string host;
   std::string port;
 };
 
 url_parts parts_of(std::string_view url) {
+  bool tls = url.starts_with("https:");
+  std::string protocol = tls ? "https" : "http";
   url.remove_prefix(std::min(url.size(), url.find("://") + 3));
   url = url.substr(0, url.find('/'));
   auto colon = url.rfind(':');
   if (colon == std::string_view::npos || url.ends_with(']'))
-    return {std::string{url}, "80"};
-  return {std::string{url.substr(0, colon)},
+    return {protocol, std::string{url}, tls ? "443" : "80"};
+  return {protocol, std::string{url.substr(0, colon)},
           std::string{url.substr(colon + 1)}};
 }
 
@@ -95,7 +98,7 @@ void add_server(variable_list& to, const std::string& url) {
   to.add("CI_SERVER_URL", url);
   to.add("CI_SERVER_HOST", parts.host);
   to.add("CI_SERVER_PORT", parts.port);
-  to.add("CI_SERVER_PROTOCOL", "http");
+  to.add("CI_SERVER_PROTOCOL", parts.protocol);
   to.add("CI_SERVER_NAME", "GitLab");
   to.add("CI_SERVER_VERSION", "19.4.0");
   to.add("CI_SERVER_VERSION_MAJOR", "19");

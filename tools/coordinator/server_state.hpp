@@ -58,6 +58,19 @@ private:
   std::map<std::string, int64_t> until_us_;
 };
 
+/// Where downloads were sent on to: paths with a signature, as of an object
+/// storage.
+class storage_links {
+public:
+  /// Returns the path and query under which it is found from now on.
+  std::string add(artifact what);
+  std::optional<artifact> find(const std::string& path) const;
+
+private:
+  mutable std::mutex mutex_;
+  std::map<std::string, artifact> links_;
+};
+
 /// What the APIs of the test GitLab share.
 struct server_state {
   server_state(store_options options, bool strict)
@@ -67,6 +80,7 @@ struct server_state {
 
   std::string url;       ///< with the base path, without a slash at the end
   std::string base_path; ///< `/gitlab`, or empty
+  std::string other_url; ///< another host of this server, without base path
   project_list projects;
   violation_log violations;
   fault_list faults;
@@ -74,6 +88,10 @@ struct server_state {
   request_counters counters;
   runner_table runners;
   retry_table retries;
+  storage_links links;
+  /// What a download with direct_download=true is answered with: 302, 307, or
+  /// 0 for the file itself.
+  std::atomic<int> direct_download{302};
   std::atomic<int> trace_interval{0}; ///< sent with each answer [s]; 0: none
   std::atomic<int64_t> token_lifetime{0}; ///< of runner tokens [s]; 0: for ever
   std::atomic<bool> stopping{false};
@@ -90,6 +108,14 @@ void answer_error(http_response& res, int status, const std::string& text);
 /// The API under `/api/v4/`; `path` is what follows that.
 void serve_job_api(server_state& state, http_request& req, http_response& res,
                    std::string_view path);
+/// `/api/v4/jobs/:id/artifacts`.
+void serve_artifacts(server_state& state, http_request& req, http_response& res,
+                     int64_t job);
+/// `/storage/` at the other host.
+void serve_storage(server_state& state, const http_request& req,
+                   http_response& res);
+/// Whether it is 32 lower-case hex digits.
+bool is_request_id(std::string_view text);
 /// The API under `/control/`; `path` is what follows that.
 void serve_control(server_state& state, const http_request& req,
                    http_response& res, std::string_view path);

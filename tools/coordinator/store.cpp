@@ -53,8 +53,11 @@ job_reply store::request_job(const job_question& ask,
                   && options_.long_poll.count() > 0;
   for (;;) {
     requeue_unaccepted();
-    if (auto* x = closed_ ? nullptr : take(ask))
-      return {201, view_of(*x, false), {}};
+    if (auto* x = closed_ ? nullptr : take(ask)) {
+      auto view = view_of(*x, false);
+      view.dependencies = dependencies_of(*x);
+      return {201, std::move(view), {}};
+    }
     if (!may_park || closed_ || steady_clock::now() >= until)
       return {204, std::nullopt, cursor()};
     if (!wait_for_queue(guard, queue_version_, until, connected))

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "tools/coordinator/artifact_file.hpp"
 #include "tools/coordinator/pipeline_order.hpp"
 #include "tools/coordinator/projects.hpp"
 #include "tools/coordinator/trace_log.hpp"
@@ -35,7 +36,27 @@ struct job_template {
   commit_info commit; ///< for the CI_* variables and git_info
   bool predefined
     = true; ///< the CI_* variables are put in front when handed out
+  std::vector<int64_t> dependencies; ///< jobs whose artifacts it gets
   nlohmann::json payload; ///< as handed out, without what depends on the job
+};
+
+/// A file that a job uploaded.
+struct artifact {
+  std::string type = "archive"; ///< `archive`, `junit`, ...; one file of each
+  std::string format;           ///< `zip`, `gzip`, `raw`; may be empty
+  std::string file_name;
+  std::string expire_in; ///< as the client named it
+  int64_t at_us = 0;     ///< when it was whole, Unix time [µs]
+  std::shared_ptr<const artifact_file> file;
+};
+
+/// A job that another one depends on.
+struct dependency {
+  int64_t id = 0;
+  std::string token;
+  std::string name;
+  std::string file_name; ///< of its archive; empty: it has none
+  uint64_t size = 0;     ///< [bytes]
 };
 
 /// A job of a pipeline: what it is, and what it waits for.
@@ -43,7 +64,8 @@ struct pipeline_job {
   job_template job;
   size_t stage = 0;
   bool has_needs = false;
-  std::vector<size_t> needs; ///< indices in the same pipeline
+  std::vector<size_t> needs;        ///< indices in the same pipeline
+  std::vector<size_t> dependencies; ///< indices of those it gets artifacts of
 };
 
 /// All that is known about a job. Times are Unix time [µs], 0: not yet.
@@ -70,6 +92,8 @@ struct job_view {
   uint32_t trace_crc = 0;
   uint64_t touches = 0; ///< updates with state `running` after acceptance
   std::vector<trace_arrival> arrivals;
+  std::vector<artifact> artifacts;
+  std::vector<dependency> dependencies; ///< filled when it is handed out
   std::shared_ptr<const job_template> what;
 };
 
@@ -94,6 +118,8 @@ struct store_options {
   std::chrono::milliseconds accept_within{120'000};
   uint64_t trace_keep_per_job = uint64_t{64} << 20; ///< [bytes]
   uint64_t trace_keep_total = uint64_t{4} << 30;    ///< [bytes]
+  uint64_t artifact_size_max = uint64_t{4} << 30;   ///< of one file [bytes]
+  uint64_t artifacts_size_max = uint64_t{16} << 30; ///< of all [bytes]
   size_t jobs_max = 100'000; ///< jobs that are remembered
 };
 
@@ -128,8 +154,14 @@ struct job_answer {
   std::string message;     ///< of an error
 };
 
-/// Jobs, the queue, traces and pipelines of the test GitLab; the rules of the
-/// job API without HTTP. All of it may be called from any thread.
+/// What a request for an artifact gets.
+struct artifact_reply {
+  int status = 200; ///< 200, 403 or 404
+  artifact what;
+};
+
+/// Jobs, the queue, traces, artifacts and pipelines of the test GitLab; the
+/// rules of the job API without HTTP. All of it may be called from any thread.
 class store {
 public:
   store(store_options options, violation_log& violations);
@@ -145,6 +177,17 @@ public:
   job_answer patch(int64_t id, const std::string& token,
                    std::optional<byte_range> range, std::string&& bytes);
 
+  /// The answer to an upload that is refused whatever it holds; nothing if it
+  /// may come.
+  std::optional<job_answer> refuse_upload(int64_t id, const std::string& token);
+  /// Keeps an uploaded file: 201, or 400 for a second one of its type.
+  job_answer add_artifact(int64_t id, const std::string& token, artifact what);
+  /// The archive of a job, for who has the token of that job, running or not.
+  artifact_reply archive_of(int64_t id, const std::string& token);
+  /// How large a file may be [bytes].
+  uint64_t artifact_size_max() const;
+  void set_artifact_size_max(uint64_t size);
+
   bool knows_runner(const std::string& token) const;
   /// Replaces a runner's token by a fresh one; nothing for an unknown token.
   std::optional<std::string> rotate_runner_token(const std::string& token);
@@ -154,6 +197,8 @@ public:
   /// A fault was put on a request of this job: what the client does because it
   /// does not know the outcome is no violation any more.
   void excuse(int64_t id);
+  /// The same for a fault of an upload: it may come again.
+  void excuse_upload(int64_t id);
   /// A request for the job begins or ends. Two at once are a violation.
   void enter(int64_t id);
   void leave(int64_t id);
@@ -203,6 +248,7 @@ private:
     job_view view; ///< without arrivals and trace figures: those are in `log`
     trace_log log;
     bool excused = false;
+    bool upload_excused = false;
     bool acceptance_tried = false;
     int busy = 0;       ///< requests in flight
     int after_end = 0;  ///< requests after the job had ended
@@ -220,6 +266,7 @@ private:
   record* find(int64_t id);
   const record* find(int64_t id) const;
   job_view view_of(const record& x, bool with_arrivals) const;
+  std::vector<dependency> dependencies_of(const record& x) const;
   std::string fresh_token(std::string_view prefix);
   int64_t add_job(std::shared_ptr<const job_template> what, int64_t pipeline,
                   job_state state);
@@ -255,6 +302,7 @@ private:
   uint64_t queue_version_ = 1;
   uint64_t version_ = 1;
   uint64_t trace_kept_ = 0;
+  uint64_t artifacts_kept_ = 0; ///< [bytes]
   size_t ended_ = 0;
   size_t parked_ = 0;
   int64_t last_job_ = 0;

@@ -148,6 +148,7 @@ int64_t store::start_pipeline(std::string name,
   if (jobs_.size() + jobs.size() > options_.jobs_max)
     return 0;
   auto id = ++last_pipeline_;
+  auto first = last_job_ + 1;
   auto& x = pipelines_[id];
   x.view.id = id;
   x.view.name = std::move(name);
@@ -159,6 +160,8 @@ int64_t store::start_pipeline(std::string name,
     node.needs = std::move(job.needs);
     node.when = job.job.when;
     x.order.push_back(std::move(node));
+    for (auto index : job.dependencies)
+      job.job.dependencies.push_back(first + static_cast<int64_t>(index));
     x.view.jobs.push_back(
       add_job(std::make_shared<const job_template>(std::move(job.job)), id,
               job_state::created));
@@ -321,6 +324,8 @@ size_t store::forget_ended() {
     if (!ended(entry.second.view.state))
       return false;
     trace_kept_ -= entry.second.log.kept();
+    for (const auto& file : entry.second.view.artifacts)
+      artifacts_kept_ -= file.file->size();
     return true;
   });
   std::erase_if(pipelines_, [](const auto& entry) {

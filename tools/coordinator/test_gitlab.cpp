@@ -20,12 +20,21 @@ std::string tidy_path(std::string_view path) {
 }
 
 /// Where a server that listens on `host` is reached from this machine.
-std::string url_of(const std::string& host, int port) {
+std::string url_of(bool tls, const std::string& host, int port) {
+  auto scheme = tls ? "https" : "http";
   if (host == "0.0.0.0")
-    return fmt::format("http://127.0.0.1:{}", port);
+    return fmt::format("{}://127.0.0.1:{}", scheme, port);
   bool is_v6 = host.find(':') != std::string::npos;
-  return fmt::format("http://{}{}{}:{}", is_v6 ? "[" : "", host,
+  return fmt::format("{}://{}{}{}:{}", scheme, is_v6 ? "[" : "", host,
                      is_v6 ? "]" : "", port);
+}
+
+/// The host of the object storage: another one where that needs neither names
+/// nor a further certificate.
+std::string other_host(const test_gitlab_options& options) {
+  return options.host == "127.0.0.1" && options.tls.certificate.empty()
+           ? "127.0.0.2"
+           : options.host;
 }
 
 } // namespace
@@ -36,9 +45,17 @@ test_gitlab::test_gitlab(test_gitlab_options options)
   state_->base_path = tidy_path(options_.base_path);
   state_->masked = options_.masked;
   state_->trace_interval = options_.trace_interval;
+  state_->direct_download = options_.direct_download;
   state_->connections = [this] { return connections(); };
   server_ = std::make_unique<http_server>(
     [this](http_request& req, http_response& res) { serve(req, res); });
+  other_ = std::make_unique<http_server>(
+    [this](http_request& req, http_response& res) {
+      if (req.path.starts_with("/storage/"))
+        serve_storage(*state_, req, res);
+      else
+        serve(req, res);
+    });
 }
 
 test_gitlab::~test_gitlab() {
@@ -49,24 +66,41 @@ result<void, test_gitlab_errc> test_gitlab::start() {
   for (const auto& x : options_.repositories)
     if (auto added = state_->projects.add(x); !added)
       return fail(test_gitlab_errc::bad_repository, added.error().text);
-  auto set_url = [this](int port) {
+  bool tls = !options_.tls.certificate.empty();
+  auto other = listen(*other_, other_host(options_), 0);
+  if (!other)
+    return tl::unexpected(other.error());
+  state_->other_url = url_of(tls, other_host(options_), *other);
+  auto set_url = [&](int port) {
     port_ = port;
-    state_->url = url_of(options_.host, port) + state_->base_path;
+    state_->url = url_of(tls, options_.host, port) + state_->base_path;
   };
   if (options_.port != 0)
     set_url(options_.port); // a client may already be knocking
-  auto port = server_->start(options_.host, options_.port);
+  auto port = listen(*server_, options_.host, options_.port);
   if (!port)
-    return fail(test_gitlab_errc::cannot_listen, port.error().text);
+    return tl::unexpected(port.error());
   if (options_.port == 0)
     set_url(*port);
   return {};
+}
+
+result<int, test_gitlab_errc>
+test_gitlab::listen(http_server& server, const std::string& host, int port) {
+  auto taken = server.start(host, port, options_.tls);
+  if (!taken)
+    return fail(taken.error().code == http_errc::bad_tls
+                  ? test_gitlab_errc::bad_tls
+                  : test_gitlab_errc::cannot_listen,
+                taken.error().text);
+  return *taken;
 }
 
 void test_gitlab::stop() {
   state_->stopping = true;
   state_->jobs.close();
   server_->stop();
+  other_->stop();
 }
 
 void test_gitlab::serve(http_request& req, http_response& res) {
@@ -159,7 +193,7 @@ void test_gitlab::set_trace_interval(int seconds) {
 }
 
 size_t test_gitlab::connections() const {
-  return server_->connections();
+  return server_->connections() + other_->connections();
 }
 
 void test_gitlab::on_shutdown(std::function<void()> call) {

@@ -23,6 +23,9 @@ struct test_gitlab_options {
   std::vector<std::string> repositories; ///< `group/name=FOLDER`
   /// Variables that every job gets, masked.
   std::vector<std::pair<std::string, std::string>> masked;
+  /// HTTPS; the certificate must be good for `host`.
+  gitlab::tls_files tls;
+  int direct_download = 302;   ///< of downloads; 0: the file is answered
   bool strict = false;         ///< violations are shown on stderr at once
   int trace_interval = 0;      ///< X-GitLab-Trace-Update-Interval [s]; 0: none
   gitlab::store_options store; ///< runner tokens, long poll, bounds
@@ -31,10 +34,13 @@ struct test_gitlab_options {
 enum class test_gitlab_errc : uint8_t {
   bad_repository = 1, ///< one of `repositories` is none
   cannot_listen,
+  bad_tls, ///< a certificate or key cannot be used
 };
 
-/// A GitLab for tests, benchmarks and demos: the job API, git over HTTP, and a
-/// control API, in this process and on loopback. Everything may be called from
+/// A GitLab for tests, benchmarks and demos: the job API with artifacts, git
+/// over HTTP, and a control API, in this process and on loopback; on a second
+/// port, and where it can on another host, the object storage that downloads
+/// are sent on to. Everything may be called from
 /// any thread; `stop` (and the destructor) ends all connections within a
 /// second.
 class test_gitlab {
@@ -44,7 +50,7 @@ public:
   test_gitlab(const test_gitlab&) = delete;
   test_gitlab& operator=(const test_gitlab&) = delete;
 
-  /// Errors: both codes.
+  /// Errors: all codes.
   result<void, test_gitlab_errc> start();
   void stop();
 
@@ -89,10 +95,13 @@ public:
 
 private:
   void serve(gitlab::http_request& req, gitlab::http_response& res);
+  result<int, test_gitlab_errc> listen(gitlab::http_server& server,
+                                       const std::string& host, int port);
 
   test_gitlab_options options_;
   std::unique_ptr<gitlab::server_state> state_;
   std::unique_ptr<gitlab::http_server> server_;
+  std::unique_ptr<gitlab::http_server> other_; ///< another host's
   int port_ = 0;
 };
 

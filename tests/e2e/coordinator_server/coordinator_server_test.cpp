@@ -1,6 +1,4 @@
-#include "tests/e2e/coordinator_server/fake_runner.hpp"
-#include "tools/coordinator/child_process.hpp"
-#include "tools/coordinator/test_gitlab.hpp"
+#include "tests/e2e/coordinator_server/server_world.hpp"
 
 #include <atomic>
 #include <cstdlib>
@@ -13,85 +11,16 @@
 
 using namespace muster;
 using namespace muster::gitlab;
+using namespace muster::test;
 using namespace std::chrono_literals;
-using muster::test::fake_runner;
 using nlohmann::json;
 using std::chrono::steady_clock;
-
-namespace {
-
-/// A folder that is removed at the end.
-struct scratch {
-  scratch() {
-    std::string name = "/tmp/muster-e2e-XXXXXX";
-    REQUIRE_NE(mkdtemp(name.data()), nullptr);
-    path = name;
-  }
-  ~scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  std::filesystem::path path;
-};
-
-result<std::string, process_errc> shell(const std::string& script) {
-  return run_program({"sh", "-ec", script}, 60s);
-}
-
-/// Makes a bare repository with two commits; returns its folder.
-std::string make_repository(const scratch& at) {
-  auto made = shell(fmt::format(
-    "cd {}; export HOME=$PWD GIT_CONFIG_NOSYSTEM=1; git init -q -b main work; "
-    "cd work; git config user.name N; git config user.email n@e; "
-    "echo one > file; git add file; git commit -qm first; "
-    "seq 100000 > file; git commit -qam second; "
-    "git clone -q --bare . ../bare.git",
-    at.path.string()));
-  if (!made)
-    FAIL(made.error().text);
-  return (at.path / "bare.git").string();
-}
-
-struct world {
-  explicit world(test_gitlab_options options = {})
-    : server(std::move(options)) {
-    auto started = server.start();
-    if (!started)
-      FAIL(started.error().text);
-  }
-
-  fake_runner runner() {
-    return {server.url(), server.token()};
-  }
-
-  test_gitlab server;
-};
-
-fault make_fault(fault_kind kind, endpoint at) {
-  fault rule;
-  rule.kind = kind;
-  rule.at = at;
-  rule.count = 1;
-  return rule;
-}
-
-bool wait_for(const std::function<bool()>& reached) {
-  auto until = steady_clock::now() + 20s;
-  while (!reached())
-    if (steady_clock::now() > until)
-      return false;
-    else
-      std::this_thread::sleep_for(5ms);
-  return true;
-}
-
-} // namespace
 
 TEST_CASE("a well-behaved client runs a job without a violation") {
   test_gitlab_options options;
   options.base_path = "/gitlab/";
   options.trace_interval = 7;
-  world x{options};
+  server_world x{options};
   CHECK(x.server.url().ends_with("/gitlab"));
   auto id = x.server.enqueue({{"script", "true"}})->front();
   auto runner = x.runner();
@@ -125,7 +54,7 @@ TEST_CASE("a well-behaved client runs a job without a violation") {
 TEST_CASE("a long poll gets its job at once") {
   test_gitlab_options options;
   options.store.long_poll = 20s;
-  world x{options};
+  server_world x{options};
   auto runner = x.runner();
   auto cursor = runner.request()->get_header_value("X-GitLab-Last-Update");
   std::atomic<int> status = 0;
@@ -139,7 +68,7 @@ TEST_CASE("a long poll gets its job at once") {
 TEST_CASE("stopping ends open long polls and idle connections soon") {
   test_gitlab_options options;
   options.store.long_poll = 60s;
-  world x{options};
+  server_world x{options};
   std::vector<std::thread> clients;
   for (int i = 0; i < 10; ++i)
     clients.emplace_back([&] {
@@ -159,7 +88,7 @@ TEST_CASE("stopping ends open long polls and idle connections soon") {
 }
 
 TEST_CASE("faults show at the wire as they are meant") {
-  world x;
+  server_world x;
   auto id = x.server.enqueue({{"script", "true"}})->front();
   auto runner = x.runner();
   auto status_of = [&](const httplib::Result& answer) {
@@ -237,7 +166,7 @@ TEST_CASE("faults show at the wire as they are meant") {
 TEST_CASE("a lost answer to a request waits for a job to lose") {
   test_gitlab_options options;
   options.store.accept_within = 0ms;
-  world x{options};
+  server_world x{options};
   auto runner = x.runner();
   x.server.fail_with(make_fault(fault_kind::lost, endpoint::request));
   CHECK_EQ(runner.request()->status, 204);
@@ -247,7 +176,7 @@ TEST_CASE("a lost answer to a request waits for a job to lose") {
 }
 
 TEST_CASE("500 tiny jobs go through in seconds over a few connections") {
-  world x;
+  server_world x;
   auto begin = steady_clock::now();
   REQUIRE(x.server.enqueue({{"script", "echo hello"}}, 500));
   std::vector<std::thread> runners;
@@ -269,7 +198,7 @@ TEST_CASE("500 tiny jobs go through in seconds over a few connections") {
 }
 
 TEST_CASE("a flood of trace arrives whole, cheaply") {
-  world x;
+  server_world x;
   constexpr int jobs = 4;
   constexpr int patches = 12;
   REQUIRE(x.server.enqueue({{"script", "true"}}, jobs));
@@ -306,7 +235,7 @@ TEST_CASE("a real git clones with the token of a running job, and only so") {
   test_gitlab_options options;
   options.base_path = "/gitlab";
   options.repositories = {"group/demo=" + make_repository(at)};
-  world x{options};
+  server_world x{options};
   REQUIRE(x.server.enqueue({{"script", "true"}}));
   auto runner = x.runner();
   auto job = json::parse(runner.request()->body);

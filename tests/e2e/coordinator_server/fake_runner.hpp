@@ -2,6 +2,7 @@
 
 #include "tools/coordinator/trace_log.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <fmt/format.h>
 #include <httplib.h>
@@ -78,6 +79,52 @@ public:
       body.dump(), "application/json");
   }
 
+  /// As a helper uploads an artifact; `query` without the `?`.
+  httplib::Result upload(const nlohmann::json& job,
+                         const httplib::MultipartFormDataItems& parts,
+                         const std::string& query) {
+    auto headers = common();
+    headers.emplace("JOB-TOKEN", job.value("token", ""));
+    return http_->Post(artifacts_path(job.value("id", 0), query), headers,
+                       parts);
+  }
+
+  /// The same with a body that is made while it is sent: `size` bytes of 'x'
+  /// behind the first bytes of a zip.
+  httplib::Result upload_large(const nlohmann::json& job, uint64_t size) {
+    auto headers = common();
+    headers.emplace("JOB-TOKEN", job.value("token", ""));
+    uint64_t sent = 0;
+    auto provider = [&](size_t, httplib::DataSink& sink) {
+      static const std::string piece(64 * 1024, 'x');
+      if (sent == 0) {
+        std::string first
+          = "--edge\r\nContent-Disposition: form-data; name=\"file\"; "
+            "filename=\"large.zip\"\r\n\r\nPK\x03\x04";
+        sink.write(first.data(), first.size());
+      }
+      auto count = std::min<uint64_t>(piece.size(), size - sent);
+      sink.write(piece.data(), count);
+      sent += count;
+      if (sent == size) {
+        std::string last = "\r\n--edge--\r\n";
+        sink.write(last.data(), last.size());
+        sink.done();
+      }
+      return true;
+    };
+    return http_->Post(artifacts_path(job.value("id", 0), {}), headers,
+                       provider, "multipart/form-data; boundary=edge");
+  }
+
+  /// Asks for the archive of a job, with that job's token.
+  httplib::Result download(int64_t id, const std::string& token,
+                           const std::string& query = {}) {
+    auto headers = common();
+    headers.emplace("JOB-TOKEN", token);
+    return http_->Get(artifacts_path(id, query), headers);
+  }
+
   /// Takes a job, if there is one, and "runs" it: a script line `exit N` sets
   /// its exit code. Returns whether there was one.
   bool run_one() {
@@ -103,6 +150,11 @@ private:
     static std::atomic<uint64_t> number = 0;
     return {{"X-Request-Id", fmt::format("{:032x}", ++number)},
             {"User-Agent", "fake 1.0.0 (main; c++; linux/amd64)"}};
+  }
+
+  std::string artifacts_path(int64_t id, const std::string& query) const {
+    return fmt::format("{}/api/v4/jobs/{}/artifacts{}{}", base_, id,
+                       query.empty() ? "" : "?", query);
   }
 
   std::string token_;
