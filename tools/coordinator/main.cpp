@@ -337,11 +337,9 @@ private:
     add_rule_option<std::string>(
       at, "kind", "kind",
       "latency, status, garbage, half, empty, reset,\n"
-      "close, lost, interval; prints the fault's id");
+      "close, lost or interval");
     add_rule_option<std::string>(at, "--endpoint", "endpoint",
-                                 "request, update, trace, verify, unregister,\n"
-                                 "reset_token, git, upload, download,\n"
-                                 "storage (any)");
+                                 "request, update, trace, git, ... (any)");
     add_rule_option<int64_t>(at, "--count", "count", "Requests to hit (all)");
     add_rule_option<int64_t>(at, "--skip", "skip", "Let so many pass first");
     add_rule_option<double>(at, "--probability", "probability", "0 to 1 (1)");
@@ -357,8 +355,7 @@ private:
     add_rule_option<int>(at, "--interval", "interval",
                          "Of kind interval, in s");
     add_rule_option<std::string>(at, "--location", "location",
-                                 "Of a status 3xx: a URL, or other: the same\n"
-                                 "path at another host (the same URL)");
+                                 "Of a 3xx: a URL, or other: another host");
     at->add_flag_callback(
       "--early", [this] { fault_.rule["early"] = true; },
       "Answer an upload before its body was read");
