@@ -8,7 +8,8 @@ namespace muster {
 
 /// Ends a log at `output_limit`. What would reach or exceed the limit is cut,
 /// without splitting a UTF-8 sequence, a notice follows, and everything later
-/// is dropped (reference/job-api, section 5; reference/trace, section 3).
+/// is dropped (reference/job-api, section 5; reference/trace, section 3): all
+/// but the line that tells how the job ended, which is not given to this.
 class output_limit {
 public:
   /// [bytes]; at least 1.

@@ -95,6 +95,12 @@ struct piece {
   piece_kind kind = piece_kind::bytes;
 };
 
+/// How a log ends is said also beyond its limit.
+bool is_of_the_end(const piece& x) {
+  return x.source == trace_source::manager_final
+         || x.kind == piece_kind::finish;
+}
+
 struct raw_queue {
   std::vector<piece> pieces;
   std::string bytes;
@@ -102,6 +108,20 @@ struct raw_queue {
   /// What this costs; many tiny pieces must not slip past the bound.
   size_t cost() const {
     return bytes.size() + pieces.size() * sizeof(piece);
+  }
+
+  /// Drops what a log that has reached its limit does not take any more.
+  void keep_end() {
+    raw_queue kept;
+    size_t at = 0;
+    for (const auto& x : pieces) {
+      if (is_of_the_end(x)) {
+        kept.pieces.push_back(x);
+        kept.bytes.append(bytes, at, x.size);
+      }
+      at += x.size;
+    }
+    *this = std::move(kept);
   }
 };
 
@@ -129,10 +149,11 @@ public:
   void run(const raw_queue& queue) {
     size_t at = 0;
     for (const auto& x : queue.pieces) {
-      if (limit_.reached())
-        break;
-      handle(x, std::string_view{queue.bytes}.substr(at, x.size));
+      auto bytes = std::string_view{queue.bytes}.substr(at, x.size);
       at += x.size;
+      if ((limit_.reached() || ending_) && !is_of_the_end(x))
+        continue;
+      handle(x, bytes);
       if (out_.batch.size() >= batch_max)
         commit();
     }
@@ -150,6 +171,9 @@ public:
 
 private:
   static constexpr size_t batch_max = 128u << 10; ///< [bytes]
+  /// What ends a log is a line or two; a text that an instance sent may be in
+  /// it.
+  static constexpr size_t end_max = 16u << 10; ///< [bytes]
 
   void handle(const piece& x, std::string_view bytes) {
     switch (x.kind) {
@@ -174,9 +198,12 @@ private:
   void write(const piece& x, std::string_view bytes) {
     if (x.source != trace_source::manager_header)
       close(trace_source::manager_header, x.unix_us);
-    if (x.source == trace_source::manager_final) {
+    if (x.source == trace_source::manager_final && !ending_) {
       close_job(x.unix_us);
       close(trace_source::manager_body, x.unix_us);
+      commit();
+      keep(utf8_.close());
+      ending_ = true;
     }
     auto& writer = chains_[index_of(x.source)];
     if (!writer)
@@ -203,11 +230,15 @@ private:
   }
 
   void keep(std::string_view text) {
-    if (text.empty() || limit_.reached())
-      return;
-    store_.append(limit_.take(text));
-    if (limit_.reached())
-      store_.append(limit_.notice());
+    if (ending_) {
+      text = text.substr(0, whole_prefix(text, end_max - end_size_));
+      end_size_ += text.size();
+      store_.append(text);
+    } else if (!text.empty() && !limit_.reached()) {
+      store_.append(limit_.take(text));
+      if (limit_.reached())
+        store_.append(limit_.notice());
+    }
   }
 
   filter_settings settings_;
@@ -216,6 +247,8 @@ private:
   utf8_repair utf8_;
   std::string scratch_;
   output_limit limit_;
+  bool ending_ = false; ///< what comes now ends the log: no limit counts it
+  size_t end_size_ = 0; ///< of that so far [bytes]
   log_store store_;
 };
 
@@ -236,7 +269,7 @@ struct trace_buffer::impl {
   /// Queues a piece and returns the hooks that are due.
   std::pair<bool, bool> push(const piece& what, std::string_view bytes) {
     std::lock_guard lock{queue_mutex};
-    if (finished || finished_extent.limit_reached)
+    if (finished || (finished_extent.limit_reached && !is_of_the_end(what)))
       return {};
     queue.pieces.push_back(what);
     queue.bytes += bytes;
@@ -323,7 +356,7 @@ trace_extent trace_buffer::render() {
     std::lock_guard lock{impl_->queue_mutex};
     impl_->finished_extent = now;
     if (now.limit_reached)
-      impl_->queue = {};
+      impl_->queue.keep_end();
     if (impl_->queue.cost() < impl_->queue_max)
       has_room = std::exchange(impl_->starved, false);
   }

@@ -72,6 +72,9 @@ public:
   void end_stage(int64_t unix_us);
 
   /// Ends all filters. What is appended later is dropped.
+  ///
+  /// Beyond the limit only `manager_final` is kept, up to 16 KiB: unlike with
+  /// GitLab Runner, a log always tells how its job ended.
   void finish(int64_t unix_us);
 
   /// Credit: how many raw bytes of the job may be queued now. If this is 0, the

@@ -51,6 +51,12 @@ struct scratch_folder {
   std::filesystem::path path;
 };
 
+std::string notice_of(int64_t limit) {
+  return "\n\x1b[33;1mJob's log exceeded limit of " + std::to_string(limit)
+         + " bytes.\nJob execution will continue but no more output will be "
+           "collected.\x1b[0;m\n";
+}
+
 std::string random_bytes(size_t size, std::mt19937& chance) {
   std::string bytes(size, ' ');
   for (auto& c : bytes)
@@ -144,17 +150,73 @@ TEST_CASE("the limit ends a log with a notice and keeps the credit open") {
   buffer.append(out, 0, "0123456789abc");
   auto extent = buffer.render();
   CHECK(extent.limit_reached);
-  const auto log = std::string{"0123456789\n\x1b[33;1mJob's log exceeded limit "
-                               "of 10 bytes.\nJob execution will continue but "
-                               "no more output will be collected.\x1b[0;m\n"};
-  CHECK_EQ(all_of(buffer), log);
+  CHECK_EQ(all_of(buffer), "0123456789" + notice_of(10));
   for (auto i = 0; i < 100; ++i)
     buffer.append(out, 0, std::string(100, 'x'));
-  buffer.append(trace_source::manager_final, 0, "Job succeeded\n");
+  buffer.append(body, 0, "section_end");
   CHECK_EQ(buffer.wanted(), 1000);
   buffer.finish(0);
-  CHECK_EQ(buffer.render().crc32, crc_of(log));
-  CHECK_EQ(all_of(buffer), log);
+  CHECK_EQ(buffer.render().crc32, crc_of("0123456789" + notice_of(10)));
+}
+
+TEST_CASE("beyond the limit a log still tells how the job ended") {
+  const std::string end = "\x1b[32;1mJob succeeded\x1b[0;m\n";
+  struct row {
+    const char* what;
+    int64_t limit;
+    std::string output;
+    std::string expected;
+  };
+  const row rows[] = {
+    {"far beyond", 10, std::string(500, 'x'),
+     std::string(10, 'x') + notice_of(10) + end},
+    {"reached by the end itself", 20, "0123456789\n", "0123456789\n" + end},
+    {"within a character", 4, "abc\u20ac", "abc" + notice_of(4) + end},
+    {"a broken character before the end", 20, "a\xe2\x82",
+     "a\ufffd\ufffd" + end},
+    {"a broken character at the limit", 4, "abcd\xe2\x82",
+     "abcd" + notice_of(4) + end},
+    {"within a mask", 12, "pass: hunter22!",
+     "pass: [MASKE" + notice_of(12) + end},
+    {"held back for a mask", 4, "a hunter2", "a hu" + notice_of(4) + end},
+  };
+  for (const auto& r : rows)
+    for (auto pieces : {false, true}) {
+      CAPTURE(r.what);
+      CAPTURE(pieces);
+      auto with = plain();
+      with.limit_bytes = r.limit;
+      with.masked = {secret{"hunter22"}};
+      trace_buffer buffer{with};
+      for (size_t i = 0; i < (pieces ? r.output.size() : 1); ++i) {
+        buffer.append(out, 0, pieces ? r.output.substr(i, 1) : r.output);
+        if (pieces)
+          buffer.render();
+      }
+      buffer.append(trace_source::manager_final, 0, end);
+      buffer.append(body, 0, "too late\n");
+      buffer.finish(0);
+      auto extent = buffer.render();
+      CHECK_EQ(all_of(buffer), r.expected);
+      CHECK_EQ(extent.crc32, crc_of(r.expected));
+    }
+}
+
+TEST_CASE("the end of a log is stamped, masked and bounded like all of it") {
+  trace_settings with;
+  with.limit_bytes = 40;
+  with.masked = {secret{"hunter22"}};
+  trace_buffer buffer{with};
+  buffer.append(out, 1, "0123456789\n");
+  buffer.append(trace_source::manager_final, 2,
+                "hunter22 " + std::string(1 << 20, 'x'));
+  buffer.finish(3);
+  auto size = buffer.render().size;
+  auto log = all_of(buffer);
+  auto begin = "1970-01-01T00:00:00.000001Z 01O 01234567" + notice_of(40)
+               + "1970-01-01T00:00:00.000002Z 00O [MASKED] xxx";
+  CHECK_EQ(log.substr(0, begin.size()), begin);
+  CHECK_LT(size, 17 << 10);
 }
 
 TEST_CASE("credit falls with what is queued and comes back with rendering") {
