@@ -348,6 +348,9 @@ trace_actor start_trace(self_t self, const job_setup& setup) {
   with.token = setup.payload.token;
   with.debug_trace = wants_debug_trace(setup, self->state.plan.variables);
   with.log_fields = performer{self, setup, nullptr}.fields();
+  with.settings.touch_by_interval
+    = flag_value(*setup.runner, lookup_in(self->state.plan.variables),
+                 "FF_USE_DYNAMIC_TRACE_FORCE_SEND_INTERVAL");
   with.settings.final_tries = setup.runner->final_update_retry_limit;
   with.settings.final_span
     = trace_flow::final_span(setup.runner->final_update_retry_limit);

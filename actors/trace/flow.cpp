@@ -137,6 +137,7 @@ struct stepper {
     if (x.what.status == 202 || x.what.status == 200) {
       st.offset += x.sent;
       st.misses = 0;
+      st.silent_since = now;
       succeed();
     } else if (x.what.status == 416) {
       take_miss(x.next_offset);
@@ -150,8 +151,11 @@ struct stepper {
   }
 
   /// The server wants another offset. Usually it has what it acknowledged in an
-  /// answer that was lost; then the next patch can follow at once.
+  /// answer that was lost; then the next patch can follow at once. More than
+  /// there is cannot be ours: all of it again, as when nothing is named.
   void take_miss(int64_t wanted) {
+    if (wanted > st.size)
+      wanted = 0;
     auto is_ahead = wanted > st.offset;
     st.offset = std::max<int64_t>(wanted, 0);
     if (++st.misses > misses_max && st.at == phase::flushing)
@@ -286,16 +290,28 @@ struct stepper {
   }
 
   void proceed_running() {
-    auto touch_due = std::max(
-      st.heard_at + std::max(st.with.touch_after, st.interval), st.not_before);
+    auto touch_due = std::max(st.heard_at + touch_gap(), st.not_before);
     auto patch_due = due_of_patch();
     // When patches fail for long, a touch tells whether the job is still there.
-    auto asks_first = touch_due <= now && st.failures > 0 && !st.touched;
+    auto asks_first
+      = st.heard_at + std::max(st.with.touch_after, st.interval) <= now
+        && now >= st.not_before && st.failures > 0 && !st.touched;
     if (st.pending && patch_due <= now && !asks_first)
       return patch();
     if (touch_due <= now)
       return update(update_kind::touch);
     arm(st.pending ? std::min(patch_due, touch_due) : touch_due);
+  }
+
+  milliseconds touch_gap() const {
+    const auto& with = st.with;
+    if (with.touch_by_interval)
+      return std::clamp<milliseconds>(4 * st.interval, with.touch_after,
+                                      minutes{30});
+    auto silence
+      = std::chrono::duration_cast<milliseconds>(st.heard_at - st.silent_since);
+    return std::max(std::clamp(silence / 2, with.touch_first, with.touch_after),
+                    st.interval);
   }
 
   /// Where the server names an interval, it is kept; else a full patch need not
@@ -351,6 +367,7 @@ state begin(const settings& with, time_point now) {
   // Nothing was sent yet, and nothing has to wait for what was.
   st.patch_at = now - st.with.wait_max;
   st.heard_at = now;
+  st.silent_since = now;
   st.not_before = now;
   return st;
 }

@@ -25,8 +25,15 @@ struct settings {
   milliseconds gather{100};
   /// Between patches, where the server names no interval.
   milliseconds pace{500};
-  milliseconds touch_after{30'000}; ///< of silence: the keep-alive
-  milliseconds retry_min{250};      ///< doubles with each failure
+  /// A job that has just fallen silent is touched soon, so that it hears of
+  /// its cancelling; then ever more rarely, so that jobs that are silent for
+  /// long cost no more requests than with GitLab Runner.
+  milliseconds touch_first{5'000};
+  milliseconds touch_after{30'000}; ///< the keep-alive
+  /// FF_USE_DYNAMIC_TRACE_FORCE_SEND_INTERVAL: four of the server's intervals
+  /// lie between touches, 30 s at least and 30 min at most.
+  bool touch_by_interval = false;
+  milliseconds retry_min{250}; ///< doubles with each failure
   milliseconds retry_max{30'000};
   milliseconds wait_max{900'000}; ///< the server's wishes are obeyed up to this
   int64_t patch_max = 1 << 20;    ///< [bytes]
@@ -162,6 +169,7 @@ struct state {
   time_point grew_at;       ///< first of what waits
   time_point patch_at;      ///< when the last patch was sent
   time_point heard_at;      ///< last success: creation, patch or touch
+  time_point silent_since;  ///< creation, or last success of a patch
   time_point not_before;    ///< the next request, by backoff or by wish
   bool wished = false;      ///< `not_before` is the server's wish
   bool touched = false;     ///< the last request was a touch

@@ -136,22 +136,83 @@ TEST_CASE("the server's interval is obeyed, up to 15 minutes") {
   CHECK(find<send_patch>(x.pass(1min)));
 }
 
-TEST_CASE("a silent job is touched every 30 s") {
+TEST_CASE("a job that falls silent is touched after 5 s") {
   world x;
-  CHECK_FALSE(find<send_update>(x.pass(29s)));
-  auto todo = x.pass(1s);
+  x.grow(10);
+  x.pass(100ms);
+  x.patched(answered(202));
+  CHECK_FALSE(find<send_update>(x.pass(4'999ms)));
+  auto todo = x.pass(1ms);
   REQUIRE(find<send_update>(todo));
   CHECK_EQ(find<send_update>(todo)->kind, update_kind::touch);
-  x.updated(answered(200));
-  CHECK_FALSE(find<send_update>(x.pass(29s)));
-  CHECK(find<send_update>(x.pass(1s)));
+  x.updated({200, "canceling", 0ms, 0ms, {}});
+  CHECK(find<canceling>(x.todo));
+}
+
+/// Lets a job be silent; returns when it was touched.
+std::vector<milliseconds> touches_of(world& x, milliseconds time) {
+  std::vector<milliseconds> out;
+  auto began = x.now;
+  while (x.now < began + time)
+    if (find<send_update>(x.pass(100ms))) {
+      out.push_back(std::chrono::duration_cast<milliseconds>(x.now - began));
+      x.updated(answered(200));
+    }
+  return out;
+}
+
+TEST_CASE("touches become rarer with silence, down to one in 30 s") {
+  world x;
+  auto first = touches_of(x, 10min);
+  REQUIRE_GE(first.size(), 3);
+  CHECK_EQ(first[0], 5s);
+  CHECK_EQ(first[1], 10s);
+  for (size_t i = 1; i < first.size(); ++i)
+    CHECK_LE(first[i] - first[i - 1], 30'100ms);
+  CHECK_LE(first.size(), 20 + 6); // one every 30 s would be 20
+  CHECK_LE(touches_of(x, 10min).size(), 20);
+  x.grow(10); // it speaks again, and is listened to again
+  x.pass(500ms);
+  x.patched(answered(202));
+  CHECK_EQ(touches_of(x, 6s).size(), 1);
+}
+
+TEST_CASE("touches keep the interval that the server named") {
+  world x;
+  x.grow(10);
+  x.pass(100ms);
+  x.patched({202, {}, 60s, 0ms, {}});
+  auto touches = touches_of(x, 5min);
+  REQUIRE_FALSE(touches.empty());
+  CHECK_GE(touches.front(), 60s);
+  CHECK_LE(touches.size(), 5);
+}
+
+TEST_CASE("with the feature flag four intervals lie between touches") {
+  struct row {
+    milliseconds interval;
+    milliseconds gap;
+  };
+  const row rows[]
+    = {{0s, 30s}, {3s, 30s}, {10s, 40s}, {60s, 240s}, {15min, 30min}};
+  for (const auto& r : rows) {
+    CAPTURE(r.interval.count());
+    settings with;
+    with.touch_by_interval = true;
+    world x{with};
+    x.grow(10);
+    x.pass(100ms);
+    x.patched({202, {}, r.interval, 0ms, {}});
+    CHECK_FALSE(find<send_update>(x.pass(r.gap - 1ms)));
+    CHECK(find<send_update>(x.pass(1ms)));
+  }
 }
 
 TEST_CASE("a job whose log is taken needs no touch") {
   world x;
   for (auto i = 0; i < 10; ++i) {
     x.grow(10);
-    CHECK_FALSE(find<send_update>(x.pass(20s)));
+    CHECK_FALSE(find<send_update>(x.pass(4s)));
     x.patched(answered(202));
   }
 }
@@ -171,6 +232,15 @@ TEST_CASE("what an answer to a patch means while the job runs") {
     {"forbidden", answered(403), 0, 0, true, false},
     {"another offset", answered(416), 70, 70, false, false},
     {"another offset, malformed", answered(416), -1, 0, false, false},
+    {"another offset, none named", answered(416), 0, 0, false, false},
+    {"another offset, beyond what there is", answered(416), 101, 0, false,
+     false},
+    {"another offset, far beyond", answered(416), INT64_MAX, 0, false, false},
+    {"all of it is there already", answered(416), 100, 100, false, false},
+    {"too many requests", {429, {}, 0ms, 1s, {}}, 0, 0, false, false},
+    {"another success", answered(200), 0, 100, false, false},
+    {"a redirection", answered(302), 0, 0, false, false},
+    {"garbage", answered(999), 0, 0, false, false},
     {"server error", answered(500), 0, 0, false, false},
     {"no answer", answered(0), 0, 0, false, false},
     {"unauthorized", answered(401), 0, 0, false, false},
@@ -196,6 +266,120 @@ TEST_CASE("what an answer to a patch means while the job runs") {
     if (!r.is_aborted && r.offset < 100)
       CHECK(find<send_patch>(x.pass(4s)));
   }
+}
+
+TEST_CASE("what an answer to a patch means when the job is over") {
+  struct row {
+    const char* what;
+    reply answer;
+    int64_t next_offset;
+    bool flushes_on; ///< else the final state follows at once
+    int64_t offset;  ///< of the next patch
+  };
+  const row rows[] = {
+    {"accepted, there is more", answered(202), 0, true, 1 << 20},
+    {"unknown job", answered(404), 0, false, 0},
+    {"forbidden", answered(403), 0, false, 0},
+    {"canceled", {202, "canceled", 0ms, 0ms, {}}, 0, false, 0},
+    {"failed", {500, "failed", 0ms, 0ms, {}}, 0, false, 0},
+    {"canceling", {202, "canceling", 0ms, 0ms, {}}, 0, true, 1 << 20},
+    {"another offset", answered(416), 70, true, 70},
+    {"another offset, malformed", answered(416), -1, true, 0},
+    {"server error", answered(500), 0, true, 0},
+    {"unauthorized", answered(401), 0, true, 0},
+    {"too many requests", {429, {}, 0ms, 3s, {}}, 0, true, 0},
+    {"too large", answered(413), 0, true, 0},
+    {"no answer", answered(0), 0, true, 0},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.what);
+    world x;
+    x.grow(3 << 20);
+    x.say(finish{});
+    REQUIRE(find<send_patch>(x.todo));
+    x.patched(r.answer, r.next_offset);
+    CHECK_EQ(find<flushed>(x.todo) == nullptr, r.flushes_on);
+    CHECK_EQ(find<send_update>(x.todo) == nullptr, r.flushes_on);
+    CHECK_FALSE(find<aborted>(x.todo));
+    CHECK_FALSE(find<canceling>(x.todo));
+    if (!r.flushes_on)
+      continue;
+    auto todo = x.todo;
+    if (!find<send_patch>(todo))
+      todo = x.pass(4s);
+    REQUIRE(find<send_patch>(todo));
+    CHECK_EQ(find<send_patch>(todo)->offset, r.offset);
+  }
+}
+
+TEST_CASE("patches get no smaller than 16 KiB, and that ends too") {
+  settings with;
+  with.final_tries = 3;
+  with.final_span = final_span(3);
+  world x{with};
+  x.grow(5 << 20);
+  x.say(finish{});
+  int64_t least = 1 << 20;
+  auto patches = 0;
+  for (; patches < 200 && x.st.at != phase::done; ++patches) {
+    x.patched(answered(413));
+    auto todo = x.todo;
+    if (!find<send_patch>(todo) && x.st.at != phase::done)
+      todo = x.pass(4s);
+    if (const auto* patch = find<send_patch>(todo))
+      least = std::min(least, patch->length_max);
+  }
+  CHECK_EQ(least, 16 << 10);
+  CHECK(find<gave_up>(x.todo));
+  CHECK_LE(patches, 30);
+}
+
+TEST_CASE("a server that names no sensible offset is not asked in a loop") {
+  for (int64_t wanted : {int64_t{-5}, int64_t{0}, int64_t{50}, INT64_MAX}) {
+    CAPTURE(wanted);
+    world x;
+    x.grow(100);
+    auto asked = 0;
+    auto until = x.now + 1min;
+    while (x.now < until) {
+      if (find<send_patch>(x.pass(100ms))) {
+        ++asked;
+        x.patched(answered(416), wanted);
+      }
+    }
+    CHECK_LE(asked, 30);
+    CHECK_GE(asked, 5);
+  }
+}
+
+TEST_CASE("intervals that make no sense are not taken over") {
+  for (auto interval :
+       {milliseconds{0}, milliseconds{-1}, milliseconds::min()}) {
+    world x;
+    x.grow(10);
+    x.pass(100ms);
+    x.patched({202, {}, 5s, 0ms, {}});
+    x.grow(10);
+    x.pass(5s);
+    x.patched({202, {}, interval, 0ms, {}});
+    CHECK_EQ(x.st.interval, 5s); // the last one that made sense
+    x.grow(10);
+    CHECK_FALSE(find<send_patch>(x.pass(4'999ms)));
+    CHECK(find<send_patch>(x.pass(1ms)));
+  }
+}
+
+TEST_CASE("an answer to a touch changes the interval too") {
+  world x;
+  x.pass(5s);
+  REQUIRE(x.st.in_flight);
+  x.updated({200, {}, 20s, 0ms, {}});
+  x.grow(10);
+  x.pass(100ms);
+  x.patched(answered(202));
+  x.grow(10);
+  CHECK_FALSE(find<send_patch>(x.pass(19'999ms)));
+  CHECK(find<send_patch>(x.pass(1ms)));
 }
 
 TEST_CASE("cancelling is told once") {
@@ -246,14 +430,21 @@ TEST_CASE("what an answer to a touch means") {
     {"unknown job", answered(404), true},
     {"forbidden", answered(403), true},
     {"canceled", {200, "canceled", 0ms, 0ms, {}}, true},
+    {"failed, with an error", {500, "failed", 0ms, 0ms, {}}, true},
     {"server error", answered(502), false},
+    {"unauthorized", answered(401), false},
+    {"too many requests", {429, {}, 0ms, 7s, {}}, false},
+    {"no answer", answered(0), false},
   };
   for (const auto& r : rows) {
     CAPTURE(r.what);
     world x;
-    x.pass(30s);
+    x.pass(5s);
+    REQUIRE(x.st.in_flight);
     x.updated(r.answer);
     CHECK_EQ(find<aborted>(x.todo) != nullptr, r.is_aborted);
+    if (!r.is_aborted)
+      CHECK(find<send_update>(x.pass(31s))); // it goes on
   }
 }
 
