@@ -1,5 +1,6 @@
 #include "actors/job/lifecycle.hpp"
 
+#include "executors/plan/trace_text.hpp"
 #include "messages/errors.hpp"
 
 #include <algorithm>
@@ -30,7 +31,7 @@ bool is_unwanted(const answer_info& x) {
 }
 
 verdict canceled() {
-  return {false, job_errc::job_canceled, 0, "canceled"};
+  return {false, job_errc::job_canceled, 0, trace_text::canceled()};
 }
 
 verdict system_failure(std::string text) {
@@ -53,7 +54,7 @@ struct stepper {
 
   verdict script_timed_out() const {
     return {false, job_errc::job_execution_timeout, 0,
-            "script timeout: context deadline exceeded"};
+            trace_text::script_timed_out()};
   }
 
   action arm(time_point at) {
@@ -203,15 +204,19 @@ struct stepper {
     return out;
   }
 
+  static verdict script_failed(const plan_ended& x) {
+    auto text = trace_text::script_exited(x.exit_code);
+    if (x.stage == "prepare_script")
+      text = trace_text::environment_failed(text);
+    return {false, job_errc::script_failure, x.exit_code, std::move(text)};
+  }
+
   verdict verdict_of(const plan_ended& x) const {
     switch (x.outcome) {
       case plan_outcome::success:
         return {true, {}, 0, ""};
       case plan_outcome::failed:
-        return {false, job_errc::script_failure, x.exit_code,
-                fmt::format("run exit (exit code: {0}): Process exited with "
-                            "status {0}",
-                            x.exit_code)};
+        return script_failed(x);
       case plan_outcome::timed_out:
         return now + clock_slack >= st.job_ends ? job_timed_out()
                                                 : script_timed_out();

@@ -74,17 +74,32 @@ void job_recorder::body(int64_t time_us, const std::string& text) {
   log_->append(trace_source::manager_body, at(time_us), text);
 }
 
+void job_recorder::begin_section(int64_t time_us, const std::string& name) {
+  if (sections_)
+    body(time_us, trace_text::section_start(at(time_us) / 1'000'000, name));
+}
+
+void job_recorder::end_section(int64_t time_us, const std::string& name) {
+  if (sections_)
+    body(time_us, trace_text::section_end(at(time_us) / 1'000'000, name));
+}
+
+/// Each try is a section of its own, as with GitLab Runner. What the second try
+/// of the sources deletes first is not told apart by the records: its heading
+/// stands before that try's.
 void job_recorder::stage_begun(const frames::stage_begun& x) {
   if (x.stage >= stages_.size())
     return;
+  body(x.time_us, std::exchange(due_, {}));
   const auto& stage = stages_[x.stage];
-  if (x.attempt > 1) {
+  if (x.attempt > 1)
     body(x.time_us, trace_text::retrying());
-    return;
+  if (x.attempt == 2 && stage.name == "get_sources") {
+    begin_section(x.time_us, "clear_worktree");
+    body(x.time_us, trace_text::heading(trace_text::clearing_worktree()));
+    end_section(x.time_us, "clear_worktree");
   }
-  if (sections_)
-    body(x.time_us,
-         trace_text::section_start(at(x.time_us) / 1'000'000, stage.name));
+  begin_section(x.time_us, stage.name);
   body(x.time_us, trace_text::heading(stage.heading));
 }
 
@@ -93,26 +108,29 @@ void job_recorder::stage_ended(const frames::stage_ended& x) {
   if (x.stage >= stages_.size())
     return;
   const auto& stage = stages_[x.stage];
+  end_section(x.time_us, stage.name);
   auto again = x.outcome == plan_outcome::failed
                && x.attempt < static_cast<uint32_t>(stage.attempts_max);
-  if (sections_ && !again)
-    body(x.time_us,
-         trace_text::section_end(at(x.time_us) / 1'000'000, stage.name));
   if (!again)
     explain(stage, x);
 }
 
+/// What is only true if the job goes on is said when another stage begins:
+/// cancelled at once or out of the job's own time, no other leaves a record.
 void job_recorder::explain(const stage_text& stage,
                            const frames::stage_ended& x) {
   if (x.outcome == plan_outcome::timed_out)
     body(x.time_us, trace_text::stage_out_of_time(stage.name));
   else if (x.outcome == plan_outcome::canceled
            && stage.phase == stage_phase::step)
-    body(x.time_us, trace_text::canceled_externally());
-  if (stage.phase == stage_phase::after && !stage.failure_counts
-      && x.outcome == plan_outcome::failed)
+    due_ = trace_text::canceled_externally();
+  if (stage.phase != stage_phase::after || stage.failure_counts)
+    return;
+  if (x.outcome == plan_outcome::failed)
     body(x.time_us, trace_text::after_script_failed(
                       trace_text::script_exited(x.exit_code)));
+  else if (x.outcome == plan_outcome::timed_out)
+    due_ = trace_text::after_script_failed("context deadline exceeded");
 }
 
 void job_recorder::job_ended(const frames::job_ended& x) {

@@ -55,6 +55,8 @@ private:
   void explain(const stage_text& stage, const frames::stage_ended& x);
   void job_ended(const frames::job_ended& x);
   void body(int64_t time_us, const std::string& text);
+  void begin_section(int64_t time_us, const std::string& name);
+  void end_section(int64_t time_us, const std::string& name);
   void lost(bool refused, caf::error why);
 
   std::shared_ptr<trace_buffer> log_;
@@ -66,6 +68,7 @@ private:
   uint64_t next_record_ = 0;
   uint64_t stream_ = 0; ///< in force; 0: none
   uint64_t newest_ = 0; ///< that was ever in force
+  std::string due_;     ///< a line to be written when a stage begins
   bool ended_ = false;  ///< the job's last record was taken
   bool fits_ = true;    ///< the records come without a gap
 };

@@ -97,6 +97,10 @@ std::string preparation_failed(std::string_view why,
          + info(join("Will be retried in ", format_duration(retry_in), " ..."));
 }
 
+std::string clearing_worktree() {
+  return "Deleting all tracked and untracked files due to source fetch failure";
+}
+
 std::string retrying() {
   return warning("Retrying...");
 }

@@ -47,6 +47,9 @@ std::string instance_connected(std::string_view id);
 std::string preparation_failed(std::string_view why,
                                std::chrono::nanoseconds retry_in);
 
+/// Heading of the section `clear_worktree`, without colour and line end.
+std::string clearing_worktree();
+
 /// Between the attempts of a stage.
 std::string retrying();
 

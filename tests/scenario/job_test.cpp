@@ -205,7 +205,8 @@ TEST_CASE("a job that GitLab does not want is dropped silently") {
 TEST_CASE("a failing script ends with its exit code") {
   fixture f;
   f.run_up_to_script();
-  f.plan_ends(plan_outcome::failed, 42);
+  f.helper_says(
+    frames::job_ended{f.record++, 2000, plan_outcome::failed, 2, 42, 0, ""});
   CHECK(f.log_has("ERROR: Job failed: run exit (exit code: 42): Process exited "
                   "with status 42"));
   auto told = f.confirm();
