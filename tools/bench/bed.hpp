@@ -1,11 +1,13 @@
 #pragma once
 
+#include "providers/local/record.hpp"
 #include "tools/bench/manager_process.hpp"
 #include "tools/coordinator/test_gitlab.hpp"
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,10 @@ struct bed_options {
   shell_startup shell = shell_startup::none;
   bool warm = true; ///< a pool of all hosts is kept running
   std::chrono::milliseconds long_poll{0};
+  int hosts = bench::hosts;
+  int slots = bench::slots_per_host; ///< of a host
+  int output_limit_kib = 0;          ///< of a job's log; 0: as by default
+  std::string more_config;           ///< keys of the runner
 };
 
 /// Set by SIGINT and SIGTERM: all waiting ends.
@@ -66,6 +72,17 @@ public:
   result<std::chrono::steady_clock::time_point, bench_errc>
   wait_polls(uint64_t count);
 
+  /// The host on which a job runs, as its log tells. Errors: `failed`.
+  result<local::instance_record, bench_errc> host_of(int64_t job) const;
+  /// Kills all of a host at once, or stops all of its processes for good.
+  void kill_host(const local::instance_record& which) const;
+  void freeze_host(const local::instance_record& which) const;
+  /// `kill -9` of the manager, and a new one with the same files.
+  result<void, bench_errc> kill_manager();
+
+  /// Of these jobs any end will do: `finish` does not tell of them.
+  void excuse(int64_t job);
+
   /// Stops the manager and GitLab; what was wrong, each in a sentence: jobs
   /// that did not succeed, violations of the job API, instances left behind.
   std::vector<std::string> finish();
@@ -82,14 +99,18 @@ private:
   int hosts_ready() const;
   /// Why a wait came to nothing.
   failure<bench_errc> reason(const std::string& what);
+  std::string log_file() const; ///< of the manager in force
   std::string log_tail() const;
   int end_instances() const;
+  std::vector<local::instance_record> instances() const;
   bool remove_folder() const;
 
   bed_options options_;
   std::string folder_;
   std::unique_ptr<test_gitlab> gitlab_;
   manager_process manager_;
+  int managers_ = 1; ///< that were started
+  std::set<int64_t> excused_;
   bool finished_ = false;
 };
 

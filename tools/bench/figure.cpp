@@ -28,7 +28,10 @@ summary summary_of(const figure& what) {
   out.value = value_at(std::move(all), what.info.rank);
   out.lowest = *std::min_element(of_runs.begin(), of_runs.end());
   out.highest = *std::max_element(of_runs.begin(), of_runs.end());
-  out.reached = !what.info.goal || out.value <= *what.info.goal;
+  auto goal = what.info.goal;
+  out.reached
+    = !goal
+      || (what.info.more_is_better ? out.value >= *goal : out.value <= *goal);
   return out;
 }
 

@@ -11,8 +11,9 @@ struct figure_info {
   std::string name;  ///< `start p50`
   std::string unit;  ///< `ms`, `MiB`, `per minute`
   double rank = 0.5; ///< of the values: 0.5 is the median, 0.95 the p95
-  std::optional<double> goal; ///< at most this; none: only told
-  std::string peer;           ///< GitLab Runner's, as measured; may be empty
+  std::optional<double> goal;  ///< at most this; none: only told
+  std::string peer;            ///< GitLab Runner's, as measured; may be empty
+  bool more_is_better = false; ///< the goal is at least this
 };
 
 /// A figure with its values, apart for each run of its scenario.

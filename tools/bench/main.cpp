@@ -30,8 +30,13 @@ struct options {
 std::string scenario_list() {
   std::string out = "Scenarios:\n";
   for (const auto& x : scenarios())
-    out += fmt::format("  {:<18} {}\n", x.name, x.what);
-  out += "\nThe figures go to stderr as tables and to stdout as JSON. Exit "
+    out += fmt::format("  {:<22} {}\n", x.name, x.what);
+  out += "\nA letter or a word stands for all that begin with it: `d`, `g2`. "
+         "Those "
+         "of `g` break\nthings and run only when they are named; `b4`, `d1`, "
+         "`d2` and "
+         "`g` run once. The\nfigures go to stderr as tables and to stdout as "
+         "JSON. Exit "
          "status 1: a job did\nnot succeed, the job API was misused, or a "
          "scenario did not end; a missed goal\nis told, but is no failure.";
   return out;
@@ -46,11 +51,13 @@ std::string own_build() {
     .parent_path();
 }
 
-/// A name, or the beginning of some up to a dash: `c1`, `a`.
+/// A name, or what some begin with: `c1`, `a`.
 std::vector<scenario> chosen(const std::vector<std::string>& names) {
-  if (names.empty())
-    return scenarios();
   std::vector<scenario> out;
+  if (names.empty())
+    std::copy_if(scenarios().begin(), scenarios().end(),
+                 std::back_inserter(out),
+                 [](const scenario& x) { return x.by_default; });
   for (const auto& name : names) {
     auto before = out.size();
     auto matching = [&](auto&& fits) {
@@ -60,6 +67,7 @@ std::vector<scenario> chosen(const std::vector<std::string>& names) {
     };
     matching([&](const scenario& x) { return x.name == name; });
     matching([&](const scenario& x) { return x.name.starts_with(name + "-"); });
+    matching([&](const scenario& x) { return x.name.starts_with(name); });
     if (out.size() == before)
       throw CLI::ValidationError(
         "--scenario",
@@ -127,13 +135,13 @@ int main(int argc, char** argv) {
   options with;
   with.build = own_build();
   CLI::App app{
-    "muster-bench measures `muster run` with tiny jobs: how soon, how "
-    "many, at what cost."};
+    "muster-bench measures `muster run`: how soon jobs run, how many, what "
+    "becomes of their logs, what faults do, and at what cost."};
   app.name("muster-bench");
   app
     .add_option("--scenario", with.names,
                 "one by its name; several times for "
-                "more (default: all)")
+                "more (default: all but g)")
     ->type_name("NAME")
     ->allow_extra_args(false);
   app.add_option("--repeat", with.repeat, "runs of each scenario")

@@ -84,14 +84,20 @@ bool manager_process::stop(std::chrono::milliseconds patience) {
   auto until = steady_clock::now() + patience;
   while (alive()) {
     if (steady_clock::now() >= until) {
-      kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-      pid_ = -1;
+      kill_now();
       return false;
     }
     std::this_thread::sleep_for(5ms);
   }
   return true;
+}
+
+void manager_process::kill_now() {
+  if (pid_ < 0)
+    return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
 }
 
 std::chrono::nanoseconds manager_process::cpu() const {

@@ -38,6 +38,8 @@ public:
   /// Asks it to end and waits; makes it after `patience`. Returns false if it
   /// had to be made.
   bool stop(std::chrono::milliseconds patience);
+  /// `kill -9`.
+  void kill_now();
 
   /// When it was started.
   std::chrono::steady_clock::time_point started_at() const {

@@ -53,8 +53,8 @@ std::string row(const figure& what) {
   auto sum = summary_of(what);
   std::string goal;
   if (what.info.goal)
-    goal
-      = fmt::format("{} {:g}", sum.reached ? "<=" : "MISSED", *what.info.goal);
+    goal = fmt::format("{}{} {:g}", sum.reached ? "" : "MISSED ",
+                       what.info.more_is_better ? ">=" : "<=", *what.info.goal);
   return fmt::format(
     "  {:<26} {:>8} {:<4} {:>16} {:>6}  {:<12} {}\n", what.info.name,
     number(sum.value), what.info.unit,
@@ -70,6 +70,7 @@ json figure_json(const figure& what) {
            {"values", what.runs}};
   if (what.info.goal) {
     out["goal"] = *what.info.goal;
+    out["goal_is"] = what.info.more_is_better ? "at least" : "at most";
     out["reached"] = sum.reached;
   }
   if (!what.info.peer.empty())

@@ -32,9 +32,15 @@ struct scenario {
   /// One run on a bed that was started. `first` is the first run of this kind:
   /// what takes long and varies little is measured then only.
   result<void, bench_errc> (*run)(bed& on, recorder& to, bool first);
+  int runs_max = 0;       ///< for what takes long; 0: as often as asked
+  bool by_default = true; ///< else only when it is named
 };
 
 const std::vector<scenario>& scenarios();
+
+std::vector<scenario> basic_scenarios(); ///< a, b1, b3, c: tiny jobs
+std::vector<scenario> log_scenarios();   ///< b4, d: what jobs print
+std::vector<scenario> fault_scenarios(); ///< g: what breaks
 
 /// Runs a scenario `repeat` times, each time on a new bed.
 outcome run_scenario(const scenario& what, const std::string& manager,

@@ -42,6 +42,13 @@ TEST_CASE("a summary is over all values, its spread over the runs") {
   CHECK(summary_of(what).reached);
 }
 
+TEST_CASE("some goals are reached from below") {
+  figure rate{{"rate", "MiB/s", 0.5, 100, "83", true}, {{90, 100, 120}}};
+  CHECK(summary_of(rate).reached);
+  rate.info.goal = 101;
+  CHECK_FALSE(summary_of(rate).reached);
+}
+
 TEST_CASE("a figure that was not measured reaches no goal") {
   figure what{{"start", "ms", 0.5, 4, ""}, {{}}};
   CHECK_EQ(summary_of(what).values, 0);
