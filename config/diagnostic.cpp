@@ -4,6 +4,7 @@
 #include "config/source.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 #include <numeric>
 
@@ -38,6 +39,43 @@ size_t length(std::string_view text) {
     std::ranges::count_if(text, [](char c) { return !is_continuation(c); }));
 }
 
+/// Columns that a terminal gives a character: East Asian ones are wide, marks
+/// that join the character before them have none.
+size_t columns_of(char32_t c) {
+  struct range {
+    char32_t first;
+    char32_t last;
+  };
+  constexpr std::array marks{range{0x0300, 0x036F}, range{0x200B, 0x200F},
+                             range{0x20D0, 0x20FF}, range{0xFE00, 0xFE0F},
+                             range{0xFE20, 0xFE2F}};
+  constexpr std::array wide{
+    range{0x1100, 0x115F},   range{0x2E80, 0x303E},   range{0x3041, 0xA4CF},
+    range{0xA960, 0xA97F},   range{0xAC00, 0xD7A3},   range{0xF900, 0xFAFF},
+    range{0xFE30, 0xFE6F},   range{0xFF00, 0xFF60},   range{0xFFE0, 0xFFE6},
+    range{0x1F300, 0x1F64F}, range{0x1F900, 0x1F9FF}, range{0x20000, 0x3FFFD}};
+  auto inside = [c](const range& x) { return c >= x.first && c <= x.last; };
+  if (std::ranges::any_of(marks, inside))
+    return 0;
+  return std::ranges::any_of(wide, inside) ? 2 : 1;
+}
+
+/// The same for text, which is UTF-8.
+size_t columns_of(std::string_view text) {
+  size_t sum = 0;
+  for (size_t i = 0; i < text.size();) {
+    auto first = static_cast<unsigned char>(text[i]);
+    char32_t c = first < 0x80   ? first
+                 : first < 0xE0 ? first & 0x1FU
+                 : first < 0xF0 ? first & 0x0FU
+                                : first & 0x07U;
+    for (++i; i < text.size() && is_continuation(text[i]); ++i)
+      c = (c << 6U) | (static_cast<unsigned char>(text[i]) & 0x3FU);
+    sum += columns_of(c);
+  }
+  return sum;
+}
+
 bool is_key_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
          || (c >= '0' && c <= '9') || c == '_' || c == '-';
@@ -52,7 +90,10 @@ std::string beginning(std::string_view text, size_t bytes_max) {
   return end < text.size() ? shown + "..." : shown;
 }
 
-/// Where the value of the first secret key begins in a line, or npos.
+constexpr std::string_view hidden = "<secret>";
+
+/// Where the value of what may be a secret begins in a line, or npos: also in
+/// text that is no key of the file.
 size_t secret_begin(std::string_view line) {
   for (auto equals = line.find('='); equals != std::string_view::npos;
        equals = line.find('=', equals + 1)) {
@@ -62,8 +103,11 @@ size_t secret_begin(std::string_view line) {
     auto begin = end + 1;
     while (begin > 0 && is_key_byte(line[begin - 1]))
       --begin;
-    if (may_hold_secret(line.substr(begin, end + 1 - begin)))
-      return std::min(line.find_first_not_of(" \t", equals + 1), line.size());
+    auto value = std::min(line.find_first_not_of(" \t", equals + 1), //
+                          line.size());
+    if (may_hold_secret(line.substr(begin, end + 1 - begin))
+        && !line.substr(value).starts_with(hidden))
+      return value;
   }
   return std::string_view::npos;
 }
@@ -74,14 +118,65 @@ struct excerpt {
   size_t column = 1;
 };
 
+std::string_view line_at(std::string_view text, size_t number) {
+  for (; number > 1; --number) {
+    auto end = text.find('\n');
+    if (end == std::string_view::npos)
+      return "";
+    text.remove_prefix(end + 1);
+  }
+  auto line = text.substr(0, text.find('\n'));
+  if (line.ends_with('\r'))
+    line.remove_suffix(1);
+  return line;
+}
+
+/// Shows `<secret>` for what is hidden of a line, wherever the caret is.
+excerpt without_values(std::string_view line, size_t line_begin, size_t column,
+                       const std::vector<text_range>& hide) {
+  auto caret = offset_of(line, column - 1);
+  excerpt x;
+  size_t done = 0;
+  for (const auto& range : hide) {
+    auto begin = std::max(range.begin, line_begin) - line_begin;
+    auto end = std::min(std::max(range.end, line_begin) - line_begin, //
+                        line.size());
+    if (begin >= end || begin < done)
+      continue;
+    x.text += repaired(line.substr(done, begin - done));
+    if (caret >= begin && caret < end)
+      x.column = length(x.text) + 1;
+    x.text += hidden;
+    if (caret >= end)
+      x.column = length(x.text) + 1 + length(line.substr(end, caret - end));
+    else if (caret < begin)
+      x.column = column;
+    done = end;
+  }
+  x.text += repaired(line.substr(done));
+  if (done == 0)
+    x.column = column;
+  return x;
+}
+
 /// Hides what must not be seen. A line of a string over several lines may be
 /// anything: a private key, a script with a password.
-excerpt mask(std::string_view line, size_t column, bool inside_string) {
-  auto secret = inside_string ? 0 : secret_begin(line);
-  if (secret == std::string_view::npos || secret == line.size())
-    return {repaired(line), column};
-  auto shown = repaired(line.substr(0, secret));
-  return {shown + "<secret>", std::min(column, length(shown) + 1)};
+excerpt mask(std::string_view source, std::string_view line,
+             const diagnostic& what) {
+  auto column = std::clamp<size_t>(what.column, 1, length(line) + 1);
+  if (begins_inside_string(source, what.line))
+    return {std::string{hidden}, 1};
+  auto begin = static_cast<size_t>(line.data() - source.data());
+  auto shown = without_values(
+    line, begin, column,
+    find_values(source, {begin, begin + line.size()}, may_hold_secret));
+  auto secret = secret_begin(shown.text);
+  if (secret < shown.text.size()) {
+    shown.text = shown.text.substr(0, secret);
+    shown.column = std::min(shown.column, length(shown.text) + 1);
+    shown.text += hidden;
+  }
+  return shown;
 }
 
 void shorten(excerpt& x) {
@@ -99,19 +194,6 @@ void shorten(excerpt& x) {
     x.column += 3;
   }
   x.text = part + (more ? "..." : "");
-}
-
-std::string_view line_at(std::string_view text, size_t number) {
-  for (; number > 1; --number) {
-    auto end = text.find('\n');
-    if (end == std::string_view::npos)
-      return "";
-    text.remove_prefix(end + 1);
-  }
-  auto line = text.substr(0, text.find('\n'));
-  if (line.ends_with('\r'))
-    line.remove_suffix(1);
-  return line;
 }
 
 /// `config.toml:12:3: `.
@@ -172,13 +254,13 @@ std::string format_diagnostic(const diagnostic& what,
   auto text = place_text(what) + level_text(what.level) + what.message;
   auto line = what.line == 0 ? "" : line_at(source_text, what.line);
   if (!line.empty()) {
-    auto column = std::clamp<size_t>(what.column, 1, length(line) + 1);
-    auto shown
-      = mask(line, column, begins_inside_string(source_text, what.line));
+    auto shown = mask(source_text, line, what);
     shorten(shown);
     std::ranges::replace(shown.text, '\t', ' ');
     std::ranges::replace_if(shown.text, is_control, '?');
-    text += fmt::format("\n  {}\n  {:>{}}", shown.text, '^', shown.column);
+    auto before = shown.text.substr(0, offset_of(shown.text, shown.column - 1));
+    text += fmt::format("\n  {}\n  {:>{}}", shown.text, '^',
+                        columns_of(before) + 1);
   }
   if (!what.hint.empty())
     text += "\n  " + what.hint;
@@ -203,7 +285,8 @@ nearest(std::string_view name,
 bool may_hold_secret(std::string_view key_name) {
   return holds_secret(key_name)
          || nearest(key_name, {"token", "password", "SecretKey", "SessionToken",
-                               "AccessKey", "AccountKey", "PrivateKey"});
+                               "AccessKey", "AccountKey", "PrivateKey",
+                               "environment", "env"});
 }
 
 std::string one_line(std::string_view text) {

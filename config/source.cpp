@@ -83,6 +83,11 @@ public:
     return line_;
   }
 
+  /// Bytes up to here.
+  size_t offset() const {
+    return at_;
+  }
+
   /// Characters up to here in this line, plus one.
   size_t column() const {
     size_t characters = 1;
@@ -143,6 +148,57 @@ private:
   size_t line_ = 1;
   size_t line_begin_ = 0;
 };
+
+bool is_key_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
+         || (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+/// The last part of the key that ends before `equals`.
+std::string_view key_before(std::string_view text, size_t equals) {
+  auto end = equals;
+  while (end > 0 && is_blank(text[end - 1]))
+    --end;
+  if (end > 0 && (text[end - 1] == '"' || text[end - 1] == '\''))
+    --end;
+  auto begin = end;
+  while (begin > 0 && is_key_byte(text[begin - 1]))
+    --begin;
+  return text.substr(begin, end - begin);
+}
+
+size_t end_of_line(std::string_view text, size_t from) {
+  return std::min(text.find('\n', from), text.size());
+}
+
+/// Steps over the value after an `=`. Returns its end.
+size_t step_over_value(scanner& scan, std::string_view text,
+                       bool inline_table) {
+  while (!scan.done() && is_blank(text[scan.offset()]))
+    scan.next();
+  if (scan.done())
+    return text.size();
+  size_t depth = 0;
+  auto first = text[scan.offset()];
+  auto delimited = std::string_view{"\"'[{"}.find(first) != std::string::npos;
+  do {
+    auto c = scan.next();
+    if (c == '[' || c == '{')
+      ++depth;
+    else if ((c == ']' || c == '}') && depth > 0)
+      --depth;
+  } while (depth > 0 && !scan.done());
+  auto end = scan.offset();
+  auto next = std::min(text.find_first_not_of(" \t", end), text.size());
+  if (inline_table && delimited && next < text.size()
+      && (text[next] == ',' || text[next] == '}'))
+    return end;
+  return end_of_line(text, end);
+}
 
 std::optional<source_fault> find_bad_encoding(std::string_view text) {
   source_fault at;
@@ -226,6 +282,44 @@ std::optional<source_fault> find_source_fault(std::string_view text) {
   if (auto fault = find_bad_encoding(text))
     return fault;
   return find_deep_nesting(text);
+}
+
+std::vector<text_range>
+find_values(std::string_view text, const text_range& within,
+            const std::function<bool(std::string_view)>& chosen) {
+  std::vector<text_range> found;
+  size_t depth = 0;
+  bool header = false; // of a table: its brackets open nothing
+  bool line_begins = true;
+  scanner scan{text};
+  while (!scan.done() && scan.offset() < within.end) {
+    auto at = scan.offset();
+    auto c = scan.next();
+    if (c == '\n') {
+      line_begins = true;
+      header = false;
+      continue;
+    }
+    header = header || (c == '[' && line_begins && depth == 0);
+    line_begins = line_begins && is_blank(c);
+    if (header)
+      continue;
+    if (c == '[' || c == '{')
+      ++depth;
+    else if ((c == ']' || c == '}') && depth > 0)
+      --depth;
+    if (c != '=')
+      continue;
+    auto beyond = scan;
+    auto begin = std::min(text.find_first_not_of(" \t", at + 1), text.size());
+    auto end = step_over_value(beyond, text, depth > 0);
+    if (end <= within.begin || end <= begin || !chosen(key_before(text, at)))
+      continue;
+    found.push_back({begin, end});
+    while (!scan.done() && scan.offset() < end)
+      scan.next();
+  }
+  return found;
 }
 
 std::string repaired(std::string_view text) {

@@ -4,9 +4,11 @@
 #include "messages/result.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace muster {
 
@@ -32,6 +34,20 @@ std::optional<source_fault> find_source_fault(std::string_view text);
 
 /// The text with a `?` for each byte that is not UTF-8.
 std::string repaired(std::string_view text);
+
+/// Bytes of a text, from `begin` to before `end`.
+struct text_range {
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+/// Where the values of keys stand whose names are `chosen`, as far as they
+/// reach into `within`. A list or inline table is taken whole, over all its
+/// lines; outside of such, and where TOML is broken, rather too much is taken
+/// than too little.
+std::vector<text_range>
+find_values(std::string_view text, const text_range& within,
+            const std::function<bool(std::string_view name)>& chosen);
 
 /// Whether a line (from 1) begins within a string over several lines.
 bool begins_inside_string(std::string_view text, size_t line);

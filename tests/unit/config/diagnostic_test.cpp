@@ -62,7 +62,12 @@ TEST_CASE("a secret is never shown") {
     {"  Token=glrt-1", "    Token=<secret>"},
     {"\"password\" = 'x'", "  \"password\" = <secret>"},
     {"a = {user = \"u\", password = \"glrt-1\"}",
-     "  a = {user = \"u\", password = <secret>"},
+     "  a = {user = \"u\", password = <secret>}"},
+    {"a = [{token = 'x', b = [1, 2]}, {password = 3, c = 4}]",
+     "  a = [{token = <secret>, b = [1, 2]}, {password = <secret>"},
+    {"a = {token = 'x' glrt-1, b = 1}", "  a = {token = <secret>"},
+    {"token = \"a\", \"glrt-1\"", "  token = <secret>"},
+    {"token = [ \"a\"", "  token = <secret>"},
     {"runners.token = 3", "  runners.token = <secret>"},
     {"tokn = \"glrt-1\"", "  tokn = <secret>"},
     {"passwrd = \"glrt-1\"", "  passwrd = <secret>"},
@@ -75,6 +80,42 @@ TEST_CASE("a secret is never shown") {
     CHECK_EQ(text.substr(0, text.find('\n')), r.expected);
   }
   CHECK_EQ(shown("a = \"\"\"\nhidden\n\"\"\"", 2, 3), "  <secret>\n  ^");
+}
+
+TEST_CASE("no line of a list is shown that may hold a secret") {
+  for (const std::string name : {"environment", "environmnt", "token"}) {
+    CAPTURE(name);
+    auto source = name
+                  + " = [ # hidden\n  \"A=hidden\", 5,\n"
+                    "  # [\n  \"]hidden\"\n]\n[runners]\nb = 1\n";
+    CHECK_EQ(shown(source, 2, 15), "  <secret>\n  ^");
+    CHECK_EQ(shown(source, 4, 3), "  <secret>\n  ^");
+    CHECK_EQ(shown(source, 6, 2), "  [runners]\n   ^");
+    CHECK_EQ(shown(source, 7, 1), "  b = 1\n  ^");
+  }
+  // Not closed: nobody knows where it ends.
+  CHECK_EQ(shown("environment = [\n\"hidden\"\nb = 1", 3, 1),
+           "  <secret>\n  ^");
+}
+
+TEST_CASE("the caret stands right beside what is hidden") {
+  std::string line = "a = {token = \"glrt-secret\", limt = 3, b = {x = 1}}";
+  CHECK_EQ(shown(line, 1, line.find("limt") + 1),
+           "  a = {token = <secret>, limt = 3, b = {x = 1}}\n"
+           "                         ^");
+  CHECK_EQ(shown(line, 1, line.find("secret") + 1),
+           "  a = {token = <secret>, limt = 3, b = {x = 1}}\n"
+           "               ^");
+  CHECK_EQ(shown(line, 1, 1),
+           "  a = {token = <secret>, limt = 3, b = {x = 1}}\n  ^");
+}
+
+TEST_CASE("the caret counts columns of the terminal, the position characters") {
+  // Three wide characters; an accent of its own.
+  CHECK_EQ(shown("n = \"\u65e5\u672c\u8a9e\", x = 1", 1, 11),
+           "  n = \"\u65e5\u672c\u8a9e\", x = 1\n               ^");
+  CHECK_EQ(shown("n = \"e\u0301\", x = 1", 1, 10),
+           "  n = \"e\u0301\", x = 1\n          ^");
 }
 
 TEST_CASE("the nearest name is suggested only if it is near") {
