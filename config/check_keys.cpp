@@ -4,6 +4,7 @@
 #include "config/keys.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 
 namespace muster {
@@ -165,6 +166,41 @@ std::string better(const key_info& key, const toml::node& value) {
   }
 }
 
+/// What was probably meant by text that is no duration: units as people write
+/// them, spaces, a number alone.
+std::string likely_duration(std::string_view text) {
+  constexpr std::array units{
+    std::pair{"d", "h"},    std::pair{"day", "h"},    std::pair{"hr", "h"},
+    std::pair{"hour", "h"}, std::pair{"min", "m"},    std::pair{"minute", "m"},
+    std::pair{"sec", "s"},  std::pair{"second", "s"}, std::pair{"h", "h"},
+    std::pair{"m", "m"},    std::pair{"s", "s"},      std::pair{"ms", "ms"}};
+  std::string into;
+  while (true) {
+    text.remove_prefix(std::min(text.find_first_not_of(" ,"), text.size()));
+    auto number = text.substr(0, text.find_first_not_of("0123456789"));
+    text.remove_prefix(number.size());
+    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+    std::string unit{text.substr(0, text.find_first_of(" ,0123456789"))};
+    text.remove_prefix(unit.size());
+    std::ranges::transform(unit, unit.begin(), [](char c) {
+      return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+    });
+    if (unit.size() > 2 && unit.ends_with('s'))
+      unit.pop_back();
+    const auto* known = std::ranges::find(
+      units, unit, [](const auto& x) { return std::string_view{x.first}; });
+    if (number.empty() || number.size() > 6
+        || (known == units.end() && !unit.empty()))
+      return "20m0s";
+    auto count = std::stoi(std::string{number});
+    into
+      += fmt::format("{}{}", unit == "d" || unit == "day" ? count * 24 : count,
+                     unit.empty() ? "s" : known->second);
+    if (text.empty())
+      return into;
+  }
+}
+
 /// Walks a file's tables beside the table of keys.
 class key_checker {
 public:
@@ -228,9 +264,10 @@ private:
     auto name = last_part(known.path);
     if (const auto* text = at.value->as_string()) {
       if (auto parsed = parse_duration(text->get()); !parsed)
-        out_->add(severity::fatal, at.value_position(), known.path,
-                  fmt::format("{}: {}", name, one_line(parsed.error().text)),
-                  fmt::format("write it like {} = \"20m0s\"", name));
+        out_->add(
+          severity::fatal, at.value_position(), known.path,
+          fmt::format("{}: {}", name, one_line(parsed.error().text)),
+          fmt::format("write {} = \"{}\"", name, likely_duration(text->get())));
       return;
     }
     constexpr int64_t suspicious = 1'000'000'000; // less than a second
@@ -241,7 +278,9 @@ private:
               fmt::format("{} = {} is {} nanoseconds: a bare number is always "
                           "nanoseconds",
                           name, count, count),
-              fmt::format("write {0} = \"{1}s\" for {1} seconds", name, count));
+              count < 0 ? ""
+                        : fmt::format("write {0} = \"{1}s\" for {1} seconds",
+                                      name, count));
   }
 
   /// Says once for each key what muster does not act on. Returns whether that

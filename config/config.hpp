@@ -52,6 +52,8 @@ struct autoscaler_config {
   int capacity_per_instance = 1;
   int max_use_count = 0; ///< 0: unlimited
   int max_instances = 0; ///< 0: the provider's own limit
+  /// That limit, as far as `plugin_config` tells it; 0: none [instances]
+  int64_t plugin_instances_max = 0;
   std::string instance_ready_command;
   milliseconds instance_acquire_timeout{900'000};
   milliseconds update_interval{60'000};

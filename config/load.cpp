@@ -113,10 +113,28 @@ std::string trimmed_value(std::string_view text) {
   return std::string{value.substr(0, value.find_last_not_of(" \t") + 1)};
 }
 
+bool at_end_of_line(std::string_view source, const toml::source_position& at) {
+  for (auto line = at.line; line > 1; --line)
+    source.remove_prefix(std::min(source.find('\n'), source.size() - 1) + 1);
+  auto text = source.substr(0, source.find_first_of("\r\n"));
+  auto characters = std::ranges::count_if(text, [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  });
+  return static_cast<int64_t>(at.column) > characters;
+}
+
 /// What was probably meant where TOML could not be read.
-std::string syntax_hint(std::string_view source, size_t line) {
+std::string syntax_hint(std::string_view source,
+                        const toml::source_position& at,
+                        std::string_view words) {
+  auto line = size_t{at.line};
+  if (words.find("cannot redefine") != std::string_view::npos)
+    return "it stands in the file twice: remove one of the two";
   if (begins_inside_string(source, line))
     return "this line is part of a string over several lines";
+  if (words.find("control characters") != std::string_view::npos
+      && at_end_of_line(source, at))
+    return "the string is not closed on its line: write a quote behind it";
   for (; line > 1; --line)
     source.remove_prefix(std::min(source.find('\n'), source.size() - 1) + 1);
   auto text = source.substr(0, source.find('\n'));
@@ -146,8 +164,12 @@ std::string syntax_hint(std::string_view source, size_t line) {
 std::string syntax_message(const diagnostic& where, std::string_view source,
                            std::string_view words) {
   auto shown = format_diagnostic(where, source);
-  if (shown.find("<secret>") != std::string::npos)
-    return "not valid TOML here";
+  if (shown.find("<secret>") != std::string::npos) {
+    // Up to where they may quote it.
+    words = words.substr(0, std::min(words.find(", saw"), words.find('\'')));
+    words = words.substr(0, words.find_last_not_of(" ,;:") + 1);
+    return fmt::format("not valid TOML here: {}", words);
+  }
   return fmt::format("not valid TOML: {}", one_line(words));
 }
 
@@ -157,7 +179,7 @@ void report_syntax(const std::string& source, const toml::parse_error& error,
   diagnostic where{severity::fatal, path, at.line, at.column, "", "", ""};
   out.add(severity::fatal, at, "",
           syntax_message(where, source, error.description()),
-          syntax_hint(source, at.line));
+          syntax_hint(source, at, error.description()));
 }
 
 bool passes(const report& out, check_mode mode) {

@@ -31,6 +31,11 @@ struct load_options {
   std::function<std::string(const std::string& plugin,
                             const std::string& plugin_config)>
     plugin_fault;
+  /// How many instances a `plugin_config` (JSON) allows, 0: any number; empty:
+  /// it is not looked at.
+  std::function<int64_t(const std::string& plugin,
+                        const std::string& plugin_config)>
+    plugin_instances_max;
   /// If the file names none; empty: `default_state_dir` of this host.
   std::string state_dir;
 };

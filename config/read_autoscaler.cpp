@@ -102,6 +102,13 @@ void check_plugin_config(const section& autoscaler,
                    one_line(fault) + not_served);
 }
 
+int64_t plugin_instances_max(const autoscaler_config& read,
+                             const load_options& options) {
+  if (!options.plugin_instances_max)
+    return 0;
+  return options.plugin_instances_max(read.plugin, read.plugin_config_json);
+}
+
 void check_protocol(const section& connector, const std::string& protocol) {
   if (protocol.empty() || protocol == "ssh")
     return;
@@ -223,11 +230,11 @@ void check_periods(const section& at) {
           "write five fields, minute hour day month weekday, like "
           "\"* 8-17 * * mon-fri\"");
     else if (never_matches(*parsed))
-      say(
-        severity::warning,
-        fmt::format("period {} never matches: a step takes the values that it "
-                    "divides",
-                    in_quotes(text)));
+      say(severity::warning,
+          fmt::format("period {} never matches: {}", in_quotes(text),
+                      text.find('/') == std::string::npos
+                        ? "its months have no such day"
+                        : "a step takes the values that it divides"));
     else if (parsed->wraps)
       say(severity::notice, one_line(wrap_notice(text)));
     ++index;
@@ -257,6 +264,7 @@ autoscaler_config read_autoscaler(const section& at,
   check_isolation(at);
   into.plugin_config_json = read_plugin_config(at);
   check_plugin_config(at, into, options);
+  into.plugin_instances_max = plugin_instances_max(into, options);
   into.capacity_per_instance = at.small_count(
     "capacity_per_instance", {.fallback = 1, .min = 1, .max = capacity_max});
   into.max_use_count = at.small_count("max_use_count", {});

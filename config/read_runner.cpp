@@ -38,6 +38,9 @@ std::string url_fault(std::string_view url) {
     authority.remove_prefix(at + 1);
   auto bracket = authority.rfind(']');
   auto colon = authority.rfind(':');
+  if (authority.starts_with('[') ? bracket == std::string_view::npos
+                                 : authority.find(':') != colon)
+    return "names a host that is none: IPv6 addresses stand in [ ]";
   if (colon == std::string_view::npos
       || (bracket != std::string_view::npos && colon < bracket))
     return authority.empty() ? "names no host" : "";

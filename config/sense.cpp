@@ -8,28 +8,70 @@ namespace muster {
 
 namespace {
 
+/// What bounds the instances of a group.
+struct instance_bound {
+  int64_t instances = 0;
+  const char* key = "max_instances";
+};
+
+/// Nothing if the group has no bound.
+std::optional<instance_bound> bound_of(const autoscaler_config& group) {
+  if (group.plugin_instances_max > 0
+      && (group.max_instances == 0
+          || group.plugin_instances_max < group.max_instances))
+    return instance_bound{group.plugin_instances_max,
+                          "the plugin's limit of instances"};
+  if (group.max_instances > 0)
+    return instance_bound{group.max_instances};
+  return std::nullopt;
+}
+
 /// Jobs that the group of a runner carries at a time; nothing if it has no
 /// bound.
 std::optional<int64_t> carries(const runner_config& runner) {
-  if (!runner.autoscaler || runner.autoscaler->max_instances == 0)
+  auto bound = runner.autoscaler ? bound_of(*runner.autoscaler) : std::nullopt;
+  if (!bound)
     return std::nullopt;
-  return int64_t{runner.autoscaler->max_instances}
-         * runner.autoscaler->capacity_per_instance;
+  return bound->instances * runner.autoscaler->capacity_per_instance;
 }
 
 void check_idle_targets(const runner_entry& runner, int64_t carried) {
+  const auto& group = *runner.value.autoscaler;
+  auto bound = *bound_of(group);
   auto policies = runner.at.child("autoscaler").children("policy");
   for (size_t i = 0; i < policies.size(); ++i) {
-    int64_t idle = runner.value.autoscaler->policies[i].idle_count;
+    int64_t idle = group.policies[i].idle_count;
     if (idle > carried)
       policies[i].say(
         severity::warning, "idle_count",
-        fmt::format("idle_count = {} can never be reached: max_instances = {} "
-                    "with capacity_per_instance = {} carry {} jobs",
-                    idle, runner.value.autoscaler->max_instances,
-                    runner.value.autoscaler->capacity_per_instance, carried),
-        fmt::format("write idle_count = {} or less, or raise max_instances",
-                    carried));
+        fmt::format("idle_count = {} can never be reached: {} = {} with "
+                    "capacity_per_instance = {} carry {} jobs",
+                    idle, bound.key, bound.instances,
+                    group.capacity_per_instance, carried),
+        fmt::format("write idle_count = {} or less, or raise {}", carried,
+                    bound.key));
+  }
+}
+
+/// Slots are kept ready for jobs that are never asked for.
+void check_idle_use(const config& value, const runner_entry& runner) {
+  if (!runner.value.autoscaler)
+    return;
+  auto limited
+    = runner.value.limit > 0 && runner.value.limit < value.concurrent;
+  auto jobs = limited ? runner.value.limit : value.concurrent;
+  auto policies = runner.at.child("autoscaler").children("policy");
+  for (size_t i = 0; i < policies.size(); ++i) {
+    auto idle = runner.value.autoscaler->policies[i].idle_count;
+    auto carried = carries(runner.value);
+    if (idle > jobs && (!carried || idle <= *carried))
+      policies[i].say(
+        severity::warning, "idle_count",
+        fmt::format("idle_count = {} keeps more slots ready than there can be "
+                    "jobs: {} = {}",
+                    idle, limited ? "limit" : "concurrent", jobs),
+        fmt::format("write idle_count = {} or less, or raise {}", jobs,
+                    limited ? "limit" : "concurrent"));
   }
 }
 
@@ -145,6 +187,8 @@ void check_runner_sense(const runner_entry& runner) {
 
 void check_file_sense(const config& value, const section& file,
                       const std::vector<runner_entry>& runners) {
+  for (const auto& runner : runners)
+    check_idle_use(value, runner);
   check_doubles(runners);
   check_concurrent(value, file, runners);
   notice_long_polling(file, runners);

@@ -122,7 +122,13 @@ TEST_CASE("values of the wrong type are fatal and say what to write") {
     {"fraction for duration", policy("idle_time = 1.5\n"), severity::fatal, 8,
      13, "write it like idle_time = \"20m0s\""},
     {"bad duration", policy("idle_time = \"3d\"\n"), severity::fatal, 8, 13,
-     "unknown unit \"d\""},
+     "write idle_time = \"72h\""},
+    {"words for units", policy("idle_time = \"1 Hour, 30 mins\"\n"),
+     severity::fatal, 8, 13, "write idle_time = \"1h30m\""},
+    {"no unit", policy("idle_time = \"90\"\n"), severity::fatal, 8, 13,
+     "write idle_time = \"90s\""},
+    {"no duration at all", policy("idle_time = \"soon\"\n"), severity::fatal, 8,
+     13, "write idle_time = \"20m0s\""},
     {"empty duration", policy("idle_time = \"\"\n"), severity::fatal, 8, 13,
      "invalid duration"},
   });
@@ -136,7 +142,14 @@ TEST_CASE("syntax errors have place, caret and advice") {
      "strings stand in quotes: idle_time = \"20m\""},
     {"no value", "a =\n", severity::fatal, 1, 4, "\"a\" has no value"},
     {"secret", "token = glrt-abc\n", severity::fatal, 1, 9,
-     "not valid TOML here\n  token = <secret>"},
+     "not valid TOML here: "},
+    {"twice", "a = 1\na = 2\n", severity::fatal, 2, 5, "remove one of the two"},
+    {"a secret twice", "token = 'x'\ntoken = 'y'\n", severity::fatal, 2, 9,
+     "cannot redefine existing string\n  token = <secret>\n"},
+    {"not closed", "a = \"b\nc = 1\n", severity::fatal, 1, 7,
+     "the string is not closed on its line"},
+    {"a secret not closed", "token = \"b\nc = 1\n", severity::fatal, 1, 11,
+     "the string is not closed on its line"},
     {"encoding", "a = \"\xff\"\n", severity::fatal, 1, 6, "UTF-8"},
   });
 }
@@ -213,6 +226,12 @@ TEST_CASE("what hardly can be meant is warned of") {
      runner("", "max_instances = 2\n[[runners.autoscaler.policy]]\n"
                 "idle_count = 3\n"),
      severity::warning, 9, 14, "can never be reached"},
+    {"more idle than concurrent jobs", policy("idle_count = 2\n"),
+     severity::warning, 8, 14, "ready than there can be jobs: concurrent = 1"},
+    {"more idle than the limit",
+     "concurrent = 9\n"
+       + runner("limit = 2\n", "policy = [{idle_count = 3}]\n"),
+     severity::warning, 9, 25, "write idle_count = 2 or less, or raise limit"},
     {"concurrent", "concurrent = 3\n" + runner("", "max_instances = 4\n"),
      severity::warning, 1, 14, "below the 4 jobs"},
     {"limit", runner("limit = 3\n", "max_instances = 4\n"), severity::warning,
@@ -223,7 +242,9 @@ TEST_CASE("what hardly can be meant is warned of") {
     {"factor", policy("scale_factor = nan\n"), severity::warning, 8, 16,
      "0 is"},
     {"never", policy("periods = [\"5/10 * * * *\"]\n"), severity::warning, 8,
-     12, "never matches"},
+     12, "never matches: a step"},
+    {"no such day", policy("periods = [\"* * 31 feb,4 *\"]\n"),
+     severity::warning, 8, 12, "never matches: its months have no such day"},
     {"ci", "[[runners]]\nurl = \"http://x/ci\"\n", severity::warning, 2, 7,
      "/ci"},
     {"half a certificate", runner("tls-cert-file = \"x\"\n"), severity::warning,
@@ -336,6 +357,28 @@ TEST_CASE("a file of a hundred thousand mistakes is read in seconds") {
   CHECK(!loaded.passed);
   CHECK_LT(loaded.diagnostics.size(), 1500);
   CHECK_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{20});
+}
+
+TEST_CASE("a plugin's own limit bounds what can be kept idle") {
+  load_options options;
+  options.state_dir = "/state";
+  options.plugin_instances_max
+    = [](const std::string&, const std::string&) { return int64_t{2}; };
+  for (const auto* group : {"", "max_instances = 3\n", "max_instances = 2\n"}) {
+    CAPTURE(group);
+    auto loaded = parse_config(
+      "concurrent = 9\n"
+        + runner("", std::string{group} + "capacity_per_instance = 2\n"
+                       + "policy = [{idle_count = 4}, {idle_count = 5}]\n"),
+      "f", options);
+    size_t found = 0;
+    for (const auto& what : loaded.diagnostics)
+      if (what.key_path == "runners.autoscaler.policy.idle_count") {
+        ++found;
+        CHECK(what.message.starts_with("idle_count = 5 can never be reached"));
+      }
+    CHECK_EQ(found, 1);
+  }
 }
 
 TEST_CASE("what a plugin says of its plugin_config is an error of the runner") {
