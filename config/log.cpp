@@ -198,12 +198,29 @@ std::string text_line(level at, std::string_view message, const fields& with,
   return line;
 }
 
-/// Fields that GitLab Runner writes as numbers.
+/// Fields with numbers; those of GitLab Runner among them are numbers there.
 bool is_number_field(std::string_view key) {
-  constexpr std::array<std::string_view, 12> keys{
-    "builds",      "exit_code",  "gitlab_user_id",    "job",
-    "duration_s",  "max_builds", "namespace_id",      "organization_id",
-    "pipeline_id", "project",    "root_namespace_id", "slot"};
+  constexpr std::array<std::string_view, 21> keys{"amount",
+                                                  "builds",
+                                                  "duration_s",
+                                                  "exit_code",
+                                                  "failures",
+                                                  "gitlab_user_id",
+                                                  "job",
+                                                  "max_builds",
+                                                  "missed_updates",
+                                                  "namespace_id",
+                                                  "num_requested",
+                                                  "num_successful",
+                                                  "organization_id",
+                                                  "pid",
+                                                  "pipeline_id",
+                                                  "project",
+                                                  "required",
+                                                  "root_namespace_id",
+                                                  "slot",
+                                                  "status",
+                                                  "used"};
   return std::ranges::find(keys, key) != keys.end();
 }
 

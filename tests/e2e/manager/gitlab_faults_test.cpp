@@ -79,7 +79,7 @@ TEST_CASE("a GitLab that fails when asked for jobs is asked again") {
     CHECK(eventually([&] { return failures_told() > before; }));
     if (kind.status != 0)
       CHECK(x.manager->says("Checking for jobs... f",
-                            {{"status", std::to_string(kind.status)}}));
+                            {{"status", kind.status}}));
     CHECK_EQ(x.gitlab.faults().remove(rule), 1);
   }
   CHECK_EQ(x.stop_manager(), 0);
@@ -175,10 +175,9 @@ TEST_CASE("a job that GitLab does not know any more is given up, no other") {
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto& r = rows[i];
     CAPTURE(r.what);
-    CHECK(
-      x.manager->says(r.runs ? "Appending trace to coordinator... failed"
-                             : "Submitting job to coordinator... failed",
-                      {{"job", ids[i]}, {"status", std::to_string(r.status)}}));
+    CHECK(x.manager->says(r.runs ? "Appending trace to coordinator... failed"
+                                 : "Submitting job to coordinator... failed",
+                          {{"job", ids[i]}, {"status", r.status}}));
     CHECK(eventually([&] { return processes_with(mark_of(r)).empty(); }));
     auto next = x.enqueue_script(
       fmt::format("echo \"RAN=$(ls /tmp | grep -c '^{}$')\"", mark_of(r)));
@@ -187,7 +186,7 @@ TEST_CASE("a job that GitLab does not know any more is given up, no other") {
       CHECK_EQ(x.printed(next, "RAN"), "0");
   }
   CHECK(x.manager->says("Submitting job to coordinator... failed",
-                        {{"job", last}, {"status", "404"}}));
+                        {{"job", last}, {"status", 404}}));
   CHECK(x.manager->says("GitLab wants no result of the job", {{"job", last}}));
   CHECK(contains(x.log(last), "Job succeeded"));
   CHECK_EQ(x.stop_manager(), 0);

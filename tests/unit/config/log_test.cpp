@@ -80,6 +80,7 @@ TEST_CASE("the json format is one object with numbers where they belong") {
   auto line = log::format_line("json", log::level::error, "bad \xff byte\n",
                                {{"job", "7"},
                                 {"runner", "123456789"},
+                                {"pid", "4711"},
                                 {"duration_s", "1.5"},
                                 {"exit_code", "none"},
                                 {"msg", "mine"}},
@@ -90,6 +91,7 @@ TEST_CASE("the json format is one object with numbers where they belong") {
   CHECK_EQ(read["time"], "2023-11-14T22:13:20.12Z");
   CHECK_EQ(read["job"], 7);
   CHECK_EQ(read["runner"], "123456789");
+  CHECK_EQ(read["pid"], 4711);
   CHECK_EQ(read["duration_s"], 1.5);
   CHECK_EQ(read["exit_code"], "none");
   CHECK_EQ(read["fields.msg"], "mine");
