@@ -12,6 +12,8 @@ enum class stage_condition : uint8_t {
   after_steps, ///< a `step` stage was begun and the job was neither aborted nor
                ///< out of its own time (after_script)
   always,      ///< also after a failure, an abort or a time-out (cleaning up)
+  on_failure,  ///< something before `archive` has failed, and the job was
+               ///< neither aborted nor out of its own time
 };
 
 /// What a stage belongs to; decides what a graceful cancel and a failure mean.
@@ -22,6 +24,9 @@ enum class stage_phase : uint8_t {
   step,    ///< the user's script; a graceful cancel ends only this
   after,   ///< after_script: its failure is ignored unless `failure_counts`
   cleanup, ///< its failure never changes the result
+  archive, ///< caches and artifacts go out: its failure counts if nothing had
+           ///< failed, but does not decide what follows; a graceful cancel
+           ///< leaves it alone
 };
 
 /// One script of a job.
@@ -50,6 +55,8 @@ struct job_plan {
   std::string shell; ///< `bash`, `sh`, a path, or empty: bash if there, else sh
   std::vector<stage_plan> stages; ///< in order
   int64_t timeout_ms = 0;         ///< left of the job's own time [ms]; 0: none
+  int64_t steps_timeout_ms = 0;   ///< of all `step` stages together [ms]; 0:
+                                  ///< none
   std::string temp_dir; ///< removed when the slot is cleaned: file variables;
                         ///< relative to the login directory; may be empty
 };

@@ -193,7 +193,7 @@ void dial_edge::open_control(connection_id id, stream_id control,
                              const session_listener_actor& to) const {
   wire_->open_stream(id, control, socket_path,
                      std::make_shared<control_sink>(id, to));
-  wire_->send(control, frames::encode(frames::hello{}));
+  wire_->send(control, frames::encode(frames::hello{frames::version_min}));
 }
 
 void dial_edge::clean(stream_id control, const acquisition_key& key) const {

@@ -139,7 +139,7 @@ struct performer {
     close_preparing();
   }
 
-  void open_wire(uint64_t stream) const {
+  void open_wire(uint64_t stream, uint32_t version) const {
     if (const auto* route = std::get_if<stream_route>(what)) {
       st().connection = route->connection;
       st().socket_path = route->socket_path;
@@ -150,7 +150,7 @@ struct performer {
     auto& wire = *setup.edge->wire;
     wire.open_stream(st().connection, *st().wire_stream, st().socket_path,
                      std::make_shared<job_stream>(st().recorder, stream));
-    wire.send(*st().wire_stream, frames::encode(frames::hello{}));
+    wire.send(*st().wire_stream, frames::encode(frames::hello{version}));
   }
 
   void make_recorder() const {
@@ -164,7 +164,7 @@ struct performer {
   }
 
   void operator()(const job_life::send_plan& x) const {
-    open_wire(x.stream);
+    open_wire(x.stream, frames::version);
     auto plan = st().plan.plan;
     plan.timeout_ms = x.time_left.count();
     setup.edge->wire->send(*st().wire_stream,
@@ -172,7 +172,7 @@ struct performer {
   }
 
   void operator()(const job_life::attach_stream& x) const {
-    open_wire(x.stream);
+    open_wire(x.stream, frames::version_min);
     setup.edge->wire->send(*st().wire_stream, frames::encode(frames::attach{
                                                 setup.key.value, x.record}));
   }

@@ -260,6 +260,11 @@ void daemon::obey(guest& x, frames::run& what) {
   }
 }
 
+void daemon::obey(guest& x, frames::run_v1& what) {
+  frames::run same{std::move(what.plan)};
+  obey(x, same);
+}
+
 void daemon::obey(guest& x, const frames::attach& what) {
   if (!x.greeted)
     obey(x, frames::pong{});

@@ -67,6 +67,7 @@ private:
 
   void obey(guest& x, const frames::hello& what);
   void obey(guest& x, frames::run& what);
+  void obey(guest& x, frames::run_v1& what);
   void obey(guest& x, const frames::attach& what);
   void obey(guest& x, const frames::cancel& what);
   void obey(guest& x, const frames::clean& what);

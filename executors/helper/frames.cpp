@@ -140,12 +140,20 @@ void write(std::string& to, const stage_plan& x) {
   put(to, x.retry_pause_max_ms);
 }
 
-void read(reader& from, stage_plan& x) {
+/// What the enumerations of a plan go up to.
+struct plan_bounds {
+  stage_condition condition = stage_condition::on_failure;
+  stage_phase phase = stage_phase::archive;
+};
+
+constexpr plan_bounds bounds_v1{stage_condition::always, stage_phase::cleanup};
+
+void read(reader& from, stage_plan& x, const plan_bounds& bounds) {
   from.get(x.name);
   from.get(x.heading);
   from.get(x.script);
-  from.get(x.condition, stage_condition::on_success, stage_condition::always);
-  from.get(x.phase, stage_phase::prepare, stage_phase::cleanup);
+  from.get(x.condition, stage_condition::on_success, bounds.condition);
+  from.get(x.phase, stage_phase::prepare, bounds.phase);
   from.get(x.attempts_max);
   from.get(x.before_retry);
   from.get(x.timeout_ms);
@@ -155,30 +163,56 @@ void read(reader& from, stage_plan& x) {
   from.get(x.retry_pause_max_ms);
 }
 
-void write(std::string& to, const run& x) {
-  put_text(to, x.plan.key);
-  put_text(to, x.plan.shell);
-  put(to, x.plan.timeout_ms);
-  put_text(to, x.plan.temp_dir);
-  put(to, static_cast<uint32_t>(x.plan.stages.size()));
-  for (const auto& stage : x.plan.stages)
+void write_stages(std::string& to, const job_plan& plan) {
+  put(to, static_cast<uint32_t>(plan.stages.size()));
+  for (const auto& stage : plan.stages)
     write(to, stage);
 }
 
-void read(reader& from, run& x) {
-  from.get(x.plan.key);
-  from.get(x.plan.shell);
-  from.get(x.plan.timeout_ms);
-  from.get(x.plan.temp_dir);
+void read_stages(reader& from, job_plan& plan, const plan_bounds& bounds) {
   uint32_t count = 0;
   from.get(count);
   if (count > stages_max || count > from.left() / stage_size_min) {
     from.fail();
     return;
   }
-  x.plan.stages.resize(count);
-  for (auto& stage : x.plan.stages)
-    read(from, stage);
+  plan.stages.resize(count);
+  for (auto& stage : plan.stages)
+    read(from, stage, bounds);
+}
+
+void write(std::string& to, const run_v1& x) {
+  put_text(to, x.plan.key);
+  put_text(to, x.plan.shell);
+  put(to, x.plan.timeout_ms);
+  put_text(to, x.plan.temp_dir);
+  write_stages(to, x.plan);
+}
+
+void read(reader& from, run_v1& x) {
+  from.get(x.plan.key);
+  from.get(x.plan.shell);
+  from.get(x.plan.timeout_ms);
+  from.get(x.plan.temp_dir);
+  read_stages(from, x.plan, bounds_v1);
+}
+
+void write(std::string& to, const run& x) {
+  put_text(to, x.plan.key);
+  put_text(to, x.plan.shell);
+  put(to, x.plan.timeout_ms);
+  put(to, x.plan.steps_timeout_ms);
+  put_text(to, x.plan.temp_dir);
+  write_stages(to, x.plan);
+}
+
+void read(reader& from, run& x) {
+  from.get(x.plan.key);
+  from.get(x.plan.shell);
+  from.get(x.plan.timeout_ms);
+  from.get(x.plan.steps_timeout_ms);
+  from.get(x.plan.temp_dir);
+  read_stages(from, x.plan, {});
 }
 
 void write(std::string& to, const attach& x) {

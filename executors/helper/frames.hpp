@@ -18,8 +18,13 @@ namespace muster::frames {
 /// type and body. A text is a `u32` length and its bytes; the one that ends an
 /// `output` has no length. The side that connects says `hello` first. A newer
 /// version than one's own is refused in words (`refused`), an older one is
-/// served: the layout of a frame never changes, a later version adds types.
-constexpr uint32_t version = 1;
+/// served: the layout of a frame never changes, a later version adds types. Who
+/// connects names the lowest version that has what it is going to say, so that
+/// a helper of an earlier muster is still attached to.
+///
+/// Version 2: `run`, where version 1 had `run_v1`.
+constexpr uint32_t version = 2;
+constexpr uint32_t version_min = 1;           ///< has all but `run`
 constexpr size_t frame_size_max = 64u << 20;  ///< [bytes]
 constexpr size_t output_size_max = 64u << 10; ///< of `output::bytes` [bytes]
 constexpr size_t stages_max = 1'000;          ///< in a plan [stages]
@@ -34,6 +39,12 @@ struct hello {
 /// Answered by `accepted` or `refused`. A key that is already known is attached
 /// to instead: a plan is never carried out twice.
 struct run {
+  job_plan plan;
+};
+
+/// The same from a manager of version 1: without a time for all steps together,
+/// and without the conditions and phases that came later.
+struct run_v1 {
   job_plan plan;
 };
 
@@ -127,9 +138,9 @@ struct job_ended {
 };
 
 /// The type of a frame on the wire is its place here, counted from 1: append.
-using frame = std::variant<hello, run, attach, cancel, clean, ping, welcome,
+using frame = std::variant<hello, run_v1, attach, cancel, clean, ping, welcome,
                            accepted, refused, cleaned, pong, stage_begun,
-                           output, stage_ended, job_ended>;
+                           output, stage_ended, job_ended, run>;
 
 /// Returns the bytes of a frame, its size in front.
 std::string encode(const frame& x);

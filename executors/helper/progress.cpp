@@ -97,7 +97,7 @@ struct stepper {
     if (x.mode == cancel_mode::now) {
       st.aborted = true;
       stop(plan_outcome::canceled, grace_hurried, "canceled");
-    } else if (where != stage_phase::after) {
+    } else if (where != stage_phase::after && where != stage_phase::archive) {
       st.aborted = st.aborted || where != stage_phase::step;
       stop(plan_outcome::canceled, grace_graceful, "canceled");
     }
@@ -159,6 +159,10 @@ struct stepper {
   }
 
   std::string stage_late_text() const {
+    if (stage().phase == stage_phase::step && st.steps_deadline
+        && st.stage_deadline == st.steps_deadline)
+      return "timed out: the steps' time of "
+             + seconds_text(bounded(plan.steps_timeout_ms)) + " is over";
     auto time = stage().timeout_ms > 0 ? bounded(stage().timeout_ms)
                                        : milliseconds{cleanup_time};
     return "timed out: the stage's time of " + seconds_text(time) + " is over";
@@ -209,6 +213,7 @@ struct stepper {
     if (!of_job && !stage().failure_counts
         && stage().phase != stage_phase::prepare)
       return;
+    st.failed = st.failed || stage().phase != stage_phase::archive;
     if (overrules(outcome, of_job))
       st.verdict = {outcome, st.stage, exit_code, std::move(text)};
   }
@@ -231,7 +236,9 @@ struct stepper {
              && next.phase == stage_phase::cleanup;
     switch (next.condition) {
       case stage_condition::on_success:
-        return st.verdict.outcome == plan_outcome::success;
+        return !st.failed;
+      case stage_condition::on_failure:
+        return st.failed;
       case stage_condition::after_steps:
         return st.steps_begun;
       case stage_condition::always:
@@ -253,7 +260,11 @@ struct stepper {
         continue;
       }
       begin_stage();
-      return;
+      if (!is_over(st.stage_deadline, now)) {
+        begin_attempt();
+        return;
+      }
+      judge(plan_outcome::timed_out, 0, stage_late_text());
     }
     st.phase = phase::over;
     actions.emplace_back(st.verdict);
@@ -266,10 +277,20 @@ struct stepper {
     st.stage_deadline.reset();
     if (time > milliseconds{0})
       st.stage_deadline = now + time;
+    if (stage().phase == stage_phase::step)
+      begin_step();
     st.attempt = 1;
     st.quiet = st.aborted;
-    st.steps_begun = st.steps_begun || stage().phase == stage_phase::step;
-    begin_attempt();
+  }
+
+  /// All steps share a time, which runs from the first on.
+  void begin_step() {
+    st.steps_begun = true;
+    if (!st.steps_deadline && plan.steps_timeout_ms > 0)
+      st.steps_deadline = now + bounded(plan.steps_timeout_ms);
+    if (st.steps_deadline
+        && (!st.stage_deadline || *st.steps_deadline < *st.stage_deadline))
+      st.stage_deadline = st.steps_deadline;
   }
 
   void begin_attempt() {
@@ -291,9 +312,9 @@ struct stepper {
   std::string job_status() const {
     if (!stage().status_variable)
       return "";
+    if (!st.failed)
+      return stage().phase < stage_phase::after ? "running" : "success";
     switch (st.verdict.outcome) {
-      case plan_outcome::success:
-        return stage().phase < stage_phase::after ? "running" : "success";
       case plan_outcome::canceled:
         return "canceled";
       case plan_outcome::timed_out:

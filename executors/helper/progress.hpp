@@ -109,8 +109,10 @@ struct state {
   uint32_t stage = 0;   ///< index into the plan
   uint32_t attempt = 1; ///< counts from 1
   std::optional<time_point> stage_deadline;
+  std::optional<time_point> steps_deadline; ///< of all steps, once one is begun
   time_point wake{}; ///< end of the pause, or of the grace while stopping
   bool steps_begun = false;
+  bool failed = false;  ///< a stage before `archive` has: what follows differs
   bool aborted = false; ///< only `always` stages of phase `cleanup` follow
   bool quiet = false;   ///< the current stage leaves no trace
   plan_outcome stop_reason = plan_outcome::success; ///< why it is being stopped

@@ -179,6 +179,11 @@ private:
       attach(x, 0);
   }
 
+  void obey(client& x, const frames::run_v1& what) {
+    if (is_mine(x, what.plan.key))
+      attach(x, 0);
+  }
+
   void obey(client& x, const frames::attach& what) {
     if (is_mine(x, what.key))
       attach(x, what.record);

@@ -264,8 +264,8 @@ TEST_CASE("a lost stream is attached to again where it broke off") {
   CHECK_EQ(f.runner.count<job_ended>(), 0);
   f.gets_route();
   REQUIRE_EQ(f.wire->opened.size(), 2);
-  auto expected
-    = frames::encode(frames::hello{}) + frames::encode(frames::attach{"k", 1});
+  auto expected = frames::encode(frames::hello{frames::version_min})
+                  + frames::encode(frames::attach{"k", 1});
   CHECK_EQ(f.wire->last_stream().sent, expected);
   f.wire->last_stream().sink->opened();
   f.helper_says(frames::accepted{"k"});

@@ -14,13 +14,14 @@ job_plan full_plan() {
   plan.key = std::string{"key\0with\xff bytes", 15};
   plan.shell = "bash";
   plan.timeout_ms = 3'600'000;
+  plan.steps_timeout_ms = 60'000;
   plan.temp_dir = "builds/x.tmp";
   stage_plan stage;
   stage.name = "get_sources";
   stage.heading = "Getting source from Git repository";
   stage.script = std::string(100'000, 's');
-  stage.condition = stage_condition::after_steps;
-  stage.phase = stage_phase::sources;
+  stage.condition = stage_condition::on_failure;
+  stage.phase = stage_phase::archive;
   stage.attempts_max = 3;
   stage.before_retry = "rm -rf x";
   stage.timeout_ms = -1;
@@ -32,10 +33,19 @@ job_plan full_plan() {
   return plan;
 }
 
+/// A plan as a manager of version 1 may send it.
+job_plan plan_v1() {
+  auto plan = full_plan();
+  plan.steps_timeout_ms = 0;
+  plan.stages[0].condition = stage_condition::after_steps;
+  plan.stages[0].phase = stage_phase::cleanup;
+  return plan;
+}
+
 /// One frame of each type, in the order of their numbers.
 std::vector<frame> one_of_each() {
   return {hello{7},
-          run{full_plan()},
+          run_v1{plan_v1()},
           attach{"a", 1ull << 40},
           cancel{"b", cancel_mode::now},
           clean{"c"},
@@ -48,7 +58,8 @@ std::vector<frame> one_of_each() {
           stage_begun{1, -2, 3, 4},
           output{5, 6, output_stream::err, "bytes"},
           stage_ended{7, 8, 9, 2, plan_outcome::timed_out, 137, "late"},
-          job_ended{10, 11, plan_outcome::broken, 1, -1, 99, "lost"}};
+          job_ended{10, 11, plan_outcome::broken, 1, -1, 99, "lost"},
+          run{full_plan()}};
 }
 
 std::optional<frame> decoded(std::string_view bytes) {
@@ -83,14 +94,15 @@ TEST_CASE("a plan keeps all of its fields") {
   CHECK_EQ(plan.key, expected.key);
   CHECK_EQ(plan.shell, expected.shell);
   CHECK_EQ(plan.timeout_ms, expected.timeout_ms);
+  CHECK_EQ(plan.steps_timeout_ms, 60'000);
   CHECK_EQ(plan.temp_dir, expected.temp_dir);
   REQUIRE_EQ(plan.stages.size(), 2);
   const auto& stage = plan.stages[0];
   CHECK_EQ(stage.name, expected.stages[0].name);
   CHECK_EQ(stage.heading, expected.stages[0].heading);
   CHECK_EQ(stage.script, expected.stages[0].script);
-  CHECK_EQ(stage.condition, stage_condition::after_steps);
-  CHECK_EQ(stage.phase, stage_phase::sources);
+  CHECK_EQ(stage.condition, stage_condition::on_failure);
+  CHECK_EQ(stage.phase, stage_phase::archive);
   CHECK_EQ(stage.attempts_max, 3);
   CHECK_EQ(stage.before_retry, "rm -rf x");
   CHECK_EQ(stage.timeout_ms, -1);
@@ -98,6 +110,13 @@ TEST_CASE("a plan keeps all of its fields") {
   CHECK(stage.status_variable);
   CHECK_EQ(stage.retry_pause_ms, 7);
   CHECK_EQ(stage.retry_pause_max_ms, 8);
+}
+
+TEST_CASE("a manager of version 1 is understood, and no more than it knew") {
+  auto back = decoded(encode(run_v1{plan_v1()}));
+  REQUIRE(back.has_value());
+  CHECK_EQ(std::get<run_v1>(*back).plan.stages[0].phase, stage_phase::cleanup);
+  CHECK_FALSE(decoded(encode(run_v1{full_plan()})).has_value());
 }
 
 TEST_CASE("the layout on the wire does not change") {

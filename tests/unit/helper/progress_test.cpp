@@ -113,6 +113,37 @@ job usual_job() {
   return x;
 }
 
+/// prepare, sources, downloads, a step, after_script, a cache and artifacts
+/// each for success and failure, cleaning up: 0 to 9.
+job archiving_job() {
+  job x;
+  constexpr auto good = stage_condition::on_success;
+  constexpr auto bad = stage_condition::on_failure;
+  x.plan.stages = {
+    stage_of(stage_phase::prepare, good),
+    stage_of(stage_phase::sources, good),
+    stage_of(stage_phase::sources, good),
+    stage_of(stage_phase::step, good),
+    stage_of(stage_phase::after, stage_condition::after_steps),
+    stage_of(stage_phase::archive, good),
+    stage_of(stage_phase::archive, bad),
+    stage_of(stage_phase::archive, good),
+    stage_of(stage_phase::archive, bad),
+    stage_of(stage_phase::cleanup, stage_condition::always),
+  };
+  x.plan.stages[4].failure_counts = false;
+  x.plan.stages[7].status_variable = true;
+  return x;
+}
+
+job archiving_job_at(int stage) {
+  auto x = archiving_job();
+  x.begins();
+  for (int i = 0; i < stage; ++i)
+    x.exits(0);
+  return x;
+}
+
 /// A usual job whose stages before `stage` have succeeded.
 job usual_job_at(int stage) {
   auto x = usual_job();
@@ -168,6 +199,101 @@ TEST_CASE("a failing stage decides what follows") {
       last = x.exits(0);
     if (*r.end != '\0')
       CHECK_NE(last.find(r.end), std::string::npos);
+  }
+}
+
+TEST_CASE("caches and artifacts go out as the job before them went") {
+  struct row {
+    const char* what;
+    int stage; ///< that fails
+    const char* next;
+    const char* then;
+    const char* last; ///< once these have succeeded
+  };
+  const row rows[] = {
+    {"a preparation: none", 0, "end 0 failed; quietly run 9", "",
+     "finish failed 0 5"},
+    {"sources", 1, "end 1 failed; begin 6.1; run 6",
+     "end 6 success; begin 8.1; run 8", "end 9 success; finish failed 1 5"},
+    {"downloads", 2, "end 2 failed; begin 6.1; run 6",
+     "end 6 success; begin 8.1; run 8", "end 9 success; finish failed 2 5"},
+    {"a step", 3, "end 3 failed; begin 4.1; run 4",
+     "end 4 success; begin 6.1; run 6", "end 9 success; finish failed 3 5"},
+    {"after_script, ignored", 4, "end 4 failed; begin 5.1; run 5",
+     "end 5 success; begin 7.1; run 7 success",
+     "end 9 success; finish success 0 0"},
+    {"a cache fails the job, its artifacts are those of a success", 5,
+     "end 5 failed; begin 7.1; run 7 success",
+     "end 7 success; begin 9.1; run 9", "end 9 success; finish failed 5 5"},
+    {"artifacts", 6, "end 7 failed; begin 9.1; run 9", "",
+     "end 9 success; finish failed 7 5"},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.what);
+    auto x = archiving_job_at(r.stage);
+    CHECK_EQ(x.exits(5), r.next);
+    if (*r.then != '\0')
+      CHECK_EQ(x.exits(0), r.then);
+    std::string last;
+    for (int i = 0; i < 6 && x.state.phase != phase::over; ++i)
+      last = x.exits(0);
+    CHECK_EQ(last, r.last);
+  }
+}
+
+TEST_CASE("what goes out after a failure does not change the job's failure") {
+  auto x = archiving_job_at(3);
+  x.exits(5); // the step
+  x.exits(0);
+  CHECK_EQ(x.exits(6), "end 6 failed; begin 8.1; run 8");
+  CHECK_EQ(x.exits(7), "end 8 failed; begin 9.1; run 9");
+  CHECK_EQ(x.exits(0), "end 9 success; finish failed 3 5");
+  auto y = archiving_job_at(5);
+  y.exits(6); // the cache
+  y.exits(7); // the artifacts
+  CHECK_EQ(y.exits(0), "end 9 success; finish failed 5 6");
+}
+
+TEST_CASE("a cancel does to what goes out what its way allows") {
+  auto x = archiving_job_at(5);
+  CHECK_EQ(x.cancels(cancel_mode::graceful), "");
+  CHECK_EQ(x.exits(0), "end 5 success; begin 7.1; run 7 success");
+  CHECK_EQ(x.cancels(cancel_mode::now), "term");
+  CHECK_EQ(x.exits(143), "end 7 canceled; quietly run 9");
+  CHECK_EQ(x.exits(0), "finish canceled 7 143");
+  auto y = archiving_job_at(3);
+  y.cancels(cancel_mode::graceful); // the step
+  CHECK_EQ(y.exits(143), "end 3 canceled; begin 4.1; run 4");
+  CHECK_EQ(y.exits(0), "end 4 success; begin 6.1; run 6");
+}
+
+TEST_CASE("all steps together have one time") {
+  auto x = usual_job();
+  x.plan.steps_timeout_ms = 1'000;
+  x.begins();
+  x.now = milliseconds{5'000};
+  x.exits(0);
+  CHECK_EQ(x.exits(0), "end 1 success; begin 2.1; run 2");
+  CHECK_EQ(x.wakes(), milliseconds{6'000});
+  x.now = milliseconds{5'600};
+  SUBCASE("it goes on in the second") {
+    CHECK_EQ(x.exits(0), "end 2 success; begin 3.1; run 3");
+    CHECK_EQ(x.passes(milliseconds{399}), "");
+    CHECK_EQ(x.passes(milliseconds{1}), "term");
+    CHECK_EQ(x.exits(143), "end 3 timed_out; begin 4.1; run 4 timedout");
+    CHECK_EQ(x.state.verdict.text, "timed out: the steps' time of 1 s is over");
+  }
+  SUBCASE("a step that could only begin when it is over is not begun") {
+    x.now = milliseconds{6'000};
+    CHECK_EQ(x.exits(0), "end 2 success; begin 4.1; run 4 timedout");
+    x.exits(0);
+    x.exits(0);
+    CHECK_EQ(x.exits(0), "end 6 success; finish timed_out 3 0");
+  }
+  SUBCASE("it is not that of what follows") {
+    x.exits(0);
+    x.exits(0);
+    CHECK_EQ(x.passes(milliseconds{10'000}), "");
   }
 }
 
@@ -445,10 +571,11 @@ TEST_CASE("whatever happens, a job comes to its end and stays there") {
   for (int round = 0; round < 3'000; ++round) {
     job x;
     x.plan.timeout_ms = chance() % 3 == 0 ? chance() % 20'000 : 0;
+    x.plan.steps_timeout_ms = chance() % 3 == 0 ? chance() % 9'000 : 0;
     for (auto n = chance() % 8; n > 0; --n) {
       stage_plan stage;
-      stage.condition = static_cast<stage_condition>(chance() % 3);
-      stage.phase = static_cast<stage_phase>(chance() % 5);
+      stage.condition = static_cast<stage_condition>(chance() % 4);
+      stage.phase = static_cast<stage_phase>(chance() % 6);
       stage.attempts_max = static_cast<int32_t>(chance() % 4);
       stage.before_retry = chance() % 2 == 0 ? "x" : "";
       stage.timeout_ms = chance() % 2 == 0 ? chance() % 9'000 : 0;
