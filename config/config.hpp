@@ -69,6 +69,52 @@ struct autoscaler_config {
   std::vector<policy_config> policies;
 };
 
+/// `[runners.cache.s3]`, credentials from the environment filled in.
+struct s3_cache_config {
+  std::string server_address; ///< host or host:port; empty: Amazon's
+  std::string access_key;
+  secret secret_key;
+  secret session_token; ///< may be empty
+  std::string bucket;
+  std::string region = "us-east-1"; ///< BucketLocation
+  bool insecure = false;            ///< http
+  std::string encryption; ///< `AES256`, `aws:kms`, `aws:kms:dsse` or empty
+  std::string encryption_key;
+  bool dual_stack = true;
+  std::optional<bool> path_style; ///< unset: as the server is known to want it
+  bool accelerate = false;
+};
+
+/// `[runners.cache.gcs]`, the credentials' file read.
+struct gcs_cache_config {
+  std::string access_id; ///< e-mail address of the service account
+  secret private_key;    ///< PEM
+  std::string bucket;
+  std::string universe_domain = "googleapis.com";
+};
+
+/// `[runners.cache.azure]`.
+struct azure_cache_config {
+  std::string account;
+  secret account_key; ///< base64
+  std::string container;
+  std::string storage_domain = "blob.core.windows.net";
+};
+
+enum class cache_type : uint8_t { local, s3, gcs, azure };
+
+/// `[runners.cache]`. What cannot be used is told when the file is read, and
+/// the type is `local` then: caches stay on their instances.
+struct cache_config {
+  cache_type type = cache_type::local;
+  std::string path;               ///< prefix of all objects; may be empty
+  bool shared = false;            ///< between runners
+  int64_t uploaded_max_bytes = 0; ///< MaxUploadedArchiveSize; 0: no limit
+  s3_cache_config s3;
+  gcs_cache_config gcs;
+  azure_cache_config azure;
+};
+
 /// One `[[runners]]`.
 struct runner_config {
   std::string name;
@@ -95,10 +141,16 @@ struct runner_config {
   std::string post_get_sources_script;
   std::string pre_build_script;
   std::string post_build_script;
+  std::optional<milliseconds> prepare_timeout;     ///< unset: the job's own
+  std::optional<milliseconds> get_sources_timeout; ///< unset: the job's own
+  milliseconds artifact_upload_timeout{3'600'000};
+  milliseconds artifact_response_header_timeout{600'000};
   bool debug_trace_disabled = false;
   bool safe_directory_checkout = false;
   std::optional<bool> clean_git_config; ///< unset: unless strategy is none
   bool custom_build_dir_enabled = false;
+  bool use_common_build_dir = false; ///< of [runners.instance]
+  cache_config cache;
   std::map<std::string, bool> feature_flags;
   std::map<std::string, std::string> labels; ///< global ones merged in
   std::optional<autoscaler_config> autoscaler;

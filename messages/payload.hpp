@@ -65,6 +65,74 @@ typename Inspector::result_type inspect(Inspector& f, job_hook& x) {
   return f(caf::meta::type_name("job_hook"), x.name, x.script);
 }
 
+/// What of the work tree goes to GitLab, and when. Empty texts: not given.
+struct job_artifact {
+  std::string name = {};
+  bool untracked = false;
+  std::vector<std::string> paths = {};
+  std::vector<std::string> exclude = {};
+  std::string when = {};   ///< `on_success`, `on_failure` or `always`
+  std::string type = {};   ///< `archive`, `junit`, ...
+  std::string format = {}; ///< `zip`, `gzip`, `raw`, ...
+  std::string expire_in = {};
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_artifact& x) {
+  return f(caf::meta::type_name("job_artifact"), x.name, x.untracked, x.paths,
+           x.exclude, x.when, x.type, x.format, x.expire_in);
+}
+
+/// What is kept for later jobs. Empty texts: not given.
+struct job_cache {
+  std::string key = {}; ///< with references to variables
+  bool untracked = false;
+  std::string policy = {}; ///< `pull-push`, `pull` or `push`, with references
+  std::vector<std::string> paths = {};
+  std::string when = {}; ///< `on_success`, `on_failure` or `always`
+  std::vector<std::string> fallback_keys = {};
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_cache& x) {
+  return f(caf::meta::type_name("job_cache"), x.key, x.untracked, x.policy,
+           x.paths, x.when, x.fallback_keys);
+}
+
+/// An earlier job whose artifacts this one wants.
+struct job_dependency {
+  int64_t id = 0;
+  secret token = {};
+  std::string name = {};
+  std::string file_name = {}; ///< empty: it has none
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_dependency& x) {
+  return f(caf::meta::type_name("job_dependency"), x.id, x.token, x.name,
+           x.file_name);
+}
+
+/// Whether a policy job's users may override its variables.
+enum class policy_overrides : uint8_t {
+  not_said, ///< the policy's variables come first
+  allowed,  ///< all but the exceptions
+  ignored,  ///< all but the exceptions
+};
+
+/// A job that a pipeline execution policy has added; shown in its log.
+struct job_policy {
+  std::string name; ///< empty: no such job
+  policy_overrides overrides = policy_overrides::not_said;
+  std::vector<std::string> exceptions;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_policy& x) {
+  return f(caf::meta::type_name("job_policy"), x.name, x.overrides,
+           x.exceptions);
+}
+
 /// A job as GitLab hands it out (reference/job-api, section 3.3), the parts
 /// that muster acts on.
 struct job_payload {
@@ -81,14 +149,20 @@ struct job_payload {
   std::vector<job_variable> variables;
   std::vector<job_step> steps;
   std::vector<job_hook> hooks;
+  std::vector<job_artifact> artifacts;
+  std::vector<job_cache> caches;
+  std::vector<job_dependency> dependencies;
+  job_policy policy;
   bool trace_sections = false;
   std::vector<std::string> token_mask_prefixes;
   std::vector<std::string> failure_reasons; ///< that GitLab understands
-  std::vector<std::string>
-    unsupported; ///< parts of the payload that muster does not carry out, for a
-                 ///< warning in the trace
   std::string refusal;        ///< not empty: must not be run, and why
   std::string correlation_id; ///< X-Request-Id of the answer
+  /// What the job's tools trust and are known by when they speak with GitLab:
+  /// PEM texts, added by this manager. May be empty.
+  secret tls_ca;
+  secret tls_cert;
+  secret tls_key;
 };
 
 template <class Inspector>
@@ -96,8 +170,9 @@ typename Inspector::result_type inspect(Inspector& f, job_payload& x) {
   return f(caf::meta::type_name("job_payload"), x.id, x.token,
            x.allow_git_fetch, x.name, x.stage, x.pipeline_id, x.project_id,
            x.project_full_path, x.git, x.timeout_seconds, x.variables, x.steps,
-           x.hooks, x.trace_sections, x.token_mask_prefixes, x.failure_reasons,
-           x.unsupported, x.refusal, x.correlation_id);
+           x.hooks, x.artifacts, x.caches, x.dependencies, x.policy,
+           x.trace_sections, x.token_mask_prefixes, x.failure_reasons,
+           x.refusal, x.correlation_id, x.tls_ca, x.tls_cert, x.tls_key);
 }
 
 } // namespace muster

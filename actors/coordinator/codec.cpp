@@ -22,19 +22,19 @@ constexpr std::pair<const char*, bool> features[] = {
   {"variables", true},
   {"image", false},
   {"services", false},
-  {"artifacts", false},
-  {"cache", false},
-  {"fallback_cache_keys", false},
+  {"artifacts", true},
+  {"cache", true},
+  {"fallback_cache_keys", true},
   {"shared", true},
-  {"upload_multiple_artifacts", false},
-  {"upload_raw_artifacts", false},
+  {"upload_multiple_artifacts", true},
+  {"upload_raw_artifacts", true},
   {"session", false},
   {"terminal", false},
   {"refspecs", true},
   {"masking", true},
   {"proxy", false},
   {"raw_variables", true},
-  {"artifacts_exclude", false},
+  {"artifacts_exclude", true},
   {"multi_build_steps", true},
   {"trace_reset", true},
   {"trace_checksum", true},
@@ -136,33 +136,73 @@ bool has_entries(const json& x, const char* key) {
   return found != x.end() && found->is_structured() && !found->empty();
 }
 
-/// Whether artifacts of other jobs would have to be downloaded.
-bool needs_downloads(const json& x) {
-  auto list = x.find("dependencies");
-  if (list == x.end() || !list->is_array())
-    return false;
-  return std::any_of(list->begin(), list->end(), [](const json& dependency) {
-    if (!dependency.is_object())
-      return false;
-    auto file = dependency.find("artifacts_file");
-    if (file == dependency.end() || !file->is_object())
-      return false;
-    auto name = file->find("filename");
-    return name != file->end() && name->is_string()
-           && !name->get_ref<const std::string&>().empty();
-  });
+std::vector<job_artifact> read_artifacts(payload_reader& in, const json& x) {
+  const auto& list = in.objects(x, "artifacts", "");
+  std::vector<job_artifact> artifacts;
+  artifacts.reserve(list.size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    auto where = at("artifacts", i);
+    artifacts.push_back({.name = in.text(list[i], "name", where),
+                         .untracked = in.boolean(list[i], "untracked", where),
+                         .paths = in.texts(list[i], "paths", where),
+                         .exclude = in.texts(list[i], "exclude", where),
+                         .when = in.text(list[i], "when", where),
+                         .type = in.text(list[i], "artifact_type", where),
+                         .format = in.text(list[i], "artifact_format", where),
+                         .expire_in = in.text(list[i], "expire_in", where)});
+  }
+  return artifacts;
 }
 
-/// What the payload asks for and muster does not do. The image and services
-/// mean nothing to the instance executor; the peer says nothing either.
-std::vector<std::string> read_unsupported(const json& x) {
-  std::vector<std::string> parts;
-  for (const auto* key : {"artifacts", "cache", "secrets", "inputs"})
-    if (has_entries(x, key))
-      parts.emplace_back(key);
-  if (needs_downloads(x))
-    parts.emplace_back("dependencies");
-  return parts;
+std::vector<job_cache> read_caches(payload_reader& in, const json& x) {
+  const auto& list = in.objects(x, "cache", "");
+  std::vector<job_cache> caches;
+  caches.reserve(list.size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    auto where = at("cache", i);
+    caches.push_back(
+      {.key = in.text(list[i], "key", where),
+       .untracked = in.boolean(list[i], "untracked", where),
+       .policy = in.text(list[i], "policy", where),
+       .paths = in.texts(list[i], "paths", where),
+       .when = in.text(list[i], "when", where),
+       .fallback_keys = in.texts(list[i], "fallback_keys", where)});
+  }
+  return caches;
+}
+
+std::vector<job_dependency> read_dependencies(payload_reader& in,
+                                              const json& x) {
+  const auto& list = in.objects(x, "dependencies", "");
+  std::vector<job_dependency> dependencies;
+  dependencies.reserve(list.size());
+  for (size_t i = 0; i < list.size(); ++i) {
+    auto where = at("dependencies", i);
+    const auto& file = in.object(list[i], "artifacts_file", where);
+    dependencies.push_back(
+      {.id = in.integer(list[i], "id", where),
+       .token = secret{in.text(list[i], "token", where)},
+       .name = in.text(list[i], "name", where),
+       .file_name = in.text(file, "filename", where + ".artifacts_file")});
+  }
+  return dependencies;
+}
+
+job_policy read_policy(payload_reader& in, const json& x) {
+  constexpr auto where = "policy_options";
+  constexpr auto overrides = "policy_variables_override_allowed";
+  const auto& options = in.object(x, where, "");
+  job_policy policy;
+  if (!in.boolean(options, "execution_policy_job", where))
+    return policy;
+  policy.name = in.text(options, "policy_name", where);
+  if (in.find(options, overrides) != nullptr)
+    policy.overrides = in.boolean(options, overrides, where)
+                         ? policy_overrides::allowed
+                         : policy_overrides::ignored;
+  policy.exceptions
+    = in.texts(options, "policy_variables_override_exceptions", where);
+  return policy;
 }
 
 // -- what must not be run -----------------------------------------------------
@@ -228,6 +268,19 @@ std::string refusal_of_run(const json& x, const job_payload& job) {
              "allowed";
   return "the job uses the keyword `run`, which muster does not support: use "
          "`script`";
+}
+
+/// Run without them, the job would do something else than it says. GitLab sends
+/// neither to a runner with our features; the image and services mean nothing
+/// to the instance executor, and the peer says nothing either.
+std::string refusal_of_parts(const json& x) {
+  if (has_entries(x, "secrets"))
+    return "the job needs secrets from a vault, which muster does not fetch: "
+           "use CI/CD variables";
+  if (has_entries(x, "inputs"))
+    return "the job has inputs, which muster does not fill in: use CI/CD "
+           "variables";
+  return {};
 }
 
 std::string one_line(std::string text) {
@@ -318,17 +371,22 @@ result<job_payload, coordinator_errc> parse_job(std::string_view body) {
   job.variables = read_variables(in, x);
   job.steps = read_scripts<job_step>(in, x, "steps");
   job.hooks = read_scripts<job_hook>(in, x, "hooks");
+  job.artifacts = read_artifacts(in, x);
+  job.caches = read_caches(in, x);
+  job.dependencies = read_dependencies(in, x);
+  job.policy = read_policy(in, x);
   const auto& wishes = in.object(x, "features", "");
   job.trace_sections = in.boolean(wishes, "trace_sections", "features");
   job.token_mask_prefixes = in.texts(wishes, "token_mask_prefixes", "features");
   job.failure_reasons = in.texts(wishes, "failure_reasons", "features");
-  job.unsupported = read_unsupported(x);
   if (!in.error().empty())
     job.refusal = "GitLab sent a job that cannot be read: " + in.error();
   if (job.refusal.empty())
     job.refusal = refusal_of_options(x);
   if (job.refusal.empty())
     job.refusal = refusal_of_run(x, job);
+  if (job.refusal.empty())
+    job.refusal = refusal_of_parts(x);
   return job;
 }
 

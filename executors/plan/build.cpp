@@ -1,9 +1,12 @@
 #include "executors/plan/build.hpp"
 
 #include "config/feature_flags.hpp"
+#include "executors/plan/archives.hpp"
+#include "executors/plan/caches.hpp"
 #include "executors/plan/directories.hpp"
 #include "executors/plan/environment.hpp"
 #include "executors/plan/git.hpp"
+#include "executors/plan/helper_call.hpp"
 #include "executors/plan/masking.hpp"
 #include "executors/plan/settings.hpp"
 #include "executors/plan/sources.hpp"
@@ -61,6 +64,22 @@ struct builder {
     write_exports(out, variables, dirs, options);
     out.command({"cd", dirs.project});
   }
+
+  cache_context caches() const {
+    return {payload, runner, dirs, variables, settings};
+  }
+
+  artifact_context artifacts() const {
+    return {payload, runner, facts, variables, settings};
+  }
+
+  void set_attempts(stage_plan& stage, int32_t attempts_max) const {
+    stage.attempts_max = attempts_max;
+    if (!settings.flags.retry_backoff) {
+      stage.retry_pause_ms = 1'000;
+      stage.retry_pause_max_ms = 5'000;
+    }
+  }
 };
 
 stage_plan prepare_script(const builder& from) {
@@ -117,13 +136,37 @@ stage_plan get_sources(const builder& from) {
   stage.heading = "Getting source from Git repository";
   stage.script = from.whole(body);
   stage.phase = stage_phase::sources;
-  stage.attempts_max = from.settings.get_sources_attempts;
+  from.set_attempts(stage, from.settings.get_sources_attempts);
   if (stage.attempts_max > 1)
     stage.before_retry = from.whole(clearing);
-  if (!from.settings.flags.retry_backoff) {
-    stage.retry_pause_ms = 1'000;
-    stage.retry_pause_max_ms = 5'000;
-  }
+  return stage;
+}
+
+stage_plan restore_cache(const builder& from) {
+  posix::script body;
+  write_helper_begin(body);
+  from.enter_project(body, {});
+  write_restore_caches(body, from.caches());
+  stage_plan stage;
+  stage.name = "restore_cache";
+  stage.heading = "Restoring cache";
+  stage.script = from.whole(body);
+  stage.phase = stage_phase::sources;
+  from.set_attempts(stage, from.settings.archives.restore_attempts);
+  return stage;
+}
+
+stage_plan download_artifacts(const builder& from) {
+  posix::script body;
+  write_helper_begin(body);
+  from.enter_project(body, {});
+  write_download_artifacts(body, from.artifacts());
+  stage_plan stage;
+  stage.name = "download_artifacts";
+  stage.heading = "Downloading artifacts";
+  stage.script = from.whole(body);
+  stage.phase = stage_phase::sources;
+  from.set_attempts(stage, from.settings.archives.download_attempts);
   return stage;
 }
 
@@ -150,7 +193,6 @@ stage_plan user_step(const builder& from, const job_step& step) {
   stage.heading = "Executing \"" + stage.name + "\" stage of the job script";
   stage.script = from.whole(body);
   stage.phase = stage_phase::step;
-  stage.timeout_ms = from.settings.script_timeout.count();
   return stage;
 }
 
@@ -167,6 +209,41 @@ stage_plan after_script(const builder& from, const job_step& step) {
   stage.phase = stage_phase::after;
   stage.timeout_ms = from.settings.after_script_timeout.count();
   stage.failure_counts = !from.settings.after_script_ignore_errors;
+  stage.status_variable = true;
+  return stage;
+}
+
+stage_plan archive_cache(const builder& from, bool success) {
+  posix::script body;
+  write_helper_begin(body);
+  from.enter_project(body, {.status = false, .folder = {}});
+  write_archive_caches(body, from.caches(), success);
+  stage_plan stage;
+  stage.name = success ? "archive_cache" : "archive_cache_on_failure";
+  stage.heading = success ? "Saving cache for successful job"
+                          : "Saving cache for failed job";
+  stage.script = from.whole(body);
+  stage.condition
+    = success ? stage_condition::on_success : stage_condition::on_failure;
+  stage.phase = stage_phase::archive;
+  stage.status_variable = true;
+  return stage;
+}
+
+stage_plan upload_artifacts(const builder& from, bool success) {
+  posix::script body;
+  write_helper_begin(body);
+  from.enter_project(body, {.status = false, .folder = {}});
+  write_upload_artifacts(body, from.artifacts(), success);
+  stage_plan stage;
+  stage.name
+    = success ? "upload_artifacts_on_success" : "upload_artifacts_on_failure";
+  stage.heading = success ? "Uploading artifacts for successful job"
+                          : "Uploading artifacts for failed job";
+  stage.script = from.whole(body);
+  stage.condition
+    = success ? stage_condition::on_success : stage_condition::on_failure;
+  stage.phase = stage_phase::archive;
   stage.status_variable = true;
   return stage;
 }
@@ -209,12 +286,22 @@ stage_plan cleanup(const builder& from) {
 
 std::vector<stage_plan> all_stages(const builder& from) {
   std::vector<stage_plan> result{prepare_script(from), get_sources(from)};
+  if (has_caches(from.payload))
+    result.push_back(restore_cache(from));
+  if (has_downloads(from.payload))
+    result.push_back(download_artifacts(from));
   for (const auto& step : from.payload.steps)
     if (step.name != "after_script")
       result.push_back(user_step(from, step));
   for (const auto& step : from.payload.steps)
     if (step.name == "after_script" && !step.script.empty())
       result.push_back(after_script(from, step));
+  for (auto success : {true, false})
+    if (keeps_caches(from.payload, success))
+      result.push_back(archive_cache(from, success));
+  for (auto success : {true, false})
+    if (has_uploads(from.payload, from.runner, success))
+      result.push_back(upload_artifacts(from, success));
   result.push_back(cleanup(from));
   return result;
 }
@@ -229,6 +316,7 @@ result<job_directories, job_errc> directories(const job_payload& payload,
   auto variables = collect_variables(payload, runner, facts, known).expanded();
   directory_facts layout;
   layout.builds_dir = runner.builds_dir;
+  layout.cache_dir = runner.cache_dir;
   layout.repo_url = payload.git.repo_url.reveal();
   layout.project_id = payload.project_id;
   layout.short_token = facts.short_token;
@@ -263,20 +351,21 @@ std::vector<std::string> warnings_of(const builder& from) {
       result.push_back(x.key
                        + ": a shell cannot be given a variable of this "
                          "name, it is left out");
-  for (const auto& what : from.payload.unsupported)
-    result.push_back(what
-                     + ": muster does not do this yet, the job runs without");
   return result;
 }
 
 /// The job's token is a masked variable as GitLab sends it; it is masked even
-/// if it were not.
+/// if it were not. So are those of the jobs whose artifacts it may download.
 std::vector<std::string> phrases_of(const builder& from) {
   auto variables = from.variables.all();
   job_variable token;
   token.value = from.payload.token;
   token.masked = true;
-  variables.push_back(std::move(token));
+  variables.push_back(token);
+  for (const auto& x : from.payload.dependencies) {
+    token.value = x.token;
+    variables.push_back(token);
+  }
   return mask_phrases(variables);
 }
 
@@ -317,6 +406,7 @@ result<plan_result, job_errc> build_plan(const job_payload& payload,
   result.plan.stages = all_stages(from);
   result.plan.timeout_ms
     = (facts.time_left.count() > 0 ? facts.time_left : timeout).count();
+  result.plan.steps_timeout_ms = from.settings.script_timeout.count();
   result.plan.temp_dir = from_login(from.dirs.temp);
   result.warnings = warnings_of(from);
   result.mask_phrases = phrases_of(from);

@@ -27,9 +27,7 @@ struct plan_facts {
   int32_t concurrent_project_id = 0; ///< among its jobs of the same project
   /// Left of the job's time [ms]; 0: all of it, none was used yet.
   std::chrono::milliseconds time_left{0};
-  secret tls_ca;   ///< PEM text of GitLab's certificates; may be empty
-  secret tls_cert; ///< PEM text of the client's certificate; may be empty
-  secret tls_key;  ///< PEM text of its key; may be empty
+  std::string began; ///< RFC 3339, UTC: when the job's time began; may be empty
 };
 
 struct plan_result {
@@ -47,8 +45,10 @@ struct plan_result {
 std::chrono::milliseconds job_timeout(const job_payload& payload);
 
 /// Turns a job into the stages that its instance carries out, in order:
-/// `prepare_script`, `get_sources`, the payload's steps, `after_script` and
-/// `cleanup_file_variables`. A stage with nothing to do is left out.
+/// `prepare_script`, `get_sources`, `restore_cache`, `download_artifacts`, the
+/// payload's steps, `after_script`, `archive_cache` and `upload_artifacts_...`
+/// for each way in which these may end, and `cleanup_file_variables`. A stage
+/// with nothing to do is left out.
 ///
 /// Errors: `configuration_error` if the job or its runner is configured so that
 /// it cannot run; `runner_system_failure` for a payload that must not be run.

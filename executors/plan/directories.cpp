@@ -82,14 +82,20 @@ result<job_directories, job_errc> lay_out(const directory_facts& facts) {
   if (facts.builds_dir.empty())
     return fail(job_errc::configuration_error,
                 "the runner's builds_dir is empty: set it or remove the key");
+  if (facts.cache_dir.empty())
+    return fail(job_errc::configuration_error,
+                "the runner's cache_dir is empty: set it or remove the key");
+  auto slug = slug_of(facts.repo_url)
+                .value_or("project-" + std::to_string(facts.project_id));
   job_directories dirs;
   dirs.builds = builds_root(facts.builds_dir);
+  dirs.cache = clean_path(absolute(facts.cache_dir) + '/' + slug);
   if (facts.clone_path.empty()) {
-    auto slug = slug_of(facts.repo_url)
-                  .value_or("project-" + std::to_string(facts.project_id));
-    dirs.project
-      = clean_path(dirs.builds + '/' + facts.short_token + '/'
-                   + std::to_string(facts.concurrent_project_id) + '/' + slug);
+    auto own = facts.shared
+                 ? facts.short_token + '/'
+                     + std::to_string(facts.concurrent_project_id) + '/'
+                 : std::string{};
+    dirs.project = clean_path(dirs.builds + '/' + own + slug);
   } else {
     auto path = custom_path(facts, dirs.builds);
     if (!path)

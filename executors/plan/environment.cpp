@@ -95,9 +95,9 @@ job_variables collect_variables(const job_payload& payload,
   result.add("CI_JOB_STATUS", "running");
   auto timeout = std::chrono::duration_cast<seconds>(job_timeout(payload));
   result.add("CI_JOB_TIMEOUT", std::to_string(timeout.count()));
-  add_file(result, "CI_SERVER_TLS_CA_FILE", facts.tls_ca);
-  add_file(result, "CI_SERVER_TLS_CERT_FILE", facts.tls_cert);
-  add_file(result, "CI_SERVER_TLS_KEY_FILE", facts.tls_key);
+  add_file(result, "CI_SERVER_TLS_CA_FILE", payload.tls_ca);
+  add_file(result, "CI_SERVER_TLS_CERT_FILE", payload.tls_cert);
+  add_file(result, "CI_SERVER_TLS_KEY_FILE", payload.tls_key);
   for (const auto& x : payload.variables)
     if (!is_feature_flag(x.key))
       result.add(x);

@@ -61,6 +61,18 @@ public:
     return by_default;
   }
 
+  int32_t minutes(std::string_view key, int32_t by_default) {
+    auto value = text(key);
+    if (value.empty())
+      return by_default;
+    auto parsed = integer(value);
+    if (parsed && *parsed > 0)
+      return *parsed;
+    warn(key, "expected a number of minutes, got \"" + value + "\", using "
+                + std::to_string(by_default));
+    return by_default;
+  }
+
   milliseconds timeout(std::string_view key, milliseconds by_default,
                        milliseconds job_timeout) {
     auto value = text(key);
@@ -178,6 +190,20 @@ git_settings read_git(reader& from, const job_payload& payload,
   return git;
 }
 
+archive_settings read_archives(reader& from) {
+  archive_settings archives;
+  archives.restore_attempts = from.attempts("RESTORE_CACHE_ATTEMPTS");
+  archives.download_attempts = from.attempts("ARTIFACT_DOWNLOAD_ATTEMPTS");
+  archives.cache_timeout_minutes
+    = from.minutes("CACHE_REQUEST_TIMEOUT", archives.cache_timeout_minutes);
+  archives.fallback_key = from.text("CACHE_FALLBACK_KEY");
+  archives.artifacts_metadata
+    = from.boolean("RUNNER_GENERATE_ARTIFACTS_METADATA", false);
+  archives.metadata_schema_version
+    = from.text("SLSA_PROVENANCE_SCHEMA_VERSION");
+  return archives;
+}
+
 plan_flags read_flags(const job_payload& payload, const runner_config& runner) {
   auto flag = [&](std::string_view name) {
     return flag_value(
@@ -192,6 +218,8 @@ plan_flags read_flags(const job_payload& payload, const runner_config& runner) {
   flags.git_bundle_uris = flag("FF_USE_GIT_BUNDLE_URIS");
   flags.gitaly_correlation_id = flag("FF_USE_GITALY_CORRELATION_ID");
   flags.retry_backoff = flag("FF_USE_EXPONENTIAL_BACKOFF_STAGE_RETRY");
+  flags.hash_cache_keys = flag("FF_HASH_CACHE_KEYS");
+  flags.clean_up_failed_extract = flag("FF_CLEAN_UP_FAILED_CACHE_EXTRACT");
   return flags;
 }
 
@@ -213,6 +241,7 @@ job_settings read_settings(const job_variables& variables,
   reader from{variables, result.warnings};
   result.git = read_git(from, payload, runner);
   result.flags = read_flags(payload, runner);
+  result.archives = read_archives(from);
   result.debug_trace = from.boolean("CI_DEBUG_TRACE", false);
   if (result.debug_trace && runner.debug_trace_disabled) {
     result.debug_trace = false;

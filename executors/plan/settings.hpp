@@ -46,12 +46,25 @@ struct plan_flags {
   bool git_bundle_uris = true;
   bool gitaly_correlation_id = true;
   bool retry_backoff = true; ///< FF_USE_EXPONENTIAL_BACKOFF_STAGE_RETRY
+  bool hash_cache_keys = false;
+  bool clean_up_failed_extract = false; ///< FF_CLEAN_UP_FAILED_CACHE_EXTRACT
+};
+
+/// What a job's variables say about caches and artifacts.
+struct archive_settings {
+  int32_t restore_attempts = 1;        ///< [1..10]
+  int32_t download_attempts = 1;       ///< [1..10]
+  int32_t cache_timeout_minutes = 10;  ///< of a request
+  std::string fallback_key;            ///< CACHE_FALLBACK_KEY
+  bool artifacts_metadata = false;     ///< RUNNER_GENERATE_ARTIFACTS_METADATA
+  std::string metadata_schema_version; ///< SLSA_PROVENANCE_SCHEMA_VERSION
 };
 
 /// What a job's variables say about how it is carried out.
 struct job_settings {
   git_settings git;
   plan_flags flags;
+  archive_settings archives;
   bool debug_trace = false;
   int32_t get_sources_attempts = 1;            ///< [1..10]
   std::chrono::milliseconds script_timeout{0}; ///< 0: none

@@ -18,6 +18,13 @@ inline bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+inline size_t count_of(const std::string& text, const std::string& part) {
+  size_t count = 0;
+  for (size_t at = 0; (at = text.find(part, at)) != std::string::npos; ++at)
+    ++count;
+  return count;
+}
+
 /// Runs a test's body once for each shell, each in a place of its own. The body
 /// gets the place and what runs a job there.
 template <class Body>

@@ -96,23 +96,26 @@ bool plan_run::ran(const std::string& name) const {
 }
 
 plan_run carry_out(const job_plan& plan, const std::string& shell,
-                   const workplace& at) {
+                   const workplace& at, const environment& more) {
   plan_run run;
   bool failed = false;
   bool stepped = false;
   for (const auto& stage : plan.stages) {
     if (failed && stage.condition == stage_condition::on_success)
       continue;
+    if (!failed && stage.condition == stage_condition::on_failure)
+      continue;
     if (!stepped && stage.condition == stage_condition::after_steps)
       continue;
     stepped = stepped || stage.phase == stage_phase::step;
     shell_options options;
     options.directory = at.home();
+    options.environment = more;
     if (stage.status_variable)
       options.environment["CI_JOB_STATUS"] = run.status;
     auto result = run_shell(shell, stage.script, options);
     if (result.exit_code != 0 && stage.failure_counts && !failed) {
-      failed = true;
+      failed = stage.phase != stage_phase::archive;
       run.status = "failed";
     }
     run.stages.push_back({stage.name, std::move(result)});

@@ -57,10 +57,13 @@ struct plan_run {
   bool ran(const std::string& name) const;
 };
 
+using environment = std::map<std::string, std::string>;
+
 /// Carries out a plan as a helper does, without its time-outs: each stage in a
-/// shell of its own that starts in the login directory.
+/// shell of its own that starts in the login directory, with `more` in its
+/// environment.
 plan_run carry_out(const job_plan& plan, const std::string& shell,
-                   const workplace& at);
+                   const workplace& at, const environment& more = {});
 
 /// A job that fetches the place's branch `main` and runs these commands.
 job_payload job_at(const workplace& place, std::vector<std::string> commands);

@@ -34,9 +34,19 @@ const char* const whole_job = R"({
     {"name": "after_script", "script": ["three"]}],
   "image": {"name": "alpine", "executor_opts": {"docker": {"user": 1}}},
   "services": [{"name": "redis"}],
-  "artifacts": [], "cache": null, "credentials": [],
+  "artifacts": [{"name": "n-$A", "untracked": true, "paths": ["out", "*.log"],
+    "exclude": ["tmp"], "when": "always", "artifact_type": "archive",
+    "artifact_format": "zip", "expire_in": "1 week", "access": "all"}, {}],
+  "cache": [{"key": "k-$A", "untracked": false, "policy": "pull",
+    "paths": ["lib"], "when": "on_failure", "fallback_keys": ["a", "b"]}],
+  "credentials": [{"type": "registry", "url": "r", "username": "u",
+    "password": "p"}],
   "dependencies": [{"id": 5, "token": "t", "name": "x",
-    "artifacts_file": {"filename": "", "size": 0}}],
+    "artifacts_file": {"filename": "a.zip", "size": 9}},
+    {"id": 6, "token": "u", "name": "y", "artifacts_file": null}],
+  "policy_options": {"execution_policy_job": true, "policy_name": "P",
+    "policy_variables_override_allowed": false,
+    "policy_variables_override_exceptions": ["E"]},
   "features": {"trace_sections": true, "token_mask_prefixes": ["tok-"],
     "failure_reasons": ["job_canceled"]},
   "hooks": [{"name": "pre_get_sources_script", "script": ["four"]}],
@@ -90,7 +100,34 @@ TEST_CASE("a job is read whole") {
   CHECK(job->trace_sections);
   CHECK_EQ(job->token_mask_prefixes, std::vector<std::string>{"tok-"});
   CHECK_EQ(job->failure_reasons, std::vector<std::string>{"job_canceled"});
-  CHECK(job->unsupported.empty());
+  using texts = std::vector<std::string>;
+  REQUIRE_EQ(job->artifacts.size(), 2);
+  const auto& artifact = job->artifacts[0];
+  CHECK_EQ(artifact.name, "n-$A");
+  CHECK(artifact.untracked);
+  CHECK_EQ(artifact.paths, texts{"out", "*.log"});
+  CHECK_EQ(artifact.exclude, texts{"tmp"});
+  CHECK_EQ(artifact.when, "always");
+  CHECK_EQ(artifact.type, "archive");
+  CHECK_EQ(artifact.format, "zip");
+  CHECK_EQ(artifact.expire_in, "1 week");
+  REQUIRE_EQ(job->caches.size(), 1);
+  const auto& cache = job->caches[0];
+  CHECK_EQ(cache.key, "k-$A");
+  CHECK_FALSE(cache.untracked);
+  CHECK_EQ(cache.policy, "pull");
+  CHECK_EQ(cache.paths, texts{"lib"});
+  CHECK_EQ(cache.when, "on_failure");
+  CHECK_EQ(cache.fallback_keys, texts{"a", "b"});
+  REQUIRE_EQ(job->dependencies.size(), 2);
+  CHECK_EQ(job->dependencies[0].id, 5);
+  CHECK_EQ(job->dependencies[0].token.reveal(), "t");
+  CHECK_EQ(job->dependencies[0].name, "x");
+  CHECK_EQ(job->dependencies[0].file_name, "a.zip");
+  CHECK_EQ(job->dependencies[1].file_name, "");
+  CHECK_EQ(job->policy.name, "P");
+  CHECK_EQ(job->policy.overrides, policy_overrides::ignored);
+  CHECK_EQ(job->policy.exceptions, texts{"E"});
 }
 
 TEST_CASE("missing fields and nulls are empty") {
@@ -99,12 +136,20 @@ TEST_CASE("missing fields and nulls are empty") {
         R"({"id": 1, "token": "t", "git_info": null, "job_info": null,
             "variables": null, "steps": null, "features": null,
             "runner_info": null, "hooks": null, "image": null, "services": null,
-            "secrets": null, "run": null, "dependencies": null})"}) {
+            "secrets": null, "run": null, "dependencies": null,
+            "artifacts": null, "cache": null, "policy_options": null,
+            "inputs": null})",
+        R"({"id": 1, "token": "t", "artifacts": [], "cache": [],
+            "dependencies": [], "secrets": {}, "inputs": []})"}) {
     auto job = parse_job(body);
     REQUIRE(job);
     CHECK_EQ(job->refusal, "");
     CHECK(job->variables.empty());
     CHECK(job->steps.empty());
+    CHECK(job->artifacts.empty());
+    CHECK(job->caches.empty());
+    CHECK(job->dependencies.empty());
+    CHECK_EQ(job->policy.name, "");
     CHECK_EQ(job->timeout_seconds, 0);
   }
 }
@@ -164,6 +209,31 @@ TEST_CASE("a job with a field of the wrong type is refused, naming it") {
      "field git_info.depth is of type string, not a whole number"},
     {R"({"runner_info": {"timeout": true}})",
      "field runner_info.timeout is of type boolean, not a whole number"},
+    {R"({"artifacts": {"paths": []}})",
+     "field artifacts is of type object, not array"},
+    {R"({"artifacts": [null]})",
+     "field artifacts[0] is of type null, not object"},
+    {R"({"artifacts": [{"paths": ["a", null]}]})",
+     "field artifacts[0].paths[1] is of type null, not string"},
+    {R"({"artifacts": [{}, {"untracked": 1}]})",
+     "field artifacts[1].untracked is of type number, not boolean"},
+    {R"({"artifacts": [{"expire_in": 5}]})",
+     "field artifacts[0].expire_in is of type number, not string"},
+    {R"({"cache": [{"key": ["a"]}]})",
+     "field cache[0].key is of type array, not string"},
+    {R"({"cache": [{"fallback_keys": "a"}]})",
+     "field cache[0].fallback_keys is of type string, not array"},
+    {R"({"dependencies": [{"id": "5"}]})",
+     "field dependencies[0].id is of type string, not a whole number"},
+    {R"({"dependencies": [{"artifacts_file": "a.zip"}]})",
+     "field dependencies[0].artifacts_file is of type string, not object"},
+    {R"({"dependencies": [{"artifacts_file": {"filename": 1}}]})",
+     "field dependencies[0].artifacts_file.filename is of type number, not "
+     "string"},
+    {R"({"policy_options": {"execution_policy_job": true,
+         "policy_variables_override_exceptions": "A"}})",
+     "field policy_options.policy_variables_override_exceptions is of type "
+     "string, not array"},
     {R"({"features": {"token_mask_prefixes": [1]}})",
      "field features.token_mask_prefixes[0] is of type number, not string"},
   };
@@ -176,30 +246,21 @@ TEST_CASE("a job with a field of the wrong type is refused, naming it") {
   }
 }
 
-TEST_CASE("what muster does not carry out is listed") {
-  struct row {
-    const char* change;
-    std::vector<std::string> expected;
-  };
-  const row rows[] = {
-    {R"({"image": {"name": "x"}, "services": [{"name": "y"}]})", {}},
-    {R"({"artifacts": [{"paths": ["x"]}]})", {"artifacts"}},
-    {R"({"cache": [{"key": "x"}]})", {"cache"}},
-    {R"({"secrets": {"A": {"vault": {}}}})", {"secrets"}},
-    {R"({"inputs": [{"key": "x"}]})", {"inputs"}},
-    {R"({"dependencies": [{"artifacts_file": {"filename": "a.zip"}}]})",
-     {"dependencies"}},
-    {R"({"dependencies": [{"artifacts_file": null}, 5, {}]})", {}},
-    {R"({"steps": [{"name": "release", "script": ["x"]}]})", {}},
-    {R"({"artifacts": [{}], "cache": [{}]})", {"artifacts", "cache"}},
-  };
-  for (const auto& r : rows) {
-    CAPTURE(r.change);
-    auto job = parse_job(job_with(r.change));
+TEST_CASE("a policy says whether its variables may be overridden") {
+  auto read = [](const char* options) {
+    auto job = parse_job(job_with(options));
     REQUIRE(job);
-    CHECK_EQ(job->unsupported, r.expected);
-    CHECK_EQ(job->refusal, "");
-  }
+    return job->policy;
+  };
+  CHECK_EQ(read(R"({"policy_options": {"policy_name": "P"}})").name, "");
+  auto policy = read(R"({"policy_options": {"execution_policy_job": true,
+    "policy_name": "P", "policy_variables_override_allowed": null}})");
+  CHECK_EQ(policy.name, "P");
+  CHECK_EQ(policy.overrides, policy_overrides::not_said);
+  CHECK_EQ(read(R"({"policy_options": {"execution_policy_job": true,
+    "policy_variables_override_allowed": true}})")
+             .overrides,
+           policy_overrides::allowed);
 }
 
 TEST_CASE("jobs that must not be run are refused") {
@@ -221,6 +282,8 @@ TEST_CASE("jobs that must not be run are refused") {
      "both `run` and `script`"},
     {R"({"run": "[]", "variables": [{"key": "STEPS", "value": "x"}]})",
      "variable STEPS"},
+    {R"({"secrets": {"A": {"vault": {}}}})", "secrets from a vault"},
+    {R"({"inputs": [{"key": "x"}]})", "the job has inputs"},
   };
   for (const auto& r : rows) {
     CAPTURE(r.change);
@@ -280,10 +343,12 @@ TEST_CASE("a request for a job holds what GitLab needs") {
        {"variables", "shared", "refspecs", "masking", "raw_variables",
         "multi_build_steps", "return_exit_code", "trace_reset",
         "trace_checksum", "trace_size", "cancelable", "cancel_gracefully",
-        "two_phase_job_commit"})
+        "two_phase_job_commit", "artifacts", "cache", "fallback_cache_keys",
+        "upload_multiple_artifacts", "upload_raw_artifacts",
+        "artifacts_exclude"})
     CHECK_EQ(x["info"]["features"][there], true);
-  for (const auto* absent : {"artifacts", "cache", "image", "services",
-                             "vault_secrets", "job_inputs", "session"})
+  for (const auto* absent :
+       {"image", "services", "vault_secrets", "job_inputs", "session"})
     CHECK_EQ(x["info"]["features"][absent], false);
   what.last_update = "abc";
   what.info.labels = {{"zone", "a"}};

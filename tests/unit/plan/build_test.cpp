@@ -99,6 +99,63 @@ TEST_CASE("stages stand in the peer's order, after_script last of the user's") {
   CHECK_EQ(plan.plan.temp_dir, "builds/ABCDEFGHI/0/g/p.tmp");
 }
 
+TEST_CASE("caches and artifacts have their stages, if there is something") {
+  auto payload = sample();
+  payload.steps.push_back({"after_script", {"echo bye"}});
+  payload.caches = {{.key = "k", .paths = {"lib"}, .when = "always"}};
+  payload.artifacts = {{.paths = {"out"}, .when = "always"}};
+  payload.dependencies = {
+    {.id = 5, .token = secret{"glcbt-5"}, .name = "x", .file_name = "a.zip"}};
+  set(payload, "RESTORE_CACHE_ATTEMPTS", "2");
+  set(payload, "ARTIFACT_DOWNLOAD_ATTEMPTS", "3");
+  auto plan = built(payload);
+  struct row {
+    const char* name;
+    const char* heading;
+    stage_condition condition;
+    stage_phase phase;
+    int attempts;
+  };
+  using enum stage_condition;
+  const row rows[] = {
+    {"restore_cache", "Restoring cache", on_success, stage_phase::sources, 2},
+    {"download_artifacts", "Downloading artifacts", on_success,
+     stage_phase::sources, 3},
+    {"archive_cache", "Saving cache for successful job", on_success,
+     stage_phase::archive, 1},
+    {"archive_cache_on_failure", "Saving cache for failed job", on_failure,
+     stage_phase::archive, 1},
+    {"upload_artifacts_on_success", "Uploading artifacts for successful job",
+     on_success, stage_phase::archive, 1},
+    {"upload_artifacts_on_failure", "Uploading artifacts for failed job",
+     on_failure, stage_phase::archive, 1},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.name);
+    const auto& got = stage(plan, r.name);
+    CHECK_EQ(got.heading, r.heading);
+    CHECK(got.condition == r.condition);
+    CHECK(got.phase == r.phase);
+    CHECK_EQ(got.attempts_max, r.attempts);
+    CHECK(got.failure_counts);
+  }
+  CHECK_EQ(names(plan),
+           texts{"prepare_script", "get_sources", "restore_cache",
+                 "download_artifacts", "step_script", "after_script",
+                 "archive_cache", "archive_cache_on_failure",
+                 "upload_artifacts_on_success", "upload_artifacts_on_failure",
+                 "cleanup_file_variables"});
+  CHECK(plan.mask_phrases == texts{"glcbt-job-token", "glcbt-5"});
+  auto config = runner();
+  config.url.clear();
+  CHECK_EQ(names(built(payload, config)).size(), 9);
+  payload = sample();
+  payload.caches = {{.key = "k"}};
+  payload.artifacts = {{.exclude = {"out"}}, {.paths = {"x"}, .when = "never"}};
+  payload.dependencies = {{.id = 5}};
+  CHECK_EQ(names(built(payload)).size(), 4);
+}
+
 TEST_CASE("stages carry their conditions, phases and headings") {
   auto payload = sample();
   payload.steps.push_back({"after_script", {"echo bye"}});
@@ -154,7 +211,7 @@ TEST_CASE("time-outs come from the job and its variables") {
   SUBCASE("defaults") {
     auto plan = built(payload);
     CHECK_EQ(plan.plan.timeout_ms, 600'000);
-    CHECK_EQ(stage(plan, "step_script").timeout_ms, 0);
+    CHECK_EQ(plan.plan.steps_timeout_ms, 0);
     CHECK_EQ(stage(plan, "after_script").timeout_ms, 300'000);
     CHECK(plan.warnings.empty());
   }
@@ -162,7 +219,8 @@ TEST_CASE("time-outs come from the job and its variables") {
     set(payload, "RUNNER_SCRIPT_TIMEOUT", "1m30s");
     set(payload, "RUNNER_AFTER_SCRIPT_TIMEOUT", "90s");
     auto plan = built(payload);
-    CHECK_EQ(stage(plan, "step_script").timeout_ms, 90'000);
+    CHECK_EQ(plan.plan.steps_timeout_ms, 90'000);
+    CHECK_EQ(stage(plan, "step_script").timeout_ms, 0);
     CHECK_EQ(stage(plan, "after_script").timeout_ms, 90'000);
     CHECK(plan.warnings.empty());
   }
@@ -170,7 +228,7 @@ TEST_CASE("time-outs come from the job and its variables") {
     set(payload, "RUNNER_SCRIPT_TIMEOUT", "0s");
     set(payload, "RUNNER_AFTER_SCRIPT_TIMEOUT", "0");
     auto plan = built(payload);
-    CHECK_EQ(stage(plan, "step_script").timeout_ms, 0);
+    CHECK_EQ(plan.plan.steps_timeout_ms, 0);
     CHECK_EQ(stage(plan, "after_script").timeout_ms, 300'000);
     CHECK(plan.warnings.empty());
   }
@@ -178,7 +236,7 @@ TEST_CASE("time-outs come from the job and its variables") {
     set(payload, "RUNNER_SCRIPT_TIMEOUT", "soon");
     set(payload, "RUNNER_AFTER_SCRIPT_TIMEOUT", "-1m");
     auto plan = built(payload);
-    CHECK_EQ(stage(plan, "step_script").timeout_ms, 0);
+    CHECK_EQ(plan.plan.steps_timeout_ms, 0);
     CHECK_EQ(stage(plan, "after_script").timeout_ms, 300'000);
     CHECK(warned(plan, "RUNNER_SCRIPT_TIMEOUT: "));
     CHECK(warned(plan, "RUNNER_AFTER_SCRIPT_TIMEOUT: "));
@@ -342,14 +400,6 @@ TEST_CASE("a debug trace can be forbidden") {
   auto plan = built(payload, config);
   CHECK_FALSE(has(stage(plan, "step_script").script, "xtrace"));
   CHECK(warned(plan, "CI_DEBUG_TRACE: usage is disabled on this Runner"));
-}
-
-TEST_CASE("unsupported parts of a payload are told") {
-  auto payload = sample();
-  payload.unsupported = {"artifacts"};
-  CHECK(warned(built(payload),
-               "artifacts: muster does not do this yet, the job "
-               "runs without"));
 }
 
 TEST_CASE("what cannot run is refused with its reason") {

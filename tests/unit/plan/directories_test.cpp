@@ -11,6 +11,7 @@ namespace {
 directory_facts facts_of(std::string builds_dir, std::string repo_url) {
   directory_facts facts;
   facts.builds_dir = std::move(builds_dir);
+  facts.cache_dir = "cache";
   facts.repo_url = std::move(repo_url);
   facts.project_id = 7;
   facts.short_token = "ABCDEFGHI";
@@ -141,4 +142,37 @@ TEST_CASE("a URL comes apart and loses its password") {
     CHECK_FALSE(parse_git_url(no_url));
     CHECK_EQ(without_credentials(no_url), no_url);
   }
+}
+
+TEST_CASE("caches lie below the cache folder, whoever's job it is") {
+  struct row {
+    const char* cache_dir;
+    const char* repo_url;
+    const char* expected;
+  };
+  const row rows[] = {
+    {"cache", "https://h/g/demo.git", "~/cache/g/demo"},
+    {"/var/cache/ci/", "https://h/g/demo.git", "/var/cache/ci/g/demo"},
+    {"cache", "/srv/demo.git", "~/cache/project-7"},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.cache_dir);
+    auto facts = facts_of("builds", r.repo_url);
+    facts.cache_dir = r.cache_dir;
+    CHECK_EQ(readable(lay_out(facts)->cache), r.expected);
+    facts.clone_path = std::string{posix::login_mark} + "/builds/x";
+    facts.clone_path_allowed = true;
+    CHECK_EQ(readable(lay_out(facts)->cache), r.expected);
+  }
+  auto facts = facts_of("builds", "https://h/g/demo.git");
+  facts.cache_dir.clear();
+  CHECK_EQ(lay_out(facts).error().code, job_errc::configuration_error);
+}
+
+TEST_CASE("where no other job can work, the folder is the project's alone") {
+  auto facts = facts_of("builds", "https://h/g/demo.git");
+  facts.shared = false;
+  auto dirs = lay_out(facts);
+  CHECK_EQ(readable(dirs->project), "~/builds/g/demo");
+  CHECK_EQ(readable(dirs->temp), "~/builds/g/demo.tmp");
 }
