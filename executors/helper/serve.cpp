@@ -51,6 +51,19 @@ void forget_connection() {
     ::unsetenv(name);
 }
 
+/// Scripts find this program by a variable: its commands move artifacts and
+/// caches. One that was replaced meanwhile has no path to be found by.
+void name_self() {
+  char path[PATH_MAX];
+  auto n = ::readlink("/proc/self/exe", path, sizeof(path) - 1);
+  if (n > 0)
+    path[n] = '\0';
+  if (n > 0 && ::access(path, X_OK) == 0)
+    ::setenv("MUSTER_HELPER", path, 1);
+  else
+    ::unsetenv("MUSTER_HELPER");
+}
+
 /// The body of the daemon's process.
 int run_daemon(const serve_options& options, start_report report) {
   auto lock = lock_folder();
@@ -73,6 +86,7 @@ int run_daemon(const serve_options& options, start_report report) {
     return 1;
   }
   forget_connection();
+  name_self();
   daemon served{options, std::move(*listener)};
   report.ready();
   return served.run();

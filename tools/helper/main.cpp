@@ -1,7 +1,10 @@
+#include "executors/helper/commands/commands.hpp"
 #include "executors/helper/frames.hpp"
 #include "executors/helper/serve.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <csignal>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,8 +27,8 @@ constexpr const char* usage
     "      --spool-max BYTES   of output kept per job (default 268435456)\n"
     "  muster-helper connect --dir DIR  connect stdin and stdout with that "
     "socket\n"
-    "  muster-helper --version\n"
-    "  muster-helper --help\n";
+    "  muster-helper COMMAND [FLAG...]  as GitLab Runner's helper; --help "
+    "tells more\n";
 
 void print(int fd, const std::string& text) {
   [[maybe_unused]] auto n = ::write(fd, text.data(), text.size());
@@ -39,6 +42,40 @@ int complain(const std::string& text) {
 
 std::string build() {
   return "muster-helper " MUSTER_VERSION;
+}
+
+std::string help() {
+  std::string text = usage;
+  for (const auto& x : helper::commands()) {
+    text.append("      ").append(x.name);
+    text.append(22 - x.name.size(), ' ').append(x.summary).append("\n");
+  }
+  return text + "  muster-helper --version, --help\n";
+}
+
+bool is_help(const std::string& argument) {
+  return argument == "--help" || argument == "-help" || argument == "-h";
+}
+
+/// Runs one of the commands that GitLab Runner's helper has too; nothing if
+/// there is none of that name.
+std::optional<int> run_command(const std::vector<std::string>& arguments) {
+  const auto& all = helper::commands();
+  auto found
+    = std::find_if(all.begin(), all.end(), [&arguments](const auto& x) {
+        return x.name == arguments[0];
+      });
+  if (found == all.end())
+    return std::nullopt;
+  std::vector<std::string> rest{arguments.begin() + 1, arguments.end()};
+  if (!rest.empty() && is_help(rest[0])) {
+    print(STDOUT_FILENO, std::string{found->usage});
+    return 0;
+  }
+  // A server that hangs up is an error of the connection.
+  std::signal(SIGPIPE, SIG_IGN);
+  helper::set_build_text(build());
+  return found->run(rest);
 }
 
 std::optional<uint64_t> number(std::string_view text) {
@@ -76,10 +113,12 @@ int run(const std::vector<std::string>& arguments) {
           build() + ", frames " + std::to_string(frames::version) + "\n");
     return 0;
   }
-  if (command == "--help" || command == "help") {
-    print(STDOUT_FILENO, usage);
+  if (is_help(command) || command == "help") {
+    print(STDOUT_FILENO, help());
     return 0;
   }
+  if (auto status = run_command(arguments))
+    return *status;
   if (command != "serve" && command != "connect")
     return complain("there is no command `" + command + "`");
   helper::serve_options options;
@@ -100,7 +139,7 @@ int run(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
   std::vector<std::string> arguments{argv + (argc > 0 ? 1 : 0), argv + argc};
   if (arguments.empty()) {
-    print(STDERR_FILENO, usage);
+    print(STDERR_FILENO, help());
     return 1;
   }
   return run(arguments);

@@ -215,3 +215,13 @@ TEST_CASE("20 jobs run at once and keep their output apart") {
   }
   CHECK(eventually([&] { return machine.supervisors().empty(); }));
 }
+
+TEST_CASE("a script finds the helper's commands by a variable") {
+  host machine(
+    {}, {"PATH=/usr/bin:/bin", "HOME=/root", "MUSTER_HELPER=/somewhere/else"});
+  auto job = machine.run(plan_of(
+    "k", {step("echo \"$MUSTER_HELPER\"; \"$MUSTER_HELPER\" --version")}));
+  auto log = collect(job);
+  CHECK_EQ(log.out.substr(0, log.out.find('\n')), MUSTER_HELPER);
+  CHECK_NE(log.out.find("frames "), std::string::npos);
+}
