@@ -80,22 +80,24 @@ size_t expand_one(std::string_view text, std::string& to) {
   return close + 1;
 }
 
-/// Returns what stands behind the folder where we are in an absolute path.
+/// Returns what stands behind the folder where we are in an absolute path, by
+/// the longest of its prefixes that leads there.
 std::optional<std::string_view> behind_project(std::string_view path) {
   struct stat own {};
   if (::stat(".", &own) != 0)
     return std::nullopt;
+  std::optional<std::string_view> behind;
   for (size_t end = 1; end <= path.size(); ++end) {
     if (end < path.size() && path[end] != '/')
       continue;
     struct stat facts {};
     std::string prefix{path.substr(0, end)};
     if (::stat(prefix.c_str(), &facts) != 0)
-      return std::nullopt;
+      break;
     if (facts.st_dev == own.st_dev && facts.st_ino == own.st_ino)
-      return path.substr(std::min(end + 1, path.size()));
+      behind = path.substr(std::min(end + 1, path.size()));
   }
-  return std::nullopt;
+  return behind;
 }
 
 /// The output of `git ls-files -o -z`.
