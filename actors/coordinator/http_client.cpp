@@ -39,8 +39,6 @@ void block_sigpipe() {
 
 const char* text_of(httplib::Error error) {
   switch (error) {
-    case httplib::Error::Connection:
-      return "cannot connect";
     case httplib::Error::ConnectionTimeout:
       return "no connection in time";
     case httplib::Error::Read:
@@ -89,6 +87,8 @@ struct link {
   std::shared_ptr<x509_store_st> certificates;
   steady_clock::time_point connected_at;
   steady_clock::time_point used_at;
+  bool resolved = false; ///< the name of the last try: it came to a socket
+  std::string peer;      ///< host and port, of the proxy if there is one
 
   void drop() {
     client.reset();
@@ -198,6 +198,7 @@ struct http_client::impl {
         };
     httplib::Response response;
     auto error = httplib::Error::Success;
+    over.resolved = false;
     auto is_done = over.client->send(request, response, error);
     what.body = std::move(request.body); // a redirect sends it again
     over.used_at = steady_clock::now();
@@ -208,6 +209,12 @@ struct http_client::impl {
                                    "the answer has more than "
                                      + std::to_string(what.answer_max)
                                      + " bytes"};
+      if (error == httplib::Error::Connection)
+        return unreachable(over.resolved
+                             ? "no connection to " + over.peer
+                                 + ": refused or unreachable"
+                             : "the host name of " + over.peer
+                                 + " cannot be resolved: check it, and DNS");
       return unreachable(text_of(error));
     }
     reply.status = response.status;
@@ -253,6 +260,9 @@ struct http_client::impl {
     else if (auto failed = open_tls(target, to))
       return failed;
     auto& client = *to.client;
+    const auto& next = *proxy ? **proxy : target;
+    to.peer = next.host + ":" + std::to_string(next.port)
+              + (*proxy ? " (the proxy)" : "");
     client.set_keep_alive(true);
     client.set_tcp_nodelay(true);
     client.set_url_encode(false);
@@ -269,6 +279,7 @@ struct http_client::impl {
     client.set_socket_options([this, &to](int socket) {
       keep_alive_probes(socket);
       off.watch(socket);
+      to.resolved = true;
       to.connected_at = steady_clock::now();
     });
     return {};

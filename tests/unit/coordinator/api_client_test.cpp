@@ -257,7 +257,19 @@ TEST_CASE("nobody listening is unreachable, and the client lives on") {
     auto answer = client->patch_trace(some_patch());
     REQUIRE(answer.error);
     CHECK_EQ(answer.error->code, coordinator_errc::unreachable);
+    CHECK_NE(answer.error->text.find("no connection to 127.0.0.1:"),
+             std::string::npos);
   }
+}
+
+TEST_CASE("a name that nobody knows is told from a server that is away") {
+  auto client = client_of("http://gitlab.invalid");
+  auto answer = client->patch_trace(some_patch());
+  REQUIRE(answer.error);
+  CHECK_EQ(answer.error->code, coordinator_errc::unreachable);
+  CHECK_NE(answer.error->text.find(
+             "the host name of gitlab.invalid:80 cannot be resolved"),
+           std::string::npos);
 }
 
 TEST_CASE("a server that stalls is given up after the read time-out") {
