@@ -292,13 +292,24 @@ trace_settings settings_of(const job_setup& setup, const plan_result& plan) {
 }
 
 /// Lets the log wake its sender, and the transport when there is room again.
-trace_hooks hooks_of(const job_setup& setup, const trace_actor& to,
-                     const std::shared_ptr<std::atomic<uint64_t>>& stream) {
+trace_hooks hooks_of(const job_setup& setup, const job_state& st) {
   trace_hooks out;
-  out.grew = [to] { caf::anon_send(to, trace_grew{false}); };
-  out.pressed = [to] { caf::anon_send(to, trace_grew{true}); };
-  out.room = [wire = setup.edge->wire, stream] { wire->resume(*stream); };
+  out.grew = [to = st.trace, open = st.log_open] {
+    if (*open)
+      caf::anon_send(to, trace_grew{false});
+  };
+  out.pressed = [to = st.trace] { caf::anon_send(to, trace_grew{true}); };
+  out.room = [wire = setup.edge->wire, stream = st.wire_stream] {
+    wire->resume(*stream);
+  };
   return out;
+}
+
+/// What was written until GitLab accepted the job is sent now.
+void open_log(self_t self) {
+  auto& st = self->state;
+  if (st.life.accepted && !st.life.dropped && !st.log_open->exchange(true))
+    self->send(st.trace, trace_grew{false});
 }
 
 bool wants_debug_trace(const job_setup& setup, const job_variables& variables) {
@@ -377,14 +388,15 @@ job_actor::behavior_type job(self_t self, job_setup given) {
   self->monitor(st.trace);
   st.shelved.shelf = setup->edge->traces;
   st.shelved.key = setup->key;
-  st.shelved.log = std::make_shared<trace_buffer>(
-    settings_of(*setup, st.plan), hooks_of(*setup, st.trace, st.wire_stream));
+  st.shelved.log = std::make_shared<trace_buffer>(settings_of(*setup, st.plan),
+                                                  hooks_of(*setup, st));
   setup->edge->traces->put(setup->key, st.shelved.log);
   auto act = [self, setup](const job_life::event& what) {
     auto& life = self->state.life;
     for (const auto& step :
          job_life::step(life, self->state.options, what, self->now()))
       std::visit(performer{self, *setup, &what}, step);
+    open_log(self);
   };
   self->set_down_handler([self, setup, act](const caf::down_msg& x) {
     if (x.source == setup->parent.address())
@@ -416,7 +428,10 @@ job_actor::behavior_type job(self_t self, job_setup given) {
       self->state.group = as<slot_source_actor>(x.group);
       act(job_life::group_replaced{});
     },
-    [self](const coordinator_changed& x) { self->send(self->state.trace, x); },
+    [self, act](const coordinator_changed& x) {
+      self->send(self->state.trace, x);
+      act(update_result{}); // if the acceptance was asked for, it failed
+    },
     [act](const job_timer& x) { act(x); },
     [act](const acquired& x) { act(x); },
     [act](const stream_route& x) { act(x); },

@@ -67,6 +67,10 @@ struct job_state {
   std::shared_ptr<std::atomic<uint64_t>> wire_stream
     = std::make_shared<std::atomic<uint64_t>>(0);
   bool preparing_shown = false; ///< the section prepare_executor is open
+  /// Whether the log wakes its sender: GitLab refuses one for a job that it has
+  /// not marked as running yet (403), which would end the job.
+  std::shared_ptr<std::atomic<bool>> log_open
+    = std::make_shared<std::atomic<bool>>(false);
   time_point began;
   const char* name = "job";
 };

@@ -79,10 +79,20 @@ struct stepper {
     if (st.dropped) {
       st.at = phase::done;
       out.emplace_back(leave{true, {}});
+    } else if (!st.accepted) {
+      st.held_back = true;
+      out.emplace_back(arm(now + accept_timeout));
     } else {
       out.emplace_back(finish_trace{});
     }
     return out;
+  }
+
+  /// GitLab takes log and result from now on.
+  actions finish_held_back() {
+    st.accepted = true;
+    st.held_back = false;
+    return {finish_trace{}};
   }
 
   actions operator()(const started&) {
@@ -91,15 +101,26 @@ struct stepper {
   }
 
   actions operator()(const plan_failed& x) {
-    return over() ? actions{} : end(x.how);
+    if (over())
+      return {};
+    st.job_ends = now + opts.job_timeout;
+    auto out = end(x.how);
+    out.insert(out.begin(), tell_running{});
+    return out;
   }
 
   actions operator()(const update_result& x) {
-    if (st.accepted || over())
+    if (st.accepted || (over() && !st.held_back))
       return {};
+    if (st.held_back && !is_unwanted(x.info))
+      return finish_held_back();
     st.accepted = true;
     if (is_unwanted(x.info)) {
       st.dropped = true;
+      if (st.held_back) {
+        st.at = phase::done;
+        return {leave{true, {}}};
+      }
       return st.plan_sent ? cancel(cancel_mode::now, canceled())
                           : end(canceled());
     }
@@ -294,7 +315,11 @@ struct stepper {
   }
 
   actions operator()(const job_timer& x) {
-    if (x.version != st.timer || over())
+    if (x.version != st.timer)
+      return {};
+    if (st.held_back)
+      return finish_held_back();
+    if (over())
       return {};
     if (st.at == phase::accepting) { // GitLab does not answer: run it
       st.accepted = true;

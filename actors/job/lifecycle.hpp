@@ -39,11 +39,13 @@ struct options {
 struct state {
   phase at = phase::acquiring;
   bool accepted = false; ///< GitLab answered the acceptance, or never will
+  bool held_back
+    = false; ///< the result waits for that: GitLab takes no log yet
   bool slot_held = false;
   bool plan_sent = false; ///< at least once: only attaching from now on
   bool dropped = false;   ///< GitLab does not want it: no trace, no update
   bool stream_open = false;
-  uint64_t stream = 0;      ///< number of the stream in force
+  uint64_t stream = 0; ///< number of the stream in force
   uint64_t next_record = 0; ///< to attach from
   bool ending = false;      ///< a cancel was sent to the helper
   verdict cancel_verdict;   ///< what a cancelled plan means
@@ -57,9 +59,9 @@ struct state {
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, state& x) {
-  return f(caf::meta::type_name("job_life"), x.at, x.accepted, x.slot_held,
-           x.plan_sent, x.dropped, x.stream, x.next_record, x.ending,
-           x.instance);
+  return f(caf::meta::type_name("job_life"), x.at, x.accepted, x.held_back,
+           x.slot_held, x.plan_sent, x.dropped, x.stream, x.next_record,
+           x.ending, x.instance);
 }
 
 struct started {};

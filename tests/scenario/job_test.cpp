@@ -189,6 +189,53 @@ TEST_CASE("the plan waits for GitLab's acceptance, but not for ever") {
   CHECK_EQ(f.wire->opened.size(), 1);
 }
 
+TEST_CASE("GitLab gets nothing of a job's log before it has accepted the job") {
+  fixture f;
+  f.start();
+  CHECK_EQ(f.gitlab.last<update_job>().state, "running");
+  f.world.run_for(3s);
+  CHECK_EQ(f.gitlab.count<patch_trace>(), 0);
+  SUBCASE("it answers") {
+    f.gitlab_says(200);
+  }
+  SUBCASE("another takes its place and has not been asked") {
+    auto other = f.world.spawn_probe<coordinator_actor>();
+    f.world.send(f.it, coordinator_changed{
+                         {"c", caf::actor_cast<caf::actor>(other.handle)}});
+    f.world.run_for(1s);
+    CHECK_EQ(other.count<patch_trace>(), 1);
+    return;
+  }
+  f.world.run_for(1s);
+  CHECK_EQ(f.gitlab.count<patch_trace>(), 1);
+}
+
+TEST_CASE("a result that comes before GitLab's acceptance waits for that") {
+  fixture f;
+  f.start();
+  f.world.send(f.it, cancel_job{cancel_reason::interrupted_by_term, false});
+  CHECK_EQ(f.group.count<unreserve>(), 1); // at once
+  f.world.run_for(3s);
+  CHECK_EQ(f.gitlab.count<patch_trace>(), 0);
+  CHECK_EQ(f.gitlab.count<update_job>(), 1);
+  SUBCASE("it is accepted") {
+    f.gitlab_says(200);
+    CHECK(f.log_has("aborted: terminated"));
+    CHECK_EQ(f.confirm().state, "failed");
+  }
+  SUBCASE("GitLab does not answer") {
+    f.world.run_for(8s);
+    CHECK(f.log_has("aborted: terminated"));
+    CHECK_EQ(f.confirm().state, "failed");
+  }
+  SUBCASE("GitLab does not want it") {
+    f.gitlab_says(404);
+    CHECK_EQ(f.runner.count<job_ended>(), 1);
+    f.world.run_for(1min);
+    CHECK_EQ(f.gitlab.count<patch_trace>(), 0);
+  }
+}
+
 TEST_CASE("a job that GitLab does not want is dropped silently") {
   for (auto status : {404, 403}) {
     fixture f;
@@ -416,8 +463,10 @@ TEST_CASE("a job that must not be run fails before it has a slot") {
   fixture f;
   f.setup.payload.refusal = "run and script exclude each other";
   f.start();
-  CHECK(f.log_has("run and script exclude each other"));
   CHECK_EQ(f.group.count<acquire>(), 0);
+  CHECK_EQ(f.gitlab.last<update_job>().state, "running");
+  f.gitlab_says(200);
+  CHECK(f.log_has("run and script exclude each other"));
   auto told = f.confirm();
   CHECK_EQ(told.state, "failed");
   CHECK_EQ(told.exit_code, 3);
