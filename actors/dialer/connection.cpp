@@ -15,6 +15,8 @@ using namespace std::chrono_literals;
 /// instance is called unreachable.
 constexpr auto patience = 10s;
 constexpr auto clean_timeout = 60s;
+/// Streams of one job that may break while the session and the helper seem up.
+constexpr int streams_max = 3;
 
 /// 0.2 s, 0.4 s, ... at most 10 s between tries.
 time_point::duration pause_after(int32_t failures) {
@@ -96,6 +98,7 @@ struct driver {
     edge->wire().disconnect(s.link.session);
     s.link.session = 0;
     s.running.clear();
+    s.routed.clear();
     for (auto& x : s.cleans)
       x.sent = false;
     ++s.failures;
@@ -205,6 +208,7 @@ struct driver {
   }
 
   void route(const open_stream& x) const {
+    ++st().routed[x.key.value];
     self->send(as<stream_asker_actor>(x.asker),
                stream_route{x.key, st().link.session, st().socket_path, {}});
   }
@@ -221,6 +225,11 @@ struct driver {
 
   void open(const open_stream& x) const {
     auto& s = st();
+    // A job that removes the helper's files leaves it running, out of reach.
+    if (s.phase == connection_phase::up && s.routed[x.key.value] >= streams_max)
+      failed(error_of(connection_errc::channel_refused,
+                      "no stream to muster-helper at " + s.socket_path
+                        + " stays open: it is started again"));
     if (s.phase == connection_phase::up) {
       route(x);
     } else if (s.given_up) {
@@ -236,6 +245,7 @@ struct driver {
 
   void clean(const end_leftovers& x) const {
     auto& s = st();
+    s.routed.erase(x.key.value);
     if (s.given_up) {
       not_clean(x, "the instance does not answer any more");
       return;

@@ -56,6 +56,10 @@ struct connection_state {
     time_point by;
   };
   std::vector<waiting_stream> streams;
+  /// How often a job was shown the way on this session, by its key. One that
+  /// comes again and again tells that the helper's socket is not there any
+  /// more.
+  std::map<std::string, int> routed;
   struct waiting_clean {
     end_leftovers what;
     time_point by;

@@ -22,6 +22,9 @@ constexpr auto route_timeout = 2min;
 /// A helper that does not end a cancelled or overdue job is given up after this
 /// (reference/job-stages, section 3).
 constexpr auto unwind_timeout = 5min;
+/// The connection starts a helper anew that takes no stream; if that does not
+/// help either, the job is no longer tried.
+constexpr int untaken_max = 20;
 /// The helper counts the job's time by its own clock, which may run faster.
 constexpr auto clock_slack = 1s;
 
@@ -193,6 +196,7 @@ struct stepper {
   actions operator()(const plan_accepted& x) {
     if (x.stream != st.stream || over())
       return {};
+    st.untaken = 0;
     st.at = phase::running;
     return {
       arm(st.ending ? now + unwind_timeout : st.job_ends + unwind_timeout)};
@@ -206,6 +210,9 @@ struct stepper {
     if (x.refused)
       return end(system_failure("muster-helper on instance " + st.instance
                                 + " lost the job: " + text_of(x.why)));
+    if (++st.untaken > untaken_max)
+      return end(system_failure("muster-helper on instance " + st.instance
+                                + " takes no stream: " + text_of(x.why)));
     // The job goes on there; this manager looks for the way back.
     return {ask_route{st.instance, opts.acquire_timeout},
             arm(now + opts.acquire_timeout + 5s)};

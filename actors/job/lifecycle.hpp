@@ -46,6 +46,7 @@ struct state {
   bool dropped = false;   ///< GitLab does not want it: no trace, no update
   bool stream_open = false;
   uint64_t stream = 0; ///< number of the stream in force
+  int untaken = 0;     ///< streams in a row on which the helper said nothing
   uint64_t next_record = 0; ///< to attach from
   bool ending = false;      ///< a cancel was sent to the helper
   verdict cancel_verdict;   ///< what a cancelled plan means

@@ -229,6 +229,29 @@ TEST_CASE("a helper that dies is started again on the same machine") {
   CHECK(f.owner.last<connection_health>().up);
 }
 
+TEST_CASE("a helper whose socket is gone is started again") {
+  fixture f;
+  f.come_up();
+  for (int i = 1; i <= 3; ++i) {
+    f.open("k");
+    CHECK_EQ(f.job.count<stream_route>(), i);
+  }
+  f.open("other"); // which did not try yet
+  CHECK_EQ(f.job.count<stream_route>(), 4);
+  f.open("k");
+  CHECK_EQ(f.job.count<stream_route>(), 4);
+  CHECK_FALSE(f.owner.last<connection_health>().up);
+  f.world.run_for(1s);
+  REQUIRE_EQ(f.wire->connections.size(), 2);
+  f.session_up();
+  f.command_prints("ready /run/another.sock\n");
+  f.helper_greets();
+  CHECK_EQ(f.job.count<stream_route>(), 5);
+  CHECK_EQ(f.job.last<stream_route>().socket_path, "/run/another.sock");
+  f.open("k"); // counted anew
+  CHECK_EQ(f.job.count<stream_route>(), 6);
+}
+
 TEST_CASE("cleaning is answered by the helper, or not clean after a minute") {
   fixture f;
   f.come_up();

@@ -322,6 +322,23 @@ TEST_CASE("a lost stream is attached to again where it broke off") {
   CHECK_EQ(f.confirm().state, "success");
 }
 
+TEST_CASE("a helper that takes no stream is given up") {
+  fixture f;
+  f.run_up_to_plan();
+  for (int i = 0; i < 20; ++i) {
+    f.wire->last_stream().sink->closed({connection_errc::lost, "refused"});
+    f.world.run();
+    CHECK_EQ(f.runner.count<job_ended>(), 0);
+    f.gets_route();
+  }
+  CHECK_FALSE(f.log_has("ERROR"));
+  f.wire->last_stream().sink->closed({connection_errc::lost, "refused"});
+  f.world.run();
+  CHECK(f.log_has("(system failure): muster-helper on instance i-1 takes no "
+                  "stream: "));
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+}
+
 TEST_CASE("records that come twice are taken once") {
   fixture f;
   f.run_up_to_script();
