@@ -239,8 +239,10 @@ struct performer {
     with.emplace_back(
       "duration_s",
       fmt::format("{:.3f}", static_cast<double>(took.count()) / 1000));
-    if (!st().life.instance.empty())
+    if (!st().life.instance.empty()) {
       with.emplace_back("instance", st().life.instance);
+      with.emplace_back("slot", std::to_string(st().life.slot));
+    }
     if (how.success) {
       log::info("Job succeeded", with);
       return;

@@ -135,7 +135,11 @@ trace_actor::behavior_type trace(self_t self, trace_setup given) {
       self->state.update_out = false;
       tell_failed_call("Submitting job to coordinator", x.info,
                        setup->log_fields);
-      act(trace_flow::update_answered{reply_of(x.info)});
+      auto answer = reply_of(x.info);
+      if (answer.status == 200 && x.state == self->state.final.state
+          && answer.job_status == x.state)
+        answer.job_status.clear(); // as it was told, by us
+      act(trace_flow::update_answered{std::move(answer)});
     },
     [self, act](const finish& x) {
       self->state.final = x;

@@ -38,10 +38,12 @@ struct fixture {
     world.send(it, x);
   }
 
-  void answer_update(int status) {
+  void answer_update(int status, const std::string& job_status = "") {
     update_result x;
     x.key = acquisition_key{"k"};
+    x.state = gitlab.last<update_job>().state;
     x.info.status = status;
+    x.info.job_status = job_status;
     world.send(it, x);
   }
 };
@@ -72,6 +74,22 @@ TEST_CASE("what grew is sent soon, and the final state after the last byte") {
   CHECK_EQ(f.job.count<trace_flushed>(), 0);
   f.answer_update(200);
   CHECK(f.job.last<trace_flushed>().confirmed);
+}
+
+TEST_CASE(
+  "a final state that GitLab repeats is confirmed, another is not wanted") {
+  for (const std::string repeated : {"failed", "canceled"}) {
+    fixture f;
+    f.world.send(f.it, finish{"failed", "script_failure", 3});
+    f.world.run_for(1s);
+    f.answer_patch(0, 0, 0);
+    f.world.run_for(1s);
+    REQUIRE_EQ(f.gitlab.last<update_job>().state, "failed");
+    f.answer_update(200, repeated);
+    auto told = f.job.last<trace_flushed>();
+    CHECK(told.confirmed);
+    CHECK_EQ(told.text.empty(), repeated == "failed");
+  }
 }
 
 TEST_CASE("cancelling in GitLab reaches the job with the next answer") {
