@@ -265,6 +265,11 @@ public:
   }
 
   int start(const std::string& host, int port) {
+    // The library's own also share the port with another server, silently.
+    set_socket_options([](socket_t socket) {
+      int on = 1;
+      ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    });
     if (port == 0)
       port = bind_to_any_port(host);
     else if (!bind_to_port(host, port))

@@ -65,6 +65,17 @@ TEST_CASE("a long poll gets its job at once") {
   CHECK_EQ(status, 201);
 }
 
+TEST_CASE("a port that another server has is refused") {
+  world x;
+  const auto& url = x.server.url();
+  test_gitlab_options options;
+  options.port = std::stoi(url.substr(url.rfind(':') + 1));
+  test_gitlab second{options};
+  auto started = second.start();
+  REQUIRE_FALSE(started);
+  CHECK_EQ(started.error().code, test_gitlab_errc::cannot_listen);
+}
+
 TEST_CASE("stopping ends open long polls and idle connections soon") {
   test_gitlab_options options;
   options.store.long_poll = 60s;
