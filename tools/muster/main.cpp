@@ -43,12 +43,17 @@ std::string version_lines() {
   return text;
 }
 
-/// The first word that is no option.
+/// The first word that is neither an option nor the value of one.
 std::string command_in(const std::vector<std::string>& args) {
-  auto found = std::find_if(args.begin(), args.end(), [](const auto& x) {
-    return !x.empty() && x[0] != '-';
-  });
-  return found == args.end() ? "" : *found;
+  constexpr std::array with_value{"-l", "--log-level", "--log-format",
+                                  "-c", "--config",    "--cpuprofile"};
+  for (size_t i = 0; i < args.size(); ++i)
+    if (std::find(with_value.begin(), with_value.end(), args[i])
+        != with_value.end())
+      ++i;
+    else if (!args[i].empty() && args[i][0] != '-')
+      return args[i];
+  return "";
 }
 
 struct program {
@@ -151,10 +156,6 @@ int run_program(int argc, char** argv) {
   }
   auto known = p.app.get_subcommands(
     [&](const CLI::App* x) { return x->get_name() == command; });
-  if (args.empty()) {
-    std::fputs(p.app.help().c_str(), stdout);
-    return 0;
-  }
   try {
     std::reverse(args.begin(), args.end());
     p.app.parse(args);
@@ -166,6 +167,8 @@ int run_program(int argc, char** argv) {
     }
     return p.app.exit(x) == 0 ? 0 : 1;
   }
+  if (p.app.get_subcommands().empty())
+    std::fputs(p.app.help().c_str(), stdout);
   return p.status;
 }
 

@@ -219,6 +219,10 @@ int serve(const config& cfg, std::shared_ptr<journal_store> store) {
   }
   log::info(fmt::format("Starting multi-runner from {}...", cfg.path),
             {{"builds", "0"}, {"max_builds", std::to_string(cfg.concurrent)}});
+  if (cfg.runners.empty())
+    log::warning("no runner is served: no job is taken before the "
+                 "configuration has one that can be, and muster is started "
+                 "again");
   system_config caf_config{cfg.muster.workers};
   caf::error why;
   {
@@ -252,7 +256,12 @@ int run_manager(const global_options& global, const run_options& options) {
   };
   if (!log::configure(pick(global.log_level, cfg.log_level),
                       pick(global.log_format, cfg.log_format))) {
-    std::fprintf(stderr, "muster: unknown log level or format\n");
+    std::fprintf(stderr,
+                 "muster: unknown log level \"%s\" or format \"%s\": levels "
+                 "are debug, info, warn, error, fatal and panic, formats "
+                 "runner, text and json\n",
+                 pick(global.log_level, cfg.log_level).c_str(),
+                 pick(global.log_format, cfg.log_format).c_str());
     return 1;
   }
   log::info("Runtime platform", {{"arch", "amd64"},

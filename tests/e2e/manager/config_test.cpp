@@ -136,6 +136,37 @@ TEST_CASE("a configuration that cannot be read is named with the reason") {
   }
 }
 
+TEST_CASE("a manager that serves no runner says so") {
+  manager_folder place;
+  std::ofstream{place.config_file()} << top(place);
+  manager_process manager{place};
+  CHECK(manager.says("no runner is served"));
+  manager.signal(SIGTERM);
+  CHECK_EQ(manager.wait_exit(), 0);
+}
+
+TEST_CASE("a command is found behind options and their values") {
+  struct row {
+    std::vector<std::string> args;
+    int status;
+    const char* says;
+  };
+  const row rows[] = {
+    {{"-l", "debug", "register"}, 1, "command \"register\" is not there yet"},
+    {{"--log-level", "debug", "nonsense"}, 1, "Command nonsense not found"},
+    {{"-l", "debug"}, 0, "Subcommands:"}, // as without anything
+    {{}, 0, "Subcommands:"},
+    {{"--log-format", "xml", "run", "-c", "/none"},
+     1,
+     "format \"xml\": levels are debug"},
+  };
+  for (const auto& r : rows) {
+    auto ran = run_muster(r.args);
+    CHECK_EQ(ran.status, r.status);
+    CHECK_MESSAGE(ran.output.find(r.says) != std::string::npos, ran.output);
+  }
+}
+
 TEST_CASE("a missing helper is named before anything is started") {
   manager_folder place;
   manager_config how;
