@@ -78,8 +78,8 @@ TEST_CASE("a GitLab that fails when asked for jobs is asked again") {
     CHECK(x.serves_a_job());
     CHECK(eventually([&] { return failures_told() > before; }));
     if (kind.status != 0)
-      CHECK(x.manager->says("Checking for jobs... f",
-                            {{"status", kind.status}}));
+      CHECK(
+        x.manager->says("Checking for jobs... f", {{"status", kind.status}}));
     CHECK_EQ(x.gitlab.faults().remove(rule), 1);
   }
   CHECK_EQ(x.stop_manager(), 0);
