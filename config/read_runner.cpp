@@ -19,6 +19,13 @@ bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
+bool is_one_word(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) {
+    auto byte = static_cast<unsigned char>(c);
+    return byte <= 0x20 || byte == 0x7f;
+  });
+}
+
 /// Why a URL cannot be GitLab's, or nothing.
 std::string url_fault(std::string_view url) {
   auto scheme_end = url.find("://");
@@ -27,10 +34,7 @@ std::string url_fault(std::string_view url) {
       || (!same_ignoring_case(scheme, "http")
           && !same_ignoring_case(scheme, "https")))
     return "must begin with http:// or https://";
-  if (std::ranges::any_of(url, [](char c) {
-        auto byte = static_cast<unsigned char>(c);
-        return byte <= 0x20 || byte == 0x7f;
-      }))
+  if (!is_one_word(url))
     return "has a space or control character in it";
   auto rest = url.substr(scheme_end + 3);
   auto authority = rest.substr(0, rest.find_first_of("/?#"));
@@ -89,6 +93,11 @@ bool read_identity(const section& at, const load_options& options,
                   written ? " once environment variables are expanded" : "",
                   not_served));
   }
+  if (complete && !is_one_word(into.token.reveal()))
+    at.say(severity::warning, "token",
+           "the token has a space or a line break in it, which no token of "
+           "GitLab's has",
+           "look at the end of the file or variable that it comes from");
   if (is_blank(into.url))
     return false;
   if (auto fault = url_fault(into.url); !fault.empty())
