@@ -180,10 +180,12 @@ outcome tree::put_file(const archive_entry& what, const byte_source& content) {
   auto at = place_of(what.path);
   if (!at)
     return tl::unexpected{at.error()};
-  ::unlinkat(at->folder, unfinished, 0);
-  unique_fd file{::openat(at->folder, unfinished,
-                          O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                          0600)};
+  constexpr int how = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  unique_fd file{::openat(at->folder, unfinished, how, 0600)};
+  if (!file && errno == EEXIST) { // of an extraction that was killed
+    ::unlinkat(at->folder, unfinished, 0);
+    file.reset(::openat(at->folder, unfinished, how, 0600));
+  }
   if (!file)
     return trouble(shown(what.path), errno);
   auto done = fill(file, what, content);

@@ -34,13 +34,15 @@ private:
   byte_sink& to_;
 };
 
-/// A file's bytes as they are.
+/// Files' bytes as they are.
 class raw_writer : public archive_writer {
 public:
   explicit raw_writer(byte_sink& to) : to_(to) {
   }
 
-  outcome add(const archive_entry&, const byte_source& content) override {
+  outcome add(const archive_entry& what, const byte_source& content) override {
+    if (what.kind != entry_kind::file)
+      return {};
     std::vector<char> buffer(piece_bytes);
     for (;;) {
       auto n = content(buffer.data(), buffer.size());

@@ -128,6 +128,8 @@ outcome upload::write_archive(byte_sink& to) const {
   auto writer = make_archive_writer(format, level, to);
   if (!writer)
     return tl::unexpected{writer.error()};
+  if (format == archive_format::raw)
+    return add_target(*files.begin(), **writer);
   if (auto done = add_all(files, **writer); !done)
     return done;
   if (options.provenance.wanted && format == archive_format::zip) {

@@ -416,4 +416,15 @@ outcome add_all(const std::set<std::string>& paths, archive_writer& to) {
   return {};
 }
 
+outcome add_target(const std::string& path, archive_writer& to) {
+  unique_fd file{::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+  struct stat facts {};
+  if (!file || ::fstat(file.get(), &facts) != 0)
+    return trouble(path, "open");
+  if (!S_ISREG(facts.st_mode))
+    return fail(helper_errc::failed, path + " is no regular file");
+  auto what = entry_of(path, facts);
+  return to.add(what, file_content{file.get(), what.size_bytes, path});
+}
+
 } // namespace muster::helper

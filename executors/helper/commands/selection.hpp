@@ -38,4 +38,8 @@ int64_t newest_of(const std::set<std::string>& paths);
 /// be read, or the writer's.
 outcome add_all(const std::set<std::string>& paths, archive_writer& to);
 
+/// Adds the file that a path leads to, links followed. Errors: `failed`, also
+/// if that is no regular file.
+outcome add_target(const std::string& path, archive_writer& to);
+
 } // namespace muster::helper

@@ -316,3 +316,30 @@ TEST_CASE("a repository's folder is noticed") {
   REQUIRE(done.has_value());
   CHECK(done->has_git);
 }
+
+TEST_CASE("a zip may have more entries than 16 bits can count") {
+  constexpr uint64_t count = 66'000;
+  scratch here;
+  text_sink to;
+  auto writer
+    = make_archive_writer(archive_format::zip, compression_level::normal, to);
+  REQUIRE(writer.has_value());
+  auto empty = file("", "");
+  for (uint64_t i = 0; i < count; ++i) {
+    empty.facts.path = std::to_string(i);
+    REQUIRE((*writer)->add(empty.facts, {}).has_value());
+  }
+  REQUIRE((*writer)->finish().has_value());
+  write_file("../archive", to.text);
+  unique_fd opened{::open("../archive", O_RDONLY | O_CLOEXEC)};
+  auto reader = zip_reader::open(opened.get());
+  REQUIRE(reader.has_value());
+  uint64_t next = 0;
+  auto done = reader->each(
+    [&next](const archive_entry& what, const byte_source&) -> outcome {
+      CHECK_EQ(what.path, std::to_string(next++));
+      return {};
+    });
+  CHECK(done.has_value());
+  CHECK_EQ(next, count);
+}
