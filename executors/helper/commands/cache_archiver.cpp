@@ -5,10 +5,12 @@
 #include "executors/helper/commands/reactions.hpp"
 #include "executors/helper/commands/selection.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <strings.h>
 #include <thread>
 
 namespace muster::helper {
@@ -77,21 +79,6 @@ std::string fresh_archive(const archiver_options& options,
   return "";
 }
 
-outcome write_metadata(const archiver_options& options) {
-  if (options.metadata.empty())
-    return {};
-  auto slash = options.file.rfind('/');
-  auto path
-    = (slash == std::string::npos ? "" : options.file.substr(0, slash + 1))
-      + "metadata.json";
-  auto file = new_file::make(path);
-  if (!file)
-    return tl::unexpected{file.error()};
-  if (auto done = file_sink{file->fd(), path}.write(options.metadata); !done)
-    return done;
-  return file->keep();
-}
-
 outcome archive(const archiver_options& options, archive_format format,
                 compression_level level, const std::set<std::string>& files) {
   auto file = new_file::make(options.file);
@@ -107,7 +94,7 @@ outcome archive(const archiver_options& options, archive_format format,
     return done;
   if (auto done = file->keep(); !done)
     return done;
-  return write_metadata(options);
+  return keep_metadata(options.file, options.metadata);
 }
 
 http_timeouts timeouts_of(const archiver_options& options) {
@@ -138,6 +125,18 @@ put_outcome put_once(http_client& client, const http_request& request) {
   return {text, verdict == cache_verdict::again};
 }
 
+/// What GitLab Runner sends beside the headers that it is given.
+void add_defaults(std::vector<std::pair<std::string, std::string>>& to,
+                  const file_facts& of) {
+  auto is_type = [](const auto& x) {
+    return ::strcasecmp(x.first.c_str(), "Content-Type") == 0;
+  };
+  if (std::none_of(to.begin(), to.end(), is_type))
+    to.emplace_back("Content-Type", "application/octet-stream");
+  to.emplace_back("Last-Modified",
+                  http_date_of(of.modified_ns / 1'000'000'000));
+}
+
 int upload(const archiver_options& options, const std::string& path,
            const variables& environment) {
   unique_fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
@@ -145,13 +144,17 @@ int upload(const archiver_options& options, const std::string& path,
   if (!file || !facts)
     return log::fatal("open " + path + ": " + std::strerror(errno));
   if (options.bytes_max > 0
-      && facts->size_bytes > static_cast<uint64_t>(options.bytes_max))
-    return log::fatal("Cache archive size (" + std::to_string(facts->size_bytes)
-                      + ") is too big (Limit is set to "
-                      + std::to_string(options.bytes_max) + "), not uploading");
+      && facts->size_bytes > static_cast<uint64_t>(options.bytes_max)) {
+    log::info("Cache archive size (" + std::to_string(facts->size_bytes)
+              + ") is too big (Limit is set to "
+              + std::to_string(options.bytes_max)
+              + "). Cache will be stored only locally.");
+    return 0;
+  }
   auto request = cache_request("PUT", options.to, environment, options.headers);
   if (!request)
     return log::fatal(request.error().text);
+  add_defaults(request->headers, *facts);
   request->body_bytes = facts->size_bytes;
   request->body = [&](byte_sink& to) -> outcome {
     transfer_meter meter{"Uploaded", options.meter};

@@ -81,6 +81,8 @@ get_outcome save(http_answer& answer, const extractor_options& options,
   if (modified_s)
     modified = std::chrono::seconds{*modified_s};
   auto kept = file->keep(modified);
+  if (kept)
+    kept = keep_metadata(options.file, metadata_in(answer.head()));
   return {kept ? "" : kept.error().text};
 }
 
@@ -170,7 +172,8 @@ std::optional<int> download(const extractor_options& options,
   }
   if (last.trouble.empty())
     return std::nullopt;
-  return log::fatal(last.trouble);
+  log::warning(last.trouble);
+  return 1;
 }
 
 /// The newer one of the local archives there are.

@@ -1,10 +1,13 @@
 #include "executors/helper/commands/cache_store.hpp"
 
 #include "executors/helper/commands/commands.hpp"
+#include "executors/helper/commands/json.hpp"
 #include "executors/helper/commands/object_store.hpp"
 #include "executors/helper/commands/reactions.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cstdlib>
 
@@ -68,6 +71,44 @@ std::optional<int64_t> http_date(const std::string& text) {
       || parts.tm_hour < 0 || parts.tm_min < 0 || parts.tm_sec < 0)
     return std::nullopt;
   return ::timegm(&parts);
+}
+
+std::string http_date_of(int64_t seconds) {
+  auto moment = static_cast<std::time_t>(seconds);
+  std::tm parts{};
+  ::gmtime_r(&moment, &parts);
+  std::array<char, 64> text{};
+  std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return text.data();
+}
+
+std::string metadata_in(const response_head& of) {
+  std::string members;
+  for (const auto& [name, value] : of.headers) {
+    auto key = name;
+    std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) {
+      return static_cast<char>(std::tolower(c));
+    });
+    auto vendor = key.find('-', 2);
+    if (!key.starts_with("x-") || vendor == std::string::npos
+        || key.compare(vendor, 6, "-meta-") != 0)
+      continue;
+    members += (members.empty() ? "" : ",") + json_text(key.substr(vendor + 6))
+               + ":" + json_text(value);
+  }
+  return members.empty() ? "" : "{" + members + "}";
+}
+
+outcome keep_metadata(const std::string& archive, const std::string& json) {
+  if (json.empty())
+    return {};
+  auto path = archive.substr(0, archive.rfind('/') + 1) + "metadata.json";
+  auto file = new_file::make(path);
+  if (!file)
+    return tl::unexpected{file.error()};
+  if (auto done = file_sink{file->fd(), path}.write(json); !done)
+    return done;
+  return file->keep();
 }
 
 tls_settings tls_from_environment() {

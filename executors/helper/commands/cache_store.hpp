@@ -31,6 +31,16 @@ cache_request(const std::string& method, const cache_place& place,
 /// Reads an HTTP date (`Mon, 02 Jan 2006 15:04:05 GMT`) [s since 1970].
 std::optional<int64_t> http_date(const std::string& text);
 
+/// Writes one.
+std::string http_date_of(int64_t seconds);
+
+/// Returns what an answer says of an object (`x-amz-meta-cachekey`, and the
+/// same of other stores), as JSON; empty if that is nothing.
+std::string metadata_in(const response_head& of);
+
+/// Keeps metadata beside a local archive. Errors: `failed`.
+outcome keep_metadata(const std::string& archive, const std::string& json);
+
 /// Returns the TLS settings of the job's variables (CI_SERVER_TLS_CA_FILE): a
 /// store may have a certificate of the same authority as GitLab.
 tls_settings tls_from_environment();

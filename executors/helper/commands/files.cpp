@@ -28,7 +28,7 @@ bool make_folders(const std::string& path) {
   for (size_t end = 1; end <= path.size(); ++end) {
     if (end < path.size() && path[end] != '/')
       continue;
-    if (::mkdir(path.substr(0, end).c_str(), 0777) != 0 && errno != EEXIST)
+    if (::mkdir(path.substr(0, end).c_str(), 0700) != 0 && errno != EEXIST)
       return false;
   }
   return true;

@@ -1,6 +1,7 @@
 #include "executors/helper/commands/provenance.hpp"
 
 #include "executors/helper/commands/commands.hpp"
+#include "executors/helper/commands/json.hpp"
 #include "executors/helper/unique_fd.hpp"
 
 #include <array>
@@ -22,26 +23,8 @@ namespace {
 constexpr std::string_view build_type
   = "https://gitlab.com/gitlab-org/gitlab-runner/-/blob/v19.4.0/PROVENANCE.md";
 
-std::string json(std::string_view text) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string result = "\"";
-  for (unsigned char c : text) {
-    if (c == '"' || c == '\\') {
-      result += '\\';
-      result += static_cast<char>(c);
-    } else if (c < 32) {
-      result += "\\u00";
-      result += digits[c >> 4];
-      result += digits[c & 15];
-    } else {
-      result += static_cast<char>(c);
-    }
-  }
-  return result + "\"";
-}
-
 std::string member(std::string_view name, std::string_view value) {
-  return json(name) + ": " + json(value);
+  return json_text(name) + ": " + json_text(value);
 }
 
 /// As Go calls it.

@@ -239,6 +239,7 @@ TEST_CASE("env files are read as dotenv does") {
 
 TEST_CASE("dates of HTTP") {
   CHECK(http_date("Sun, 06 Nov 1994 08:49:37 GMT") == 784'111'777);
+  CHECK_EQ(http_date_of(784'111'777), "Sun, 06 Nov 1994 08:49:37 GMT");
   CHECK_FALSE(http_date("Sunday, 06-Nov-94 08:49:37 GMT").has_value());
   CHECK_FALSE(http_date("Sun, 06 Xxx 1994 08:49:37 GMT").has_value());
   CHECK_FALSE(http_date("").has_value());
