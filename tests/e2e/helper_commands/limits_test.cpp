@@ -9,7 +9,12 @@ using namespace muster::test;
 
 namespace {
 
+/// Sanitizers take memory of their own.
+#ifdef __SANITIZE_ADDRESS__
+constexpr long peak_kib_max = 1024 * 1024;
+#else
 constexpr long peak_kib_max = 24 * 1024;
+#endif
 
 /// A file that does not compress, of so many MiB.
 void write_noise(const fs::path& path, int mebibytes) {
