@@ -60,7 +60,7 @@ struct fault {
   int interval = 0;    ///< of an `interval` fault [s]
   /// Where a `status` fault of 3xx sends the client: a URL, `other` for the
   /// same path at the server's other host, empty for the same URL again.
-  std::string location;
+  std::string location{};
   /// An upload is answered by a `status` fault before its body was read.
   bool early = false;
   uint64_t hits = 0; ///< how often it struck

@@ -66,7 +66,7 @@ TEST_CASE("a long poll gets its job at once") {
 }
 
 TEST_CASE("a port that another server has is refused") {
-  world x;
+  server_world x;
   const auto& url = x.server.url();
   test_gitlab_options options;
   options.port = std::stoi(url.substr(url.rfind(':') + 1));
