@@ -53,6 +53,13 @@ result<new_file, helper_errc> new_file::make(const std::string& path) {
   if (!make_folders(folder))
     return trouble("make the folder", folder);
   auto temporary = folder + "/.unfinished-XXXXXX";
+  // Names are given by way of /proc.
+  if (::access("/proc/self/fd", X_OK) == 0) {
+    unique_fd nameless{
+      ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
+    if (nameless)
+      return new_file{std::move(nameless), path, ""};
+  }
   unique_fd fd{::mkostemp(temporary.data(), O_CLOEXEC)};
   if (!fd)
     return trouble("make a file in", folder);
@@ -72,10 +79,26 @@ outcome new_file::keep(std::optional<std::chrono::seconds> modified) {
   // Some file systems say only now that they are full.
   if (::fsync(fd_.get()) != 0 && errno != EINVAL)
     return trouble("write", path_);
+  if (temporary_.empty() && !give_name())
+    return trouble("make a file beside", path_);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
     return trouble("rename a file to", path_);
   temporary_.clear();
   return {};
+}
+
+/// Names the file, but not as it is to be called: a link replaces nothing.
+bool new_file::give_name() {
+  auto self = "/proc/self/fd/" + std::to_string(fd_.get());
+  auto name = path_.substr(0, path_.rfind('/') + 1) + ".unfinished-"
+              + std::to_string(::getpid());
+  ::unlink(name.c_str());
+  if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(),
+               AT_SYMLINK_FOLLOW)
+      != 0)
+    return false;
+  temporary_ = name;
+  return true;
 }
 
 result<unique_fd, helper_errc> scratch_file(const std::string& folder) {

@@ -22,8 +22,9 @@ private:
   std::string name_; ///< for texts
 };
 
-/// A file that comes into being under another name: whoever looks sees the old
-/// one or the whole new one.
+/// A file that gets its name when it is whole: whoever looks sees the old one
+/// or the whole new one. Until then it has no name where the file system can do
+/// that, so that nothing is left of a process that is killed.
 class new_file {
 public:
   /// Makes the folder that is to have the file if there is none.
@@ -44,6 +45,8 @@ public:
   outcome keep(std::optional<std::chrono::seconds> modified = {});
 
 private:
+  bool give_name();
+
   new_file(unique_fd fd, std::string path, std::string temporary)
     : fd_(std::move(fd)),
       path_(std::move(path)),
@@ -52,7 +55,7 @@ private:
 
   unique_fd fd_;
   std::string path_;
-  std::string temporary_; ///< empty once it has its name
+  std::string temporary_; ///< empty while it has none, and once it has its own
 };
 
 /// Returns a file without name, in a folder or where temporary files are.

@@ -1,5 +1,6 @@
 #include "tests/e2e/helper_commands/run.hpp"
 
+#include <csignal>
 #include <cstring>
 #include <doctest/doctest.h>
 #include <fstream>
@@ -121,6 +122,18 @@ TEST_CASE("a full disk is told and leaves no file that looks whole") {
   CHECK(has(download->err, "No space left on device"));
   CHECK_EQ(download->out, "1\n");
   CHECK_EQ(gitlab.seen().size(), 1);
+}
+
+TEST_CASE("nothing is left of an archive whose making was killed") {
+  scratch here;
+  write_noise("big", 3);
+  fs::create_directory("cache");
+  // The shell's unit is 512 bytes; beyond it a signal ends the process.
+  auto end = run_program({"sh", "-c",
+                          std::string{"ulimit -f 2000; exec "} + MUSTER_HELPER
+                            + " cache-archiver --file cache/c.zip --path big"});
+  CHECK_EQ(end.status, 128 + SIGXFSZ);
+  CHECK(fs::is_empty("cache"));
 }
 
 TEST_CASE("a raw artifact may be a link to a file, and what cannot "
