@@ -115,6 +115,9 @@ std::string head_of(const http_request& what, const connection_to& over) {
           + "\r\nConnection: close\r\n";
   if (!over.proxy_authorization().empty())
     text += "Proxy-Authorization: " + over.proxy_authorization() + "\r\n";
+  if (!what.to.user.empty())
+    text += "Authorization: Basic "
+            + base64_of(what.to.user + ":" + what.to.password) + "\r\n";
   for (const auto* list : {&what.headers, &what.secret_headers})
     for (const auto& [name, value] : *list)
       text.append(name).append(": ").append(value).append("\r\n");

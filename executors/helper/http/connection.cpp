@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <nss.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -128,7 +129,11 @@ void set_options(int fd) {
 }
 
 result<unique_fd, transfer_errc> connect_any(const url& to, deadline until) {
+  // A static program must not load the modules that nsswitch.conf may name
+  // (resolve, mymachines, sss): they belong to the host's own C library.
+  ::__nss_configure_lookup("hosts", "files dns");
   addrinfo hints{};
+  hints.ai_flags = AI_NUMERICSERV;
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   addresses found;

@@ -274,6 +274,20 @@ TEST_CASE("an archive over the limit stays local") {
   CHECK(fs::exists("../c.zip"));
 }
 
+TEST_CASE("a URL may have a user and a password") {
+  scratch here;
+  bucket remote;
+  write_file("a", "1");
+  auto port = std::to_string(remote.server.port());
+  auto put
+    = run_helper({"cache-archiver", "--file", "../c.zip", "--path", "a"},
+                 {"MUSTER_CACHE_URL=http://user:hidden@127.0.0.1:" + port});
+  CHECK_EQ(put.status, 0);
+  CHECK_FALSE(has(put.err, "hidden"));
+  CHECK_EQ(remote.server.seen().at(0).header("Authorization"),
+           "Basic dXNlcjpoaWRkZW4=");
+}
+
 TEST_CASE("without a URL caches stay local") {
   scratch here;
   write_file("a", "1");
