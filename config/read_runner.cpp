@@ -248,6 +248,46 @@ void read_flags(const section& at, runner_config& into) {
   }
 }
 
+/// A limit of the configuration; what is not above zero is told and none.
+std::optional<milliseconds> read_limit(const section& at,
+                                       std::string_view name) {
+  auto found = at.find(name);
+  auto value = found ? read_duration(*found.value) : std::nullopt;
+  if (!value)
+    return std::nullopt;
+  if (*value <= std::chrono::nanoseconds{0}) {
+    at.say(severity::warning, name,
+           fmt::format("{} must be more than zero: the job's own time-out is "
+                       "taken",
+                       name));
+    return std::nullopt;
+  }
+  return std::chrono::ceil<milliseconds>(*value);
+}
+
+void read_timeouts(const section& at, runner_config& into) {
+  into.prepare_timeout = read_limit(at, "prepare_timeout");
+  into.get_sources_timeout = read_limit(at, "get_sources_timeout");
+  auto artifact = at.child("artifact");
+  into.artifact_upload_timeout
+    = artifact.duration("upload_timeout", into.artifact_upload_timeout);
+  into.artifact_response_header_timeout = artifact.duration(
+    "response_header_timeout", into.artifact_response_header_timeout);
+}
+
+/// Only where no other job can be on the instance, now or later.
+void read_build_dir(const section& at, runner_config& into) {
+  into.custom_build_dir_enabled = at.child("custom_build_dir").flag("enabled");
+  auto wanted = at.child("instance").flag("use_common_build_dir");
+  auto max_use_count = at.child("autoscaler").integer("max_use_count", 0);
+  into.use_common_build_dir = wanted && max_use_count == 1;
+  if (wanted && !into.use_common_build_dir)
+    at.child("instance")
+      .say(severity::warning, "use_common_build_dir",
+           "use_common_build_dir has no effect: requires vm isolation or "
+           "max_use_count = 1");
+}
+
 void read_job_settings(const section& at, runner_config& into) {
   into.executor = at.text("executor");
   check_executor(at, into.executor);
@@ -276,7 +316,8 @@ void read_job_settings(const section& at, runner_config& into) {
   into.debug_trace_disabled = at.flag("debug_trace_disabled");
   into.safe_directory_checkout = at.flag("safe_directory_checkout");
   into.clean_git_config = at.optional_flag("clean_git_config");
-  into.custom_build_dir_enabled = at.child("custom_build_dir").flag("enabled");
+  read_timeouts(at, into);
+  read_build_dir(at, into);
   read_flags(at, into);
 }
 
@@ -313,6 +354,7 @@ read_runner(const section& at,
   read_labels(at, global_labels, into);
   read_job_settings(at, into);
   check_monitoring(at, options);
+  into.cache = read_cache(at.child("cache"), options);
   read_group(at, options, into);
   if (!complete || out.count(severity::error) != errors_before)
     return std::nullopt;

@@ -29,6 +29,10 @@ read_runner(const section& runner,
 autoscaler_config read_autoscaler(const section& autoscaler,
                                   const load_options& options);
 
+/// Reads `[runners.cache]`, with credentials that stand in a file or in the
+/// environment. What cannot be used is a warning: caches are local then.
+cache_config read_cache(const section& cache, const load_options& options);
+
 /// Checks cron windows and a time zone. Returns the zone as `policy_config`
 /// wants it: the process's own is empty.
 std::string read_timezone(const section& at, const load_options& options);

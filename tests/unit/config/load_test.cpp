@@ -297,3 +297,42 @@ TEST_CASE("the examples are what they say they are") {
     }
   CHECK_EQ(worse, 1);
 }
+
+TEST_CASE("limits of a job's parts are read, and what cannot be is none") {
+  auto loaded = load(head
+                     + "prepare_timeout = \"5m\"\nget_sources_timeout = "
+                       "\"90s\"\n[runners.artifact]\nupload_timeout = "
+                       "\"2h\"\nresponse_header_timeout = \"30s\"\n"
+                     + group);
+  CHECK(loaded.passed);
+  const auto& runner = loaded.value.runners.at(0);
+  CHECK_EQ(runner.prepare_timeout, 5min);
+  CHECK_EQ(runner.get_sources_timeout, 90s);
+  CHECK_EQ(runner.artifact_upload_timeout, 2h);
+  CHECK_EQ(runner.artifact_response_header_timeout, 30s);
+  loaded = load(head
+                + "prepare_timeout = \"0s\"\nget_sources_timeout = "
+                  "\"-1m\"\n"
+                + group);
+  size_t warnings = 0;
+  for (const auto& what : loaded.diagnostics)
+    warnings += what.level == severity::warning;
+  CHECK_EQ(warnings, 2);
+  CHECK_FALSE(loaded.value.runners.at(0).prepare_timeout);
+  CHECK_FALSE(loaded.value.runners.at(0).get_sources_timeout);
+  loaded = load(head + group);
+  CHECK_FALSE(loaded.value.runners.at(0).prepare_timeout);
+  CHECK_EQ(loaded.value.runners.at(0).artifact_upload_timeout, 1h);
+  CHECK_EQ(loaded.value.runners.at(0).artifact_response_header_timeout, 10min);
+}
+
+TEST_CASE("a common build folder is for instances of one job") {
+  const std::string wish = "[runners.instance]\nuse_common_build_dir = true\n";
+  auto loaded = load(head + group + "max_use_count = 1\n" + wish);
+  CHECK(loaded.passed);
+  CHECK(loaded.value.runners.at(0).use_common_build_dir);
+  loaded = load(head + group + "max_use_count = 2\n" + wish);
+  CHECK_FALSE(loaded.passed);
+  CHECK_FALSE(loaded.value.runners.at(0).use_common_build_dir);
+  CHECK_FALSE(load(head + group).value.runners.at(0).use_common_build_dir);
+}

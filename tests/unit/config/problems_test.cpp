@@ -271,18 +271,18 @@ TEST_CASE("what hardly can be meant is warned of") {
 
 TEST_CASE("a key that is not acted on yet is noticed once") {
   auto loaded = load("concurrent = 2\n"
-                     + runner("prepare_timeout = \"5m\"\n"
+                     + runner("proxy_exec = true\n"
                               "docker = {image = \"a\", memory = \"1g\"}\n")
-                     + runner("prepare_timeout = \"5m\"\nssh = {}\n"));
-  size_t timeouts = 0;
+                     + runner("proxy_exec = true\nssh = {}\n"));
+  size_t proxies = 0;
   size_t docker = 0;
   size_t ignored = 0;
   for (const auto& what : loaded.diagnostics) {
-    timeouts += what.key_path == "runners.prepare_timeout";
+    proxies += what.key_path == "runners.proxy_exec";
     docker += what.key_path.starts_with("runners.docker");
     ignored += what.key_path == "runners.ssh";
   }
-  CHECK_EQ(timeouts, 1);
+  CHECK_EQ(proxies, 1);
   CHECK_EQ(docker, 1);
   CHECK_EQ(ignored, 1);
 }
