@@ -156,6 +156,7 @@ job_answer api_client::request_job(const job_request& what) {
     return answer;
   }
   job->correlation_id = answer.request_id;
+  answer.server_chain = impl_->http.server_chain_pem();
   answer.job = std::move(*job);
   return answer;
 }

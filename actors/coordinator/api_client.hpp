@@ -38,6 +38,7 @@ struct api_answer {
 
 struct job_answer : api_answer {
   std::optional<job_payload> job; ///< set exactly with a usable 201
+  std::string server_chain; ///< PEM: what GitLab is trusted by; empty: no TLS
 };
 
 struct update_answer : api_answer {};

@@ -1,5 +1,6 @@
 #include "actors/coordinator/http_client.hpp"
 
+#include "actors/coordinator/server_chain.hpp"
 #include "actors/coordinator/stop_switch.hpp"
 
 #include <algorithm>
@@ -285,7 +286,7 @@ struct http_client::impl {
     return {};
   }
 
-  maybe_failure open_tls(const url_parts& target, link& to) const {
+  maybe_failure open_tls(const url_parts& target, link& to) {
     auto client
       = std::make_unique<httplib::SSLClient>(target.host, target.port);
     auto* context = client->ssl_context();
@@ -296,6 +297,7 @@ struct http_client::impl {
     ::X509_STORE_up_ref(to.certificates.get()); // the client takes it over
     client->set_ca_cert_store(to.certificates.get());
     client->set_ca_cert_path({}, ::X509_get_default_cert_dir());
+    chain.watch(context);
     if (auto failed = use_client_certificate(context, with))
       return failed;
     to.client = std::move(client);
@@ -306,6 +308,7 @@ struct http_client::impl {
   const url_parts base;
   const std::shared_ptr<certificate_store> trusted;
   stop_switch off;
+  server_chain chain; ///< outlives the links, whose contexts it watches
   link kept;
 };
 
@@ -320,6 +323,10 @@ http_client::~http_client() = default;
 result<http_reply, coordinator_errc> http_client::send(http_call what) {
   block_sigpipe();
   return impl_->send(what);
+}
+
+const std::string& http_client::server_chain_pem() const {
+  return impl_->chain.pem();
 }
 
 void http_client::stop() {

@@ -64,6 +64,10 @@ public:
   /// files that cannot be used, `stopped`. Any status is an answer.
   result<http_reply, coordinator_errc> send(http_call what);
 
+  /// What the last server was trusted by; see `server_chain`. From the thread
+  /// of the calls.
+  const std::string& server_chain_pem() const;
+
   /// Aborts the call under way and makes all later ones fail. From any thread.
   void stop();
 

@@ -1,5 +1,6 @@
 #include "actors/coordinator/worker.hpp"
 
+#include "actors/coordinator/server_chain.hpp"
 #include "actors/traced.hpp"
 #include "config/log.hpp"
 
@@ -44,9 +45,22 @@ struct caller {
     if (answer.job) {
       if (answer.job->correlation_id.empty())
         answer.job->correlation_id = answer.request_id;
+      add_certificates(*answer.job, answer.server_chain);
       out.jobs.push_back(std::move(*answer.job));
     }
     return out;
+  }
+
+  /// What the job's tools need to speak with GitLab as this manager does.
+  void add_certificates(job_payload& job, const std::string& chain) const {
+    auto ca = read_pem_file(session->ca_file);
+    job.tls_ca = secret{ca.empty() ? chain : std::move(ca)};
+    auto certificate = read_pem_file(session->settings.http.tls_cert_file);
+    auto key = read_pem_file(session->settings.http.tls_key_file);
+    if (certificate.empty() || key.empty())
+      return;
+    job.tls_cert = secret{std::move(certificate)};
+    job.tls_key = secret{std::move(key)};
   }
 
   update_result call(const update_job& x) const {
@@ -129,8 +143,9 @@ api_session::api_session(api_settings with, manager_info who, secret key,
     info(std::move(who)),
     token(std::move(key)),
     system_id(std::move(system)),
+    ca_file(std::move(ca_file)),
     trusted(std::make_shared<certificate_store>(
-      std::move(ca_file), [](const std::string& x) { log::warning(x); })) {
+      this->ca_file, [](const std::string& x) { log::warning(x); })) {
 }
 
 std::string api_session::last_update() const {

@@ -23,6 +23,7 @@ public:
   const manager_info info;
   const secret token;
   const std::string system_id;
+  const std::string ca_file; ///< tls-ca-file; may be empty
   const std::shared_ptr<certificate_store> trusted;
 
   std::string last_update() const;

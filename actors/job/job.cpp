@@ -24,7 +24,8 @@ stream_id next_stream_id() {
   return ++last;
 }
 
-result<plan_result, job_errc> make_plan(const job_setup& setup, int32_t slot) {
+result<plan_result, job_errc> make_plan(const job_setup& setup, int32_t slot,
+                                        int64_t began_unix) {
   plan_facts facts;
   facts.key = setup.key.value;
   facts.short_token = short_token(setup.runner->token);
@@ -35,6 +36,7 @@ result<plan_result, job_errc> make_plan(const job_setup& setup, int32_t slot) {
   facts.arch = "amd64";
   facts.concurrent_id = setup.concurrent_id;
   facts.concurrent_project_id = slot;
+  facts.began_unix = began_unix;
   return build_plan(setup.payload, *setup.runner, facts);
 }
 
@@ -125,7 +127,7 @@ struct performer {
   void plan_for(int32_t slot) const {
     if (slot == st().planned_slot)
       return;
-    if (auto made = make_plan(setup, slot)) {
+    if (auto made = make_plan(setup, slot, st().began_unix)) {
       st().plan = std::move(*made);
       st().planned_slot = slot;
     }
@@ -155,9 +157,15 @@ struct performer {
 
   void make_recorder() const {
     std::vector<job_recorder::stage_text> stages;
-    for (const auto& x : st().plan.plan.stages)
+    std::string before;
+    for (const auto& x : st().plan.policy_lines)
+      before += trace_text::info(x);
+    for (const auto& x : st().plan.plan.stages) {
       stages.push_back(
-        {x.name, x.heading, x.phase, x.attempts_max, x.failure_counts});
+        {x.name, x.heading, x.phase, x.attempts_max, x.failure_counts, {}});
+      if (x.phase == stage_phase::step) // the first one alone
+        stages.back().before = std::exchange(before, {});
+    }
     st().recorder = std::make_shared<job_recorder>(
       st().shelved.log, std::move(stages), setup.payload.trace_sections,
       setup.edge->unix_us, caf::actor_cast<stream_listener_actor>(self));
@@ -167,6 +175,9 @@ struct performer {
     open_wire(x.stream, frames::version);
     auto plan = st().plan.plan;
     plan.timeout_ms = x.time_left.count();
+    for (auto& stage : plan.stages)
+      if (stage.phase == stage_phase::prepare)
+        stage.timeout_ms = x.prepare_left.count();
     setup.edge->wire->send(*st().wire_stream,
                            frames::encode(frames::run{std::move(plan)}));
   }
@@ -346,11 +357,15 @@ void write_header(const performer& p) {
   p.body(trace_text::preparing_instance());
 }
 
-void set_options(job_life::options& out, const job_setup& setup) {
+void set_options(job_life::options& out, const job_setup& setup,
+                 const plan_result& plan) {
   out.job_timeout = job_timeout(setup.payload);
   out.job_timeout_text = format_duration(out.job_timeout);
   out.acquire_timeout = setup.acquire_timeout;
   out.acquire_timeout_text = format_duration(setup.acquire_timeout);
+  out.prepare_timeout = plan.prepare_timeout;
+  out.prepare_timeout_text = format_duration(plan.prepare_timeout);
+  out.get_sources_timeout_text = format_duration(plan.get_sources_timeout);
 }
 
 trace_actor start_trace(self_t self, const job_setup& setup) {
@@ -379,12 +394,13 @@ job_actor::behavior_type job(self_t self, job_setup given) {
   auto& st = self->state;
   st.began = self->now();
   st.group = setup->group;
-  set_options(st.options, *setup);
-  auto made = make_plan(*setup, 0);
+  st.began_unix = setup->edge->unix_us() / 1'000'000;
+  auto made = make_plan(*setup, 0, st.began_unix);
   if (made)
     st.plan = std::move(*made);
   else
     st.plan.mask_phrases = mask_phrases(setup->payload.variables);
+  set_options(st.options, *setup, st.plan);
   st.trace = start_trace(self, *setup);
   self->monitor(setup->parent);
   self->monitor(st.trace);

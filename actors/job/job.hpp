@@ -72,6 +72,7 @@ struct job_state {
   std::shared_ptr<std::atomic<bool>> log_open
     = std::make_shared<std::atomic<bool>>(false);
   time_point began;
+  int64_t began_unix = 0; ///< the same on the wall clock [s]
   const char* name = "job";
 };
 

@@ -55,13 +55,38 @@ struct stepper {
             "execution took longer than " + opts.job_timeout_text + " seconds"};
   }
 
+  verdict prepare_timed_out() const {
+    if (opts.prepare_timeout == 0ms)
+      return job_timed_out();
+    return {false, job_errc::job_execution_timeout, 0,
+            "prepare timeout: exceeded timeout of "
+              + opts.prepare_timeout_text};
+  }
+
+  /// A stage came to the end of a time of its own.
+  verdict stage_timed_out(const std::string& stage) const {
+    if (stage == "prepare_script")
+      return prepare_timed_out();
+    if (stage == "get_sources")
+      return {false, job_errc::job_execution_timeout, 0,
+              "get sources timeout: exceeded timeout of "
+                + opts.get_sources_timeout_text};
+    return script_timed_out();
+  }
+
   verdict script_timed_out() const {
     return {false, job_errc::job_execution_timeout, 0,
             trace_text::script_timed_out()};
   }
 
+  /// The helper has not taken the plan: no other clock than ours runs.
+  bool preparing() const {
+    return st.at < phase::running;
+  }
+
   action arm(time_point at) {
-    st.give_up = std::min(at, st.job_ends + unwind_timeout);
+    st.give_up = std::min(at, preparing() ? st.prepare_ends
+                                          : st.job_ends + unwind_timeout);
     return arm_timer{st.give_up, ++st.timer};
   }
 
@@ -100,6 +125,9 @@ struct stepper {
 
   actions operator()(const started&) {
     st.job_ends = now + opts.job_timeout;
+    st.prepare_ends = opts.prepare_timeout > 0ms
+                        ? std::min(now + opts.prepare_timeout, st.job_ends)
+                        : st.job_ends;
     return {tell_running{}, ask_slot{}, arm(now + opts.acquire_timeout + 5s)};
   }
 
@@ -188,8 +216,11 @@ struct stepper {
     st.at = phase::sending;
     st.plan_sent = true;
     st.stream_open = true;
-    auto left = std::max<time_point::duration>(st.job_ends - now, 1ms);
-    return {send_plan{++st.stream, std::chrono::ceil<milliseconds>(left)},
+    auto left = [this](time_point until) {
+      return std::chrono::ceil<milliseconds>(
+        std::max<time_point::duration>(until - now, 1ms));
+    };
+    return {send_plan{++st.stream, left(st.job_ends), left(st.prepare_ends)},
             arm(now + route_timeout)};
   }
 
@@ -247,7 +278,7 @@ struct stepper {
         return script_failed(x);
       case plan_outcome::timed_out:
         return now + clock_slack >= st.job_ends ? job_timed_out()
-                                                : script_timed_out();
+                                                : stage_timed_out(x.stage);
       case plan_outcome::canceled:
         return st.ending ? st.cancel_verdict : canceled();
       case plan_outcome::broken:
@@ -328,6 +359,8 @@ struct stepper {
       return finish_held_back();
     if (over())
       return {};
+    if (preparing() && now >= st.prepare_ends)
+      return end(prepare_timed_out());
     if (st.at == phase::accepting) { // GitLab does not answer: run it
       st.accepted = true;
       return open();

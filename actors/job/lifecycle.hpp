@@ -34,6 +34,10 @@ struct options {
   std::chrono::milliseconds acquire_timeout{900'000};
   std::string acquire_timeout_text = "15m0s";
   std::string job_timeout_text = "2h0m0s";
+  /// Until the helper's first stage is over; 0: the job's own.
+  std::chrono::milliseconds prepare_timeout{0};
+  std::string prepare_timeout_text;
+  std::string get_sources_timeout_text;
 };
 
 struct state {
@@ -51,8 +55,9 @@ struct state {
   bool ending = false;      ///< a cancel was sent to the helper
   verdict cancel_verdict;   ///< what a cancelled plan means
   verdict result;
-  time_point job_ends; ///< the job's own time runs out
-  time_point give_up;  ///< of the present wait
+  time_point job_ends;     ///< the job's own time runs out
+  time_point prepare_ends; ///< to be prepared by then; `job_ends` at the latest
+  time_point give_up;      ///< of the present wait
   uint64_t timer = 0;
   std::string instance;
   int32_t slot = 0;
@@ -99,7 +104,8 @@ struct note_place {};     ///< write into the journal and the log
 struct show_connected {}; ///< the trace's line
 struct send_plan {
   uint64_t stream = 0;
-  std::chrono::milliseconds time_left{0}; ///< of the job's own time
+  std::chrono::milliseconds time_left{0};    ///< of the job's own time
+  std::chrono::milliseconds prepare_left{0}; ///< of that for preparing
 };
 struct attach_stream {
   uint64_t stream = 0;

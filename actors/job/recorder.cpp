@@ -99,6 +99,8 @@ void job_recorder::stage_begun(const frames::stage_begun& x) {
     body(x.time_us, trace_text::heading(trace_text::clearing_worktree()));
     end_section(x.time_us, "clear_worktree");
   }
+  if (x.attempt == 1 && !stage.before.empty())
+    body(x.time_us, stage.before);
   begin_section(x.time_us, stage.name);
   body(x.time_us, trace_text::heading(stage.heading));
 }

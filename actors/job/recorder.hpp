@@ -27,6 +27,7 @@ public:
     stage_phase phase = stage_phase::step;
     int32_t attempts_max = 1;
     bool failure_counts = true;
+    std::string before; ///< whole lines shown before its section
   };
 
   job_recorder(std::shared_ptr<trace_buffer> log,

@@ -1,6 +1,7 @@
 #include "executors/plan/archives.hpp"
 
 #include "config/duration.hpp"
+#include "executors/cache/utc.hpp"
 #include "executors/plan/helper_call.hpp"
 #include "executors/plan/url.hpp"
 
@@ -54,10 +55,7 @@ void add_metadata(helper_call& call, const artifact_context& from) {
   call.flag("--schema-version", schema.empty() ? "unknown" : schema);
   for (const auto& variable : payload.variables)
     call.flag("--metadata-parameter", variable.key);
-  if (from.facts.began.empty())
-    call.expanded_words += "--started-at " + std::string{now} + ' ';
-  else
-    call.flag("--started-at", from.facts.began);
+  call.flag("--started-at", utc_text(from.facts.began_unix));
   call.expanded_words += "--ended-at " + std::string{now};
 }
 

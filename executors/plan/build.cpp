@@ -29,6 +29,7 @@ struct builder {
   job_variables variables; ///< expanded
   job_settings settings;
   git_sources sources;
+  signatures secrets = {}; ///< that scripts hold
 
   posix::command_options command_options() const {
     return {.check_exit_code = settings.flags.bash_exit_code_check,
@@ -66,7 +67,19 @@ struct builder {
   }
 
   cache_context caches() const {
-    return {payload, runner, dirs, variables, settings};
+    auto left
+      = facts.time_left.count() > 0 ? facts.time_left : job_timeout(payload);
+    return {payload,
+            runner,
+            dirs,
+            variables,
+            settings,
+            {facts.short_token, payload.project_id},
+            {facts.began_unix, std::chrono::ceil<std::chrono::seconds>(left)}};
+  }
+
+  void keep(signatures more) {
+    secrets.insert(secrets.end(), more.begin(), more.end());
   }
 
   artifact_context artifacts() const {
@@ -121,9 +134,11 @@ void write_sources(posix::script& out, const builder& from) {
     from.hook(out, "pre_get_sources_script", "pre_clone_script");
   }
   write_get_sources(out, from.sources);
-  from.hook(out, "post_get_sources_script", "post_clone_script");
-  from.config_script(out, from.runner.post_get_sources_script,
-                     "post_clone_script");
+  if (from.settings.git.repository()) {
+    from.hook(out, "post_get_sources_script", "post_clone_script");
+    from.config_script(out, from.runner.post_get_sources_script,
+                       "post_clone_script");
+  }
 }
 
 stage_plan get_sources(const builder& from) {
@@ -136,17 +151,18 @@ stage_plan get_sources(const builder& from) {
   stage.heading = "Getting source from Git repository";
   stage.script = from.whole(body);
   stage.phase = stage_phase::sources;
+  stage.timeout_ms = from.settings.get_sources_timeout.count();
   from.set_attempts(stage, from.settings.get_sources_attempts);
   if (stage.attempts_max > 1)
     stage.before_retry = from.whole(clearing);
   return stage;
 }
 
-stage_plan restore_cache(const builder& from) {
+stage_plan restore_cache(builder& from) {
   posix::script body;
   write_helper_begin(body);
   from.enter_project(body, {});
-  write_restore_caches(body, from.caches());
+  from.keep(write_restore_caches(body, from.caches()));
   stage_plan stage;
   stage.name = "restore_cache";
   stage.heading = "Restoring cache";
@@ -213,11 +229,11 @@ stage_plan after_script(const builder& from, const job_step& step) {
   return stage;
 }
 
-stage_plan archive_cache(const builder& from, bool success) {
+stage_plan archive_cache(builder& from, bool success) {
   posix::script body;
   write_helper_begin(body);
   from.enter_project(body, {.status = false, .folder = {}});
-  write_archive_caches(body, from.caches(), success);
+  from.keep(write_archive_caches(body, from.caches(), success));
   stage_plan stage;
   stage.name = success ? "archive_cache" : "archive_cache_on_failure";
   stage.heading = success ? "Saving cache for successful job"
@@ -284,7 +300,7 @@ stage_plan cleanup(const builder& from) {
   return stage;
 }
 
-std::vector<stage_plan> all_stages(const builder& from) {
+std::vector<stage_plan> all_stages(builder& from) {
   std::vector<stage_plan> result{prepare_script(from), get_sources(from)};
   if (has_caches(from.payload))
     result.push_back(restore_cache(from));
@@ -317,6 +333,7 @@ result<job_directories, job_errc> directories(const job_payload& payload,
   directory_facts layout;
   layout.builds_dir = runner.builds_dir;
   layout.cache_dir = runner.cache_dir;
+  layout.shared = !runner.use_common_build_dir;
   layout.repo_url = payload.git.repo_url.reveal();
   layout.project_id = payload.project_id;
   layout.short_token = facts.short_token;
@@ -354,8 +371,32 @@ std::vector<std::string> warnings_of(const builder& from) {
   return result;
 }
 
+/// What a job that a policy has added says of it (reference/trace, section 2).
+std::vector<std::string> policy_lines(const job_policy& policy) {
+  if (policy.name.empty())
+    return {};
+  std::vector<std::string> lines{"Job triggered by policy \"" + policy.name
+                                 + "\"."};
+  if (policy.overrides == policy_overrides::not_said) {
+    lines.emplace_back("Variables defined in the policy take precedence over "
+                       "matching user-defined CI/CD variables for this job.");
+    return lines;
+  }
+  std::string line = "User-defined CI/CD variables are ";
+  line += policy.overrides == policy_overrides::allowed ? "allowed" : "ignored";
+  line += " in this job";
+  std::string names;
+  for (const auto& name : policy.exceptions)
+    names += (names.empty() ? "" : ", ") + name;
+  if (!names.empty())
+    line += " (except for " + names + ")";
+  lines.push_back(line + " according to the pipeline execution policy.");
+  return lines;
+}
+
 /// The job's token is a masked variable as GitLab sends it; it is masked even
-/// if it were not. So are those of the jobs whose artifacts it may download.
+/// if it were not. So are those of the jobs whose artifacts it may download,
+/// and what gives the right to its caches.
 std::vector<std::string> phrases_of(const builder& from) {
   auto variables = from.variables.all();
   job_variable token;
@@ -364,6 +405,10 @@ std::vector<std::string> phrases_of(const builder& from) {
   variables.push_back(token);
   for (const auto& x : from.payload.dependencies) {
     token.value = x.token;
+    variables.push_back(token);
+  }
+  for (const auto& x : from.secrets) {
+    token.value = secret{x};
     variables.push_back(token);
   }
   return mask_phrases(variables);
@@ -395,7 +440,8 @@ result<plan_result, job_errc> build_plan(const job_payload& payload,
                .variables
                = collect_variables(payload, runner, facts, *dirs).expanded(),
                .settings = {},
-               .sources = {}};
+               .sources = {},
+               .secrets = {}};
   auto timeout = job_timeout(payload);
   from.settings = read_settings(from.variables, payload, runner, timeout);
   from.sources = sources_of(payload, runner, facts, from.dirs, from.variables,
@@ -409,6 +455,9 @@ result<plan_result, job_errc> build_plan(const job_payload& payload,
   result.plan.steps_timeout_ms = from.settings.script_timeout.count();
   result.plan.temp_dir = from_login(from.dirs.temp);
   result.warnings = warnings_of(from);
+  result.policy_lines = policy_lines(payload.policy);
+  result.prepare_timeout = from.settings.prepare_timeout;
+  result.get_sources_timeout = from.settings.get_sources_timeout;
   result.mask_phrases = phrases_of(from);
   result.mask_prefixes = mask_prefixes(
     payload,

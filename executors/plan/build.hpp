@@ -27,7 +27,7 @@ struct plan_facts {
   int32_t concurrent_project_id = 0; ///< among its jobs of the same project
   /// Left of the job's time [ms]; 0: all of it, none was used yet.
   std::chrono::milliseconds time_left{0};
-  std::string began; ///< RFC 3339, UTC: when the job's time began; may be empty
+  int64_t began_unix = 0; ///< when the job's time began [s]; 0: not known
 };
 
 struct plan_result {
@@ -36,9 +36,12 @@ struct plan_result {
   /// that are not carried out: one warning, a line each (reference/trace,
   /// section 2).
   std::vector<std::string> warnings;
-  std::vector<std::string> mask_phrases;  ///< for the trace, in order
-  std::vector<std::string> mask_prefixes; ///< for the trace, in order
-  job_variables variables;                ///< the job's final ones, expanded
+  std::vector<std::string> policy_lines;        ///< shown before the first step
+  std::chrono::milliseconds prepare_timeout{0}; ///< 0: the job's own
+  std::chrono::milliseconds get_sources_timeout{0}; ///< the same
+  std::vector<std::string> mask_phrases;            ///< for the trace, in order
+  std::vector<std::string> mask_prefixes;           ///< for the trace, in order
+  job_variables variables; ///< the job's final ones, expanded
 };
 
 /// Returns the time that a job may take in all.

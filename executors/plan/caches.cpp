@@ -30,12 +30,28 @@ bool wanted_after(const job_cache& cache, bool success) {
 struct writer {
   posix::script& out;
   const cache_context& from;
+  signatures& secrets;
+
+  bool hashed() const {
+    return from.settings.flags.hash_cache_keys;
+  }
+
+  /// Hands a request to the helper, whose variable is `name`.
+  void give(helper_call& call, const char* name,
+            const signed_request& request) const {
+    if (request.url.empty())
+      return;
+    call.environment.emplace_back(name, request.url);
+    auto query = request.url.find('?');
+    if (query != std::string::npos)
+      secrets.push_back(request.url.substr(query + 1));
+  }
 
   cache_key key_of(const job_cache& cache) const {
     auto raw = cache.key.empty()
                  ? default_cache_key(from.payload.name, from.payload.git.ref)
                  : from.variables.expand(cache.key);
-    return make_cache_key(raw, from.settings.flags.hash_cache_keys);
+    return make_cache_key(raw, hashed());
   }
 
   /// Tells what is wrong with a key. Returns whether it can be used.
@@ -102,8 +118,7 @@ struct writer {
     for (const auto& fallback : cache.fallback_keys)
       add_fallback(keys, from.variables.expand(fallback));
     const auto& last = from.settings.archives.fallback_key;
-    auto sanitized
-      = make_cache_key(last, from.settings.flags.hash_cache_keys).shown;
+    auto sanitized = make_cache_key(last, hashed()).shown;
     if (is_protected_cache_key(last) || is_protected_cache_key(sanitized))
       out.warning("CACHE_FALLBACK_KEY \"" + last
                   + "\" not allowed to end in \"-protected\"");
@@ -116,7 +131,7 @@ struct writer {
                     const std::string& raw) const {
     if (raw.empty())
       return;
-    auto key = make_cache_key(raw, from.settings.flags.hash_cache_keys);
+    auto key = make_cache_key(raw, hashed());
     if (check(key, "extraction"))
       keys.push_back(std::move(key));
   }
@@ -125,11 +140,7 @@ struct writer {
   void extract(const job_cache& cache, std::span<const cache_key> keys) const {
     for (const auto& key : keys) {
       out.notice("Checking cache for " + key.shown + "...");
-      helper_call call;
-      call.words = {"cache-extractor"};
-      call.flag("--file", file_of(key.stored));
-      call.flag("--timeout", minutes());
-      run_if(call);
+      run_if(extractor(key));
       out.notice("Successfully extracted cache");
       out.line("else");
       out.warning("Failed to extract cache");
@@ -138,6 +149,20 @@ struct writer {
     }
     for (size_t i = 0; i < keys.size(); ++i)
       out.line("fi");
+  }
+
+  helper_call extractor(const cache_key& key) const {
+    helper_call call;
+    call.words = {"cache-extractor"};
+    call.flag("--file", file_of(key.stored));
+    call.flag("--timeout", minutes());
+    auto requests
+      = sign_restore(from.runner.cache, from.owner, key, hashed(), from.time);
+    give(call, "MUSTER_CACHE_URL", requests.main);
+    give(call, "MUSTER_CACHE_HEAD_URL", requests.check);
+    give(call, "MUSTER_CACHE_ALTERNATE_URL", requests.alternate);
+    give(call, "MUSTER_CACHE_ALTERNATE_HEAD_URL", requests.alternate_check);
+    return call;
   }
 
   /// Removes what a broken archive may have left. Only below the project: a
@@ -191,6 +216,9 @@ struct writer {
     if (!key.alternate.empty())
       call.flag("--alternate-file", file_of(key.alternate));
     call.flag("--timeout", minutes());
+    if (from.runner.cache.uploaded_max_bytes > 0)
+      call.flag("--max-uploaded-archive-size",
+                std::to_string(from.runner.cache.uploaded_max_bytes));
     call.flags("--path", cache.paths);
     if (cache.untracked)
       call.words.emplace_back("--untracked");
@@ -198,6 +226,15 @@ struct writer {
     call.environment.emplace_back(
       "CACHE_METADATA",
       metadata.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    auto requests
+      = sign_archive(from.runner.cache, from.owner, key, hashed(), from.time);
+    give(call, "MUSTER_CACHE_URL", requests.main);
+    give(call, "MUSTER_CACHE_CHECK_URL", requests.check);
+    std::string headers;
+    for (const auto& [name, value] : requests.main.headers)
+      headers += (headers.empty() ? "" : "\n") + name + ": " + value;
+    if (!headers.empty())
+      call.environment.emplace_back("MUSTER_CACHE_HEADERS", headers);
     return call;
   }
 };
@@ -214,22 +251,26 @@ bool keeps_caches(const job_payload& payload, bool success) {
   });
 }
 
-void write_restore_caches(posix::script& out, const cache_context& from) {
+signatures write_restore_caches(posix::script& out, const cache_context& from) {
   write_helper_search(out);
-  writer to{out, from};
+  signatures secrets;
+  writer to{out, from, secrets};
   for (const auto& cache : from.payload.caches)
     if (names_something(cache) && !to.restore(cache))
-      return;
+      break;
+  return secrets;
 }
 
-void write_archive_caches(posix::script& out, const cache_context& from,
-                          bool success) {
+signatures write_archive_caches(posix::script& out, const cache_context& from,
+                                bool success) {
   write_helper_search(out);
-  writer to{out, from};
+  signatures secrets;
+  writer to{out, from, secrets};
   for (const auto& cache : from.payload.caches)
     if (names_something(cache) && wanted_after(cache, success)
         && !to.archive(cache))
-      return;
+      break;
+  return secrets;
 }
 
 } // namespace muster

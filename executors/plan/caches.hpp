@@ -1,6 +1,6 @@
 #pragma once
 
-#include "executors/cache/keys.hpp"
+#include "executors/cache/remote.hpp"
 #include "executors/plan/directories.hpp"
 #include "executors/plan/settings.hpp"
 #include "executors/plan/variables.hpp"
@@ -8,6 +8,7 @@
 #include "messages/payload.hpp"
 
 #include <string>
+#include <vector>
 
 namespace muster {
 
@@ -18,7 +19,12 @@ struct cache_context {
   const job_directories& dirs;
   const job_variables& variables; ///< expanded
   const job_settings& settings;
+  cache_owner owner;
+  signing_time time; ///< of requests for caches in object storage
 };
+
+/// What must not appear in a log: the signatures that a script holds.
+using signatures = std::vector<std::string>;
 
 /// Whether one of the job's caches names something to keep.
 bool has_caches(const job_payload& payload);
@@ -31,10 +37,10 @@ bool keeps_caches(const job_payload& payload, bool success);
 /// failure; a policy that is none fails the stage.
 ///
 /// Source: reference/job-stages, section 9; reference/trace, section 2.
-void write_restore_caches(posix::script& out, const cache_context& from);
+signatures write_restore_caches(posix::script& out, const cache_context& from);
 
 /// Writes keeping those that are wanted after this end of the job.
-void write_archive_caches(posix::script& out, const cache_context& from,
-                          bool success);
+signatures write_archive_caches(posix::script& out, const cache_context& from,
+                                bool success);
 
 } // namespace muster

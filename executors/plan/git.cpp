@@ -1,5 +1,7 @@
 #include "executors/plan/git.hpp"
 
+#include "executors/plan/url.hpp"
+
 namespace muster {
 
 namespace {
@@ -27,10 +29,10 @@ void write_configuration(posix::script& out, const git_sources& from) {
   out.export_variable("GLR_EXT_GIT_CONFIG_PATH", ext);
   out.line("git config --file " + quote(tpl + "/config")
            + " include.path \"$GLR_EXT_GIT_CONFIG_PATH\"");
-  for (const auto& [name, variable] : from.tls_files)
-    out.line("git config --file \"$GLR_EXT_GIT_CONFIG_PATH\" "
-             + quote("http." + from.server_url + '.' + name) + " \"$" + variable
-             + '"');
+  for (const auto& host : from.password_hosts)
+    for (const auto& [name, variable] : from.tls_files)
+      out.line("git config --file \"$GLR_EXT_GIT_CONFIG_PATH\" "
+               + quote("http." + host + '.' + name) + " \"$" + variable + '"');
   if (from.safe_directory) {
     auto dir = quote(from.dirs.project);
     out.line("git config --global --get-all safe.directory | grep -F -x -q -e "
@@ -59,10 +61,44 @@ void write_init(posix::script& out, const git_sources& from) {
   out.line("fi");
 }
 
+/// git itself, with what a request to the server says.
+std::vector<std::string> git_words(const git_sources& from) {
+  std::vector<std::string> words{"git", "-c",
+                                 "http.userAgent=" + from.user_agent};
+  if (auto url = parse_git_url(from.remote_url);
+      from.settings.proactive_auth && url && url->is_http())
+    words.insert(words.end(),
+                 {"-c", "http." + url->base() + ".proactiveAuth=basic"});
+  return words;
+}
+
+/// A clone at once, with a git that can clone any ref.
+void write_native_clone(posix::script& out, const git_sources& from) {
+  auto words = git_words(from);
+  words.insert(words.end(),
+               {"clone", "--no-checkout", from.remote_url, from.dirs.project,
+                "--template", template_path(from.dirs)});
+  if (from.settings.depth > 0)
+    words.insert(words.end(), {"--depth", std::to_string(from.settings.depth)});
+  if (from.ref.starts_with("refs/"))
+    words.insert(words.end(), {"--revision", from.ref});
+  else if (!from.ref.empty())
+    words.insert(words.end(), {"--branch", from.ref});
+  const auto& flags = from.settings.clone_flags;
+  words.insert(words.end(), flags.begin(), flags.end());
+  std::string notice = "Cloning repository";
+  if (!from.ref.empty())
+    notice += " for " + from.ref;
+  if (from.settings.depth > 0)
+    notice += " with git depth set to " + std::to_string(from.settings.depth);
+  out.notice(notice + "...");
+  out.command(words);
+  out.command({"cd", from.dirs.project});
+}
+
 void write_fetch(posix::script& out, const git_sources& from) {
-  std::vector<std::string> words{
-    "git",   "-c",     "http.userAgent=" + from.user_agent,
-    "fetch", "origin", "--no-recurse-submodules"};
+  auto words = git_words(from);
+  words.insert(words.end(), {"fetch", "origin", "--no-recurse-submodules"});
   words.insert(words.end(), from.refspecs.begin(), from.refspecs.end());
   if (from.settings.depth > 0)
     words.insert(words.end(), {"--depth", std::to_string(from.settings.depth)});
@@ -118,22 +154,43 @@ void write_removal(posix::script& out, const std::string& path) {
   out.line("fi");
 }
 
+void write_fetching(posix::script& out, const git_settings& settings) {
+  out.notice(settings.depth > 0 ? "Fetching changes with git depth set to "
+                                    + std::to_string(settings.depth) + "..."
+                                : "Fetching changes...");
+}
+
 void write_repository(posix::script& out, const git_sources& from) {
   const auto& settings = from.settings;
   if (!settings.lfs_skip_smudge)
     out.export_variable("GIT_LFS_SKIP_SMUDGE", "1");
   if (!from.correlation_id.empty())
     out.notice("Gitaly correlation ID: " + from.correlation_id);
-  out.notice(settings.depth > 0 ? "Fetching changes with git depth set to "
-                                    + std::to_string(settings.depth) + "..."
-                                : "Fetching changes...");
+  bool native
+    = settings.native_clone && settings.strategy == git_strategy::clone;
+  if (!native)
+    write_fetching(out, settings);
   if (settings.strategy == git_strategy::clone)
     write_removal(out, from.dirs.project);
   else
     write_git_cleanup(out, from.dirs, settings);
   write_configuration(out, from);
+  if (native) {
+    // `git version 2.49.0`, or with more behind it.
+    out.line("muster_git=$(git version)");
+    out.line("muster_git=${muster_git#git version }");
+    out.line("muster_git_minor=${muster_git#*.}");
+    out.line("muster_git_minor=${muster_git_minor%%[!0-9]*}");
+    out.line("if [ \"${muster_git%%.*}\" -gt 2 ] || { [ \"${muster_git%%.*}\" "
+             "-eq 2 ] && [ \"$muster_git_minor\" -ge 49 ]; }; then");
+    write_native_clone(out, from);
+    out.line("else");
+    write_fetching(out, settings);
+  }
   write_init(out, from);
   write_fetch(out, from);
+  if (native)
+    out.line("fi");
   write_checkout(out, from);
   write_submodules(out, settings);
 }

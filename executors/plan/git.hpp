@@ -28,8 +28,8 @@ struct git_sources {
   std::vector<std::string> password_hosts; ///< `scheme://host` each
   std::string server_url; ///< of this GitLab, without a slash at the end
   std::vector<std::string> ssh_prefixes; ///< to be replaced by `server_url`
-  /// Names of git's `http.<server>` settings and of the variables that hold
-  /// the path of the file for each.
+  /// Names of git's `http.<server>` settings, for all of `password_hosts`, and
+  /// of the variables that hold the path of the file for each.
   std::vector<std::pair<std::string, std::string>> tls_files;
 };
 

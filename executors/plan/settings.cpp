@@ -94,6 +94,19 @@ public:
     return std::chrono::ceil<milliseconds>(*parsed);
   }
 
+  /// A limit of the configuration; 0 if it is none, or beyond the job's.
+  milliseconds limit(std::string_view key,
+                     const std::optional<milliseconds>& value,
+                     milliseconds job_timeout) {
+    if (!value)
+      return milliseconds{0};
+    if (*value <= job_timeout)
+      return *value;
+    warn(key, format_duration(*value) + " is longer than the job's time-out of "
+                + format_duration(job_timeout) + ", which is used instead");
+    return milliseconds{0};
+  }
+
   void warn(std::string_view key, const std::string& what) {
     warnings_.push_back(std::string{key} + ": " + what);
   }
@@ -175,6 +188,7 @@ git_settings read_git(reader& from, const job_payload& payload,
   git.clean = from.text("GIT_CLEAN_FLAGS") != "none";
   git.fetch_flags
     = flags_of(from.text("GIT_FETCH_EXTRA_FLAGS"), "--prune --quiet");
+  git.clone_flags = words_of(from.text("GIT_CLONE_EXTRA_FLAGS"));
   git.depth = std::max(payload.git.depth, 0);
   if (git.repository())
     read_submodules(git, from);
@@ -241,6 +255,14 @@ job_settings read_settings(const job_variables& variables,
   reader from{variables, result.warnings};
   result.git = read_git(from, payload, runner);
   result.flags = read_flags(payload, runner);
+  auto flag = [&](std::string_view name) {
+    return flag_value(
+      runner,
+      [&](std::string_view key) { return payload_variable(payload, key); },
+      name);
+  };
+  result.git.native_clone = flag("FF_USE_GIT_NATIVE_CLONE");
+  result.git.proactive_auth = flag("FF_USE_GIT_PROACTIVE_AUTH");
   result.archives = read_archives(from);
   result.debug_trace = from.boolean("CI_DEBUG_TRACE", false);
   if (result.debug_trace && runner.debug_trace_disabled) {
@@ -248,6 +270,10 @@ job_settings read_settings(const job_variables& variables,
     from.warn("CI_DEBUG_TRACE", "usage is disabled on this Runner");
   }
   result.get_sources_attempts = from.attempts("GET_SOURCES_ATTEMPTS");
+  result.prepare_timeout
+    = from.limit("prepare_timeout", runner.prepare_timeout, job_timeout);
+  result.get_sources_timeout = from.limit(
+    "get_sources_timeout", runner.get_sources_timeout, job_timeout);
   result.script_timeout
     = from.timeout("RUNNER_SCRIPT_TIMEOUT", milliseconds{0}, job_timeout);
   result.after_script_timeout = from.timeout(

@@ -22,7 +22,10 @@ struct git_settings {
   bool clean = true; ///< GIT_CLEAN_FLAGS is not `none`
   std::vector<std::string> clean_flags;
   std::vector<std::string> fetch_flags;
-  int32_t depth = 0; ///< commits; 0: all
+  std::vector<std::string> clone_flags; ///< GIT_CLONE_EXTRA_FLAGS
+  bool native_clone = false;            ///< FF_USE_GIT_NATIVE_CLONE
+  bool proactive_auth = false;          ///< FF_USE_GIT_PROACTIVE_AUTH
+  int32_t depth = 0;                    ///< commits; 0: all
   submodule_strategy submodules = submodule_strategy::none;
   int32_t submodule_depth = 0;              ///< commits; 0: all
   std::vector<std::string> submodule_paths; ///< empty: all
@@ -66,8 +69,10 @@ struct job_settings {
   plan_flags flags;
   archive_settings archives;
   bool debug_trace = false;
-  int32_t get_sources_attempts = 1;            ///< [1..10]
-  std::chrono::milliseconds script_timeout{0}; ///< 0: none
+  int32_t get_sources_attempts = 1;                 ///< [1..10]
+  std::chrono::milliseconds prepare_timeout{0};     ///< 0: the job's own
+  std::chrono::milliseconds get_sources_timeout{0}; ///< 0: the job's own
+  std::chrono::milliseconds script_timeout{0};      ///< 0: none
   std::chrono::milliseconds after_script_timeout{300'000};
   bool after_script_ignore_errors = true;
   std::vector<std::string> warnings; ///< about values that cannot be used

@@ -106,8 +106,17 @@ struct fixture {
       frames::output{record++, 1000, frames::output_stream::out, text});
   }
 
-  void plan_ends(plan_outcome how, int32_t exit_code = 0) {
-    helper_says(frames::job_ended{record++, 2000, how, 0, exit_code, 0, ""});
+  void plan_ends(plan_outcome how, int32_t exit_code = 0, uint32_t stage = 2) {
+    helper_says(
+      frames::job_ended{record++, 2000, how, stage, exit_code, 0, ""});
+  }
+
+  /// Changes the runner's configuration, before the start.
+  template <class Change>
+  void configure(Change change) {
+    auto copy = std::make_shared<runner_config>(*setup.runner);
+    change(*copy);
+    setup.runner = copy;
   }
 
   std::string log() {
@@ -445,6 +454,73 @@ TEST_CASE("a time-out of the job and one of its script are told apart") {
   f.plan_ends(plan_outcome::timed_out);
   CHECK(f.log_has("ERROR: Job failed: " + expected));
   CHECK_EQ(f.confirm().failure_reason, "job_execution_timeout");
+}
+
+TEST_CASE("time-outs of the preparation and of the sources have their texts") {
+  fixture f;
+  f.configure([](runner_config& x) {
+    x.prepare_timeout = 5min;
+    x.get_sources_timeout = 90s;
+  });
+  f.run_up_to_script();
+  f.world.run_for(6min); // prepared in time
+  std::string expected = "prepare timeout: exceeded timeout of 5m0s";
+  uint32_t stage = 0;
+  SUBCASE("the helper's first stage") {
+  }
+  SUBCASE("the sources") {
+    stage = 1;
+    expected = "get sources timeout: exceeded timeout of 1m30s";
+  }
+  f.plan_ends(plan_outcome::timed_out, 0, stage);
+  CHECK(f.log_has("ERROR: Job failed: " + expected));
+  CHECK_EQ(f.confirm().failure_reason, "job_execution_timeout");
+}
+
+TEST_CASE("preparing ends with its own time, whatever it waits for") {
+  fixture f;
+  f.configure([](runner_config& x) { x.prepare_timeout = 5min; });
+  std::string expected = "prepare timeout: exceeded timeout of 5m0s";
+  std::chrono::seconds patience = 5min;
+  SUBCASE("for a slot") {
+    f.start();
+    f.gitlab_says(200);
+  }
+  SUBCASE("for the helper") {
+    f.start();
+    f.gitlab_says(200);
+    f.world.run_for(4min);
+    f.gets_slot();
+    f.gets_route();
+    patience = 1min;
+  }
+  SUBCASE("for a slot, and the job's time is shorter") {
+    f.setup.payload.timeout_seconds = 60;
+    f.start();
+    f.gitlab_says(200);
+    expected = "execution took longer than 1m0s seconds";
+    patience = 1min;
+  }
+  f.world.run_for(patience - 1s);
+  CHECK_FALSE(f.log_has("ERROR"));
+  f.world.run_for(2s);
+  CHECK(f.log_has("ERROR: Job failed: " + expected));
+  CHECK_EQ(f.confirm().failure_reason, "job_execution_timeout");
+}
+
+TEST_CASE("what a policy says stands before the first step, once") {
+  fixture f;
+  f.setup.payload.policy = {"P", policy_overrides::allowed, {"A", "B"}};
+  f.run_up_to_script();
+  f.helper_says(frames::stage_begun{f.record++, 1000, 1, 1});
+  CHECK_FALSE(f.log_has("policy"));
+  f.helper_says(
+    frames::stage_ended{f.record++, 1000, 1, 1, plan_outcome::success, 0, ""});
+  f.helper_says(frames::stage_begun{f.record++, 1000, 2, 1});
+  CHECK(f.log_has("\x1b[32;1mJob triggered by policy \"P\".\x1b[0;m\n"
+                  "\x1b[32;1mUser-defined CI/CD variables are allowed in this "
+                  "job (except for A, B) according to the pipeline execution "
+                  "policy.\x1b[0;m\n"));
 }
 
 TEST_CASE("output that the instance had to drop is said to be missing") {

@@ -448,7 +448,7 @@ TEST_CASE("the origin of a zip is told if the job wants it") {
                      "[--metadata-parameter] "
                      "[RUNNER_GENERATE_ARTIFACTS_METADATA] "
                      "[--metadata-parameter] [CI_RUNNER_ID] "
-                     "[--metadata-parameter] [SECRET] [--path] [a]"));
+                     "[--metadata-parameter] [SECRET] [--started-at] [2"));
     CHECK_FALSE(has(calls, "not told"));
     auto at = calls.find("[--ended-at] [2");
     REQUIRE(at != std::string::npos);

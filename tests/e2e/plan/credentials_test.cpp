@@ -65,3 +65,29 @@ TEST_CASE("a wrong token fails the sources without asking anyone") {
   CHECK_FALSE(got.ran("step_script"));
   CHECK_EQ(server.requests_served(), 0);
 }
+
+TEST_CASE("git trusts the server by what GitLab is trusted by, and no more") {
+  for (const std::string shell : {"bash", "dash"}) {
+    CAPTURE(shell);
+    workplace place;
+    publish(place);
+    place.prepare("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout "
+                  "key.pem -out cert.pem -subj /CN=127.0.0.1 -addext "
+                  "subjectAltName=IP:127.0.0.1 2>/dev/null");
+    auto job = job_at(place, {"cat file", "cat $CI_SERVER_TLS_CA_FILE"});
+    auto token = job.token.reveal();
+    dumb_git_server server{place.root() + "/www", "gitlab-ci-token", token,
+                           place.root()};
+    job.git.repo_url = secret{"https://" + server.host() + "/g/p.git"};
+    CHECK_EQ(
+      carry_out(plan_of(job).plan, shell, place).of("get_sources").exit_code,
+      128);
+    CHECK_EQ(server.requests_served(), 0);
+    job.tls_ca = secret{place.prepare("cat cert.pem")};
+    auto got = carry_out(plan_of(job).plan, shell, place);
+    CAPTURE(got.of("get_sources").err);
+    CHECK_EQ(got.status, "success");
+    CHECK(has(got.of("step_script").out, "-----BEGIN CERTIFICATE-----"));
+    CHECK_GT(server.requests_served(), 0);
+  }
+}

@@ -31,7 +31,7 @@ std::vector<std::string> arguments_with(const std::string& text) {
 } // namespace
 
 struct dumb_git_server::impl {
-  httplib::Server server;
+  std::unique_ptr<httplib::Server> server;
   std::string authorization;
   std::string password;
   int port = 0;
@@ -61,24 +61,30 @@ struct dumb_git_server::impl {
 
 dumb_git_server::dumb_git_server(const std::string& folder,
                                  const std::string& user,
-                                 const std::string& password)
+                                 const std::string& password,
+                                 const std::string& tls_folder)
   : impl_(std::make_unique<impl>()) {
   auto& x = *impl_;
   x.password = password;
   x.authorization
     = httplib::make_basic_authentication_header(user, password).second;
-  x.server.set_mount_point("/", folder);
-  x.server.set_pre_routing_handler([&x](const auto& request, auto& response) {
+  if (tls_folder.empty())
+    x.server = std::make_unique<httplib::Server>();
+  else
+    x.server = std::make_unique<httplib::SSLServer>(
+      (tls_folder + "/cert.pem").c_str(), (tls_folder + "/key.pem").c_str());
+  x.server->set_mount_point("/", folder);
+  x.server->set_pre_routing_handler([&x](const auto& request, auto& response) {
     return x.look(request, response);
   });
-  x.port = x.server.bind_to_any_port("127.0.0.1");
-  x.thread = std::thread{[&x] { x.server.listen_after_bind(); }};
-  while (!x.server.is_running()) // a stop before that would be lost
+  x.port = x.server->bind_to_any_port("127.0.0.1");
+  x.thread = std::thread{[&x] { x.server->listen_after_bind(); }};
+  while (!x.server->is_running()) // a stop before that would be lost
     std::this_thread::yield();
 }
 
 dumb_git_server::~dumb_git_server() {
-  impl_->server.stop();
+  impl_->server->stop();
   impl_->thread.join();
 }
 

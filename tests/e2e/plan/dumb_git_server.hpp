@@ -11,8 +11,10 @@ namespace muster::test {
 /// processes of this machine.
 class dumb_git_server {
 public:
+  /// @param tls_folder where `cert.pem` and `key.pem` are; empty: plain HTTP
   dumb_git_server(const std::string& folder, const std::string& user,
-                  const std::string& password);
+                  const std::string& password,
+                  const std::string& tls_folder = {});
   ~dumb_git_server();
   dumb_git_server(const dumb_git_server&) = delete;
   dumb_git_server& operator=(const dumb_git_server&) = delete;

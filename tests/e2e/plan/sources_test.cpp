@@ -256,3 +256,58 @@ TEST_CASE("repositories of another object format are fetched twice") {
     CHECK_EQ(got.status, "success");
   });
 }
+
+TEST_CASE("a git that can clone any ref does so at once, if it is wanted") {
+  with_each_shell([](workplace& place, auto run) {
+    auto job = job_at(place, {"cat file"});
+    job.allow_git_fetch = false;
+    set(job, "FF_USE_GIT_NATIVE_CLONE", "true");
+    set(job, "GIT_CLONE_EXTRA_FLAGS", "--no-tags --quiet");
+    CHECK(has(run(job).of("get_sources").out, notice("Fetching changes...")));
+    // A stand-in of a newer one, which notes how it is called.
+    place.prepare(R"(mkdir home/bin
+cat >home/bin/git <<'END'
+#!/bin/sh
+case $1 in version) echo 'git version 2.50.1 (x)'; exit ;; esac
+for word; do
+  case $word in
+  --revision) exit 3 ;;
+  clone) echo "$*" >>"$HOME/clones" ;;
+  esac
+done
+exec /usr/bin/git "$@"
+END
+chmod +x home/bin/git)");
+    set(job, "PATH", place.home() + "/bin:/usr/bin:/bin");
+    job.git.depth = 1;
+    auto got = run(job);
+    CAPTURE(got.of("get_sources").err);
+    CHECK_EQ(got.status, "success");
+    CHECK_FALSE(has(got.of("get_sources").out, "Fetching"));
+    CHECK(
+      has(got.of("get_sources").out,
+          notice("Cloning repository for main with git depth set to 1...")));
+    CHECK(has(got.of("step_script").out, "one\n"));
+    auto clones = place.read("clones");
+    CHECK(has(clones, " clone --no-checkout file://" + place.repository()));
+    CHECK(has(clones, " --depth 1 --branch main --no-tags --quiet\n"));
+    job.git.ref = "refs/merge-requests/1/head";
+    CHECK_EQ(run(job).of("get_sources").exit_code, 3);
+    job.allow_git_fetch = true; // the strategy fetch
+    CHECK(has(run(job).of("get_sources").out, "Fetching changes"));
+  });
+}
+
+TEST_CASE("hooks after git are left out like those before without git") {
+  with_each_shell([](workplace& place, auto run) {
+    runner_config config;
+    config.post_get_sources_script = "echo of the runner";
+    auto job = job_at(place, {"true"});
+    job.hooks = {{"post_get_sources_script", {"echo of the job"}}};
+    auto got = run(job, config);
+    CHECK(has(got.of("get_sources").out, "\nof the job\n"));
+    CHECK(has(got.of("get_sources").out, "\nof the runner\n"));
+    set(job, "GIT_STRATEGY", "none");
+    CHECK_FALSE(has(run(job, config).of("get_sources").out, "of the"));
+  });
+}

@@ -1,6 +1,7 @@
 #include "tests/e2e/plan/workplace.hpp"
 
 #include <cstdlib>
+#include <ctime>
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <fstream>
@@ -153,6 +154,7 @@ plan_result plan_of(const job_payload& payload, const runner_config& config) {
   facts.version = "1.0.0";
   facts.os = "linux";
   facts.arch = "amd64";
+  facts.began_unix = std::time(nullptr);
   auto plan = build_plan(payload, config, facts);
   REQUIRE(plan);
   return std::move(*plan);
