@@ -308,6 +308,8 @@ struct stepper {
     if (with.touch_by_interval)
       return std::clamp<milliseconds>(4 * st.interval, with.touch_after,
                                       minutes{30});
+    if (st.offset == 0) // maybe not even accepted yet
+      return std::max(with.touch_after, st.interval);
     auto silence
       = std::chrono::duration_cast<milliseconds>(st.heard_at - st.silent_since);
     return std::max(std::clamp(silence / 2, with.touch_first, with.touch_after),

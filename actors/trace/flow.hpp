@@ -25,7 +25,7 @@ struct settings {
   milliseconds gather{100};
   /// Between patches, where the server names no interval.
   milliseconds pace{500};
-  /// A job that has just fallen silent is touched soon, so that it hears of
+  /// A job that has fallen silent is touched soon, so that it hears of
   /// its cancelling; then ever more rarely, so that jobs that are silent for
   /// long cost no more requests than with GitLab Runner.
   milliseconds touch_first{5'000};

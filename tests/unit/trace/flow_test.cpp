@@ -161,8 +161,17 @@ std::vector<milliseconds> touches_of(world& x, milliseconds time) {
   return out;
 }
 
+TEST_CASE("a job that has not said a word is touched after 30 s") {
+  world x;
+  CHECK_FALSE(find<send_update>(x.pass(29'999ms)));
+  CHECK(find<send_update>(x.pass(1ms)));
+}
+
 TEST_CASE("touches become rarer with silence, down to one in 30 s") {
   world x;
+  x.grow(10);
+  x.pass(100ms);
+  x.patched(answered(202));
   auto first = touches_of(x, 10min);
   REQUIRE_GE(first.size(), 3);
   CHECK_EQ(first[0], 5s);
@@ -371,7 +380,7 @@ TEST_CASE("intervals that make no sense are not taken over") {
 
 TEST_CASE("an answer to a touch changes the interval too") {
   world x;
-  x.pass(5s);
+  x.pass(30s);
   REQUIRE(x.st.in_flight);
   x.updated({200, {}, 20s, 0ms, {}});
   x.grow(10);
@@ -439,7 +448,7 @@ TEST_CASE("what an answer to a touch means") {
   for (const auto& r : rows) {
     CAPTURE(r.what);
     world x;
-    x.pass(5s);
+    x.pass(30s);
     REQUIRE(x.st.in_flight);
     x.updated(r.answer);
     CHECK_EQ(find<aborted>(x.todo) != nullptr, r.is_aborted);
