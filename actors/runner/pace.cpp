@@ -55,8 +55,10 @@ void pace::answered(poll_outcome how, time_point begun_at,
   adaptive_
     = std::clamp(adaptive_, 1.0,
                  static_cast<double>(std::max(1, with_.request_concurrency)));
-  if (!served) {
-    auto pause = with_.check_interval * (1 << std::min(failures_ - 1, 6));
+  // A server that names a time is taken at its word the first time.
+  auto in_a_row = retry_after > 0ms ? failures_ - 1 : failures_;
+  if (in_a_row > 0) {
+    auto pause = with_.check_interval * (1 << std::min(in_a_row - 1, 6));
     next_ = now + std::min(pause, std::max(backoff_max, with_.check_interval));
   }
   if (retry_after > 0ms)
