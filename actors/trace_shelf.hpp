@@ -25,12 +25,19 @@ public:
     return found == logs_.end() ? nullptr : found->second;
   }
 
+  /// What the raw bytes of all logs here are counted against.
+  const std::shared_ptr<trace_budget>& budget() const {
+    return budget_;
+  }
+
   void drop(const acquisition_key& key) {
     std::lock_guard guard{mutex_};
     logs_.erase(key);
   }
 
 private:
+  const std::shared_ptr<trace_budget> budget_
+    = std::make_shared<trace_budget>();
   mutable std::mutex mutex_;
   std::map<acquisition_key, std::shared_ptr<trace_buffer>> logs_;
 };

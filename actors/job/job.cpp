@@ -301,6 +301,7 @@ trace_settings settings_of(const job_setup& setup, const plan_result& plan) {
   out.timestamps = flag_value(*setup.runner, lookup, "FF_TIMESTAMPS");
   out.limit_bytes = setup.runner->output_limit_bytes;
   out.temp_dir = setup.edge->temp_dir;
+  out.budget = setup.edge->traces->budget();
   return out;
 }
 

@@ -5,7 +5,9 @@
 #include "actors/trace/timestamps.hpp"
 #include "actors/trace/utf8.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -263,7 +265,25 @@ struct trace_buffer::impl {
   impl(const trace_settings& with, trace_hooks to_call)
     : hooks(std::move(to_call)),
       queue_max(with.queue_max),
+      queue_min(std::min(with.queue_min, with.queue_max)),
+      budget(with.budget ? with.budget
+                         : std::make_shared<trace_budget>(INT64_MAX)),
       reader(with) {
+  }
+
+  ~impl() {
+    account(0);
+  }
+
+  /// How much may be queued now.
+  size_t bound() const {
+    return budget->is_spent() ? queue_min : queue_max;
+  }
+
+  /// Tells the budget what the queue costs.
+  void account(size_t cost) {
+    budget->add(static_cast<int64_t>(cost)
+                - static_cast<int64_t>(std::exchange(accounted, cost)));
   }
 
   /// Queues a piece and returns the hooks that are due.
@@ -274,7 +294,8 @@ struct trace_buffer::impl {
     queue.pieces.push_back(what);
     queue.bytes += bytes;
     finished = what.kind == piece_kind::finish;
-    auto is_pressed = queue.cost() >= queue_max / 2;
+    account(queue.cost());
+    auto is_pressed = queue.cost() >= bound() / 2;
     return {!std::exchange(told_grew, true),
             is_pressed && !std::exchange(told_pressed, true)};
   }
@@ -291,14 +312,21 @@ struct trace_buffer::impl {
     std::lock_guard lock{queue_mutex};
     told_grew = false;
     told_pressed = false;
-    return std::exchange(queue, {});
+    auto taken = std::exchange(queue, {});
+    // As much will come again: growing step by step would copy it.
+    queue.bytes.reserve(std::min(taken.bytes.size(), queue_min));
+    account(0);
+    return taken;
   }
 
   const trace_hooks hooks;
   const size_t queue_max;
+  const size_t queue_min;
+  const std::shared_ptr<trace_budget> budget;
 
   mutable std::mutex queue_mutex; ///< never held for long
   raw_queue queue;
+  size_t accounted = 0; ///< what the budget knows of the queue [bytes]
   trace_extent finished_extent;
   bool finished = false;
   bool told_grew = false;
@@ -337,11 +365,18 @@ void trace_buffer::finish(int64_t unix_us) {
 }
 
 size_t trace_buffer::wanted() const {
-  std::lock_guard lock{impl_->queue_mutex};
-  auto used = impl_->queue.cost();
-  if (used < impl_->queue_max)
-    return impl_->queue_max - used;
-  impl_->starved = true;
+  auto is_pressed = false;
+  {
+    std::lock_guard lock{impl_->queue_mutex};
+    auto used = impl_->queue.cost();
+    if (auto bound = impl_->bound(); used < bound)
+      return bound - used;
+    // It may have been within its bound when it was written to last.
+    impl_->starved = true;
+    is_pressed = !std::exchange(impl_->told_pressed, true);
+  }
+  if (is_pressed)
+    call(impl_->hooks.pressed);
   return 0;
 }
 
@@ -355,9 +390,11 @@ trace_extent trace_buffer::render() {
     now = impl_->reader.extent();
     std::lock_guard lock{impl_->queue_mutex};
     impl_->finished_extent = now;
-    if (now.limit_reached)
+    if (now.limit_reached) {
       impl_->queue.keep_end();
-    if (impl_->queue.cost() < impl_->queue_max)
+      impl_->account(impl_->queue.cost());
+    }
+    if (impl_->queue.cost() < impl_->bound())
       has_room = std::exchange(impl_->starved, false);
   }
   if (has_room)

@@ -3,6 +3,7 @@
 #include "actors/trace/mask.hpp"
 #include "messages/secret.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -23,6 +24,29 @@ enum class trace_source : uint8_t {
   job_err,
 };
 
+/// Raw bytes that wait in all logs of a process together. Thread-safe.
+class trace_budget {
+public:
+  explicit trace_budget(int64_t bytes_max = 16 << 20) : max_(bytes_max) {
+  }
+
+  void add(int64_t bytes) {
+    used_.fetch_add(bytes, std::memory_order_relaxed);
+  }
+
+  bool is_spent() const {
+    return used() >= max_;
+  }
+
+  int64_t used() const {
+    return used_.load(std::memory_order_relaxed);
+  }
+
+private:
+  const int64_t max_;
+  std::atomic<int64_t> used_{0};
+};
+
 struct trace_settings {
   std::vector<secret> masked; ///< values of the masked variables, expanded
   std::vector<std::string> job_token_prefixes; ///< of the job's features
@@ -30,7 +54,10 @@ struct trace_settings {
   bool timestamps = true;                      ///< FF_TIMESTAMPS
   int64_t limit_bytes = 4'194'304;             ///< output_limit
   std::string temp_dir = "/tmp"; ///< for what does not stay in memory
-  size_t queue_max = 1u << 20;   ///< raw bytes of a job that may wait [bytes]
+  size_t queue_max = 512u << 10; ///< raw bytes of a job that may wait [bytes]
+  /// When the budget is spent, a job may still have so many: none starves.
+  size_t queue_min = 128u << 10;
+  std::shared_ptr<trace_budget> budget; ///< null: none
 };
 
 /// Called from the thread that causes it, without a lock held; must not block

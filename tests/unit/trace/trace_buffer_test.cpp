@@ -98,6 +98,37 @@ TEST_CASE("masks reach over pieces and renderings") {
   CHECK_EQ(all_of(buffer), "pass: other\n[MASKED]\n");
 }
 
+TEST_CASE(
+  "values are hidden before bytes are repaired, headers are put in after") {
+  trace_settings with;
+  with.masked = {secret{"p\xff\xfe\xe2\x82ss"}, secret{"two\nlines"}};
+  for (auto cut : {false, true}) {
+    CAPTURE(cut);
+    trace_buffer buffer{with};
+    const std::string text = "a p\xff\xfe\xe2\x82ss b two\nlines c\n";
+    for (size_t i = 0; i < (cut ? text.size() : 1); ++i)
+      buffer.append(out, 0, cut ? text.substr(i, 1) : text);
+    buffer.finish(0);
+    buffer.render();
+    CHECK_EQ(all_of(buffer),
+             "1970-01-01T00:00:00.000000Z 01O a [MASKED] b [MASKED] c\n");
+  }
+}
+
+TEST_CASE("the flag decides whether GitLab's other tokens are hidden") {
+  for (auto all : {false, true}) {
+    auto with = plain();
+    with.mask_all_default_tokens = all;
+    with.job_token_prefixes = {"mytok_"};
+    trace_buffer buffer{with};
+    buffer.append(out, 0, "glpat-abc glrt-abc mytok_abc\n");
+    buffer.render();
+    CHECK_EQ(all_of(buffer), all
+                               ? "glpat-[MASKED] glrt-[MASKED] mytok_[MASKED]\n"
+                               : "glpat-[MASKED] glrt-abc mytok_[MASKED]\n");
+  }
+}
+
 TEST_CASE("the end of a stage lets out what its filters held") {
   auto with = plain();
   with.masked = {secret{"hunter22"}};
@@ -237,6 +268,61 @@ TEST_CASE("credit falls with what is queued and comes back with rendering") {
   CHECK_EQ(room, 1);
   CHECK_EQ(buffer.wanted(), 1000);
   CHECK_EQ(buffer.extent().size, 1437);
+}
+
+TEST_CASE(
+  "when the budget of all logs is spent, each has a little credit left") {
+  auto with = plain();
+  with.queue_max = 1000;
+  with.queue_min = 200;
+  with.budget = std::make_shared<trace_budget>(900);
+  auto pressed = 0;
+  auto room = 0;
+  trace_buffer loud{with};
+  trace_buffer quiet{
+    with, {.grew = {}, .pressed = [&] { ++pressed; }, .room = [&] { ++room; }}};
+  CHECK_EQ(quiet.wanted(), 1000);
+  loud.append(out, 0, std::string(950, 'x'));
+  CHECK_EQ(quiet.wanted(), 200);
+  CHECK_EQ(loud.wanted(), 0);
+  quiet.append(out, 0, std::string(90, 'x'));
+  CHECK_EQ(pressed, 1); // it is to be rendered soon
+  quiet.append(out, 0, std::string(90, 'x'));
+  CHECK_EQ(quiet.wanted(), 0);
+  quiet.render();
+  CHECK_EQ(room, 1);
+  CHECK_EQ(quiet.wanted(), 200);
+  loud.render();
+  CHECK_EQ(with.budget->used(), 0);
+  CHECK_EQ(quiet.wanted(), 1000);
+}
+
+TEST_CASE("a log that others' output has left no credit is rendered soon") {
+  auto with = plain();
+  with.queue_max = 1000;
+  with.queue_min = 200;
+  with.budget = std::make_shared<trace_budget>(900);
+  auto pressed = 0;
+  trace_buffer quiet{with,
+                     {.grew = {}, .pressed = [&] { ++pressed; }, .room = {}}};
+  trace_buffer loud{with};
+  quiet.append(out, 0, std::string(300, 'x'));
+  CHECK_EQ(pressed, 0);
+  loud.append(out, 0, std::string(700, 'x'));
+  CHECK_EQ(quiet.wanted(), 0);
+  CHECK_EQ(quiet.wanted(), 0);
+  CHECK_EQ(pressed, 1);
+}
+
+TEST_CASE("what waits in a log that is given up is not counted any more") {
+  auto with = plain();
+  with.budget = std::make_shared<trace_budget>();
+  {
+    trace_buffer log{with};
+    log.append(out, 0, "never rendered");
+    CHECK_GT(with.budget->used(), 0);
+  }
+  CHECK_EQ(with.budget->used(), 0);
 }
 
 TEST_CASE("many tiny pieces use up the credit too") {
