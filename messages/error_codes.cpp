@@ -49,7 +49,7 @@ std::string to_string(coordinator_errc x) {
 }
 
 std::string to_string(config_errc x) {
-  return name_of(x, std::array{"not_readable", "not_valid"});
+  return name_of(x, std::array{"not_readable", "not_valid", "not_writable"});
 }
 
 std::string to_string(journal_errc x) {

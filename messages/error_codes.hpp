@@ -60,6 +60,7 @@ enum class coordinator_errc : uint8_t {
 enum class config_errc : uint8_t {
   not_readable = 1, ///< no such file, no right, not a file
   not_valid,        ///< syntax or a value that cannot be used
+  not_writable,     ///< no right, disk full: the file is as it was
 };
 
 enum class journal_errc : uint8_t {
