@@ -33,6 +33,13 @@ std::string default_config_path(const host_facts& host) {
                                          : base + "gitlab-runner/config.toml";
 }
 
+std::vector<std::string> certificate_folders(const host_facts& host) {
+  if (!host.root && host.home.empty())
+    return {};
+  auto base = host.root ? std::string{"/etc/"} : host.home + "/.";
+  return {base + "muster/certs", base + "gitlab-runner/certs"};
+}
+
 std::string default_state_dir(const host_facts& host) {
   if (host.root)
     return "/var/lib/muster";

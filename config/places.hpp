@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace muster {
 
@@ -20,6 +21,11 @@ host_facts this_host();
 /// `/etc` for root, in the home else, in the working folder without a home.
 /// Source: reference/config, section 1.
 std::string default_config_path(const host_facts& host);
+
+/// Returns the folders in which certificates are found by the name of GitLab's
+/// host: muster's own, then GitLab Runner's. They do not depend on where the
+/// configuration is (reference/job-api, section 1).
+std::vector<std::string> certificate_folders(const host_facts& host);
 
 /// Returns `/var/lib/muster` for root, else `$XDG_STATE_HOME/muster`, or
 /// `~/.local/state/muster`, or `.muster` in the working folder. Absolute.

@@ -3,6 +3,7 @@
 #include <array>
 #include <ctime>
 #include <openssl/rand.h>
+#include <strings.h>
 #include <utility>
 
 namespace muster {
@@ -34,7 +35,10 @@ coordinator_errc code_of(int status) {
 }
 
 bool is_json(const http_reply& x) {
-  return x.header("Content-Type").starts_with("application/json");
+  constexpr std::string_view json = "application/json";
+  auto type = x.header("Content-Type");
+  return type.size() >= json.size()
+         && ::strncasecmp(type.data(), json.data(), json.size()) == 0;
 }
 
 http_call json_call(const char* method, std::string path,
@@ -43,9 +47,10 @@ http_call json_call(const char* method, std::string path,
   http_call call;
   call.method = method;
   call.path = std::move(path);
-  call.headers = {{"Content-Type", "application/json"},
-                  {"Accept", "application/json"},
-                  {token_header, token.reveal()}};
+  call.headers
+    = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
+  if (token_header != nullptr)
+    call.headers.emplace_back(token_header, token.reveal());
   call.body = std::move(body);
   return call;
 }
@@ -108,6 +113,32 @@ struct api_client::impl {
     if (auto said = parse_error(x.body); !said.empty())
       text += " (" + said + ")";
     return failed(code_of(x.status), text);
+  }
+
+  /// A call that is answered with a token.
+  identity_answer identify(http_call call) {
+    identity_answer answer;
+    auto reply = run(std::move(call), answer);
+    if (answer.error)
+      return answer;
+    if (answer.status != 201) {
+      answer.error = refused(reply);
+      return answer;
+    }
+    answer.runner = parse_identity(reply.body);
+    if (!is_json(reply) || answer.runner.token.empty())
+      answer.error
+        = failed(coordinator_errc::bad_answer, "the answer has no token");
+    return answer;
+  }
+
+  /// A call that is answered with nothing.
+  api_answer remove(http_call call) {
+    api_answer answer;
+    auto reply = run(std::move(call), answer);
+    if (!answer.error && answer.status != 204)
+      answer.error = refused(reply);
+    return answer;
   }
 
   const std::string origin;
@@ -182,18 +213,48 @@ patch_answer api_client::patch_trace(trace_patch what) {
   return answer;
 }
 
-verify_answer api_client::verify(const verify_request& what) {
-  verify_answer answer;
+identity_answer api_client::verify(const verify_request& what) {
+  identity_answer answer;
   auto reply = impl_->run(json_call("POST", "runners/verify", "RUNNER-TOKEN",
                                     what.token, to_json(what)),
                           answer);
   if (answer.error)
     return answer;
   if (answer.status == 200)
-    answer.runner = parse_verified(reply.body);
+    answer.runner = parse_identity(reply.body);
   else
     answer.error = impl_->refused(reply);
   return answer;
+}
+
+identity_answer api_client::register_runner(const registration& what) {
+  return impl_->identify(
+    json_call("POST", "runners", "RUNNER-TOKEN", what.token, to_json(what)));
+}
+
+identity_answer api_client::reset_token(const secret& token) {
+  auto call = json_call("POST", "runners/reset_authentication_token", nullptr,
+                        token, token_json(token));
+  return impl_->identify(std::move(call));
+}
+
+identity_answer api_client::reset_token_of(int64_t runner,
+                                           const secret& personal_token) {
+  auto path
+    = "runners/" + std::to_string(runner) + "/reset_authentication_token";
+  return impl_->identify(json_call("POST", std::move(path), "PRIVATE-TOKEN",
+                                   personal_token, "null"));
+}
+
+api_answer api_client::unregister_runner(const secret& token) {
+  return impl_->remove(
+    json_call("DELETE", "runners", "RUNNER-TOKEN", token, token_json(token)));
+}
+
+api_answer api_client::unregister_manager(const secret& token,
+                                          const std::string& system_id) {
+  return impl_->remove(json_call("DELETE", "runners/managers", "RUNNER-TOKEN",
+                                 token, token_json(token, system_id)));
 }
 
 void api_client::stop() {

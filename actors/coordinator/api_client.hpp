@@ -47,8 +47,8 @@ struct patch_answer : api_answer {
   int64_t next_offset = 0; ///< of header Range; 0 if it is absent or malformed
 };
 
-struct verify_answer : api_answer {
-  verified_runner runner;
+struct identity_answer : api_answer {
+  runner_identity runner;
 };
 
 /// A part of a job's log.
@@ -65,8 +65,7 @@ struct trace_patch {
 /// in the threads that call. (reference/job-api)
 class api_client {
 public:
-  /// Errors: `rejected` for a URL, proxy or client certificate that cannot be
-  /// used.
+  /// Errors: `rejected` for a URL or proxy that cannot be used.
   static result<std::unique_ptr<api_client>, coordinator_errc>
   make(const api_settings& with, std::shared_ptr<certificate_store> trusted);
 
@@ -81,8 +80,21 @@ public:
   /// Success: 202.
   patch_answer patch_trace(trace_patch what);
 
-  /// Success: 200.
-  verify_answer verify(const verify_request& what);
+  /// Success: 200, whatever its body is.
+  identity_answer verify(const verify_request& what);
+
+  /// Success: 201 with a token.
+  identity_answer register_runner(const registration& what);
+
+  /// Gives a runner another token: by its own one, or by a personal access
+  /// token. Success: 201 with a token.
+  identity_answer reset_token(const secret& token);
+  identity_answer reset_token_of(int64_t runner, const secret& personal_token);
+
+  /// Success: 204. The runner goes, or only this manager of it.
+  api_answer unregister_runner(const secret& token);
+  api_answer unregister_manager(const secret& token,
+                                const std::string& system_id);
 
   /// Aborts the call under way, if any, and makes it and all later ones fail
   /// with `stopped`. From any thread; returns at once. A name that is being

@@ -38,9 +38,9 @@ std::string origin_text(const url_parts& x);
 /// The proxy variables of a process's environment, each in upper case or, where
 /// that is not set, lower case.
 struct proxy_environment {
-  std::string http;    ///< HTTP_PROXY
-  std::string https;   ///< HTTPS_PROXY
-  std::string exclude; ///< NO_PROXY
+  std::string http = {};    ///< HTTP_PROXY
+  std::string https = {};   ///< HTTPS_PROXY
+  std::string exclude = {}; ///< NO_PROXY
 };
 
 proxy_environment read_proxy_environment();

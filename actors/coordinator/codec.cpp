@@ -343,6 +343,31 @@ std::string to_json(const verify_request& x) {
   return written(body);
 }
 
+std::string token_json(const secret& token, const std::string& system_id) {
+  json body;
+  body["token"] = token.reveal();
+  set_unless_empty(body, "system_id", system_id);
+  return written(body);
+}
+
+std::string to_json(const registration& x) {
+  json body;
+  body["info"] = info_json(x.info);
+  body["token"] = x.token.reveal();
+  set_unless_empty(body, "description", x.description);
+  set_unless_empty(body, "maintenance_note", x.maintenance_note);
+  set_unless_empty(body, "tag_list", x.tag_list);
+  set_unless_empty(body, "access_level", x.access_level);
+  for (auto [key, value] :
+       {std::pair{"run_untagged", x.run_untagged},
+        std::pair{"locked", x.locked}, std::pair{"paused", x.paused}})
+    if (value)
+      body[key] = *value;
+  if (x.maximum_timeout > 0)
+    body["maximum_timeout"] = x.maximum_timeout;
+  return written(body);
+}
+
 result<job_payload, coordinator_errc> parse_job(std::string_view body) {
   auto x = json::parse(body, nullptr, false);
   if (!x.is_object())
@@ -388,12 +413,6 @@ result<job_payload, coordinator_errc> parse_job(std::string_view body) {
   if (job.refusal.empty())
     job.refusal = refusal_of_parts(x);
   return job;
-}
-
-verified_runner parse_verified(std::string_view body) {
-  auto x = json::parse(body, nullptr, false);
-  payload_reader in;
-  return {in.integer(x, "id", ""), in.text(x, "token_expires_at", "")};
 }
 
 std::string parse_error(std::string_view body) {

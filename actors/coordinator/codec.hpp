@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,9 +54,28 @@ struct verify_request {
   std::string system_id;
 };
 
+/// `POST runners`: for tokens that register runners. What is not set is left to
+/// GitLab.
+struct registration {
+  manager_info info;
+  secret token; ///< the registration token
+  std::string description;
+  std::string maintenance_note;
+  std::string tag_list; ///< with commas
+  std::optional<bool> run_untagged;
+  std::optional<bool> locked;
+  std::optional<bool> paused;
+  std::string access_level;    ///< not_protected, ref_protected
+  int64_t maximum_timeout = 0; ///< [s]; 0: none
+};
+
 std::string to_json(const job_request& x);
 std::string to_json(const job_update& x);
 std::string to_json(const verify_request& x);
+std::string to_json(const registration& x);
+
+/// The body of calls that tell nothing but who it is about.
+std::string token_json(const secret& token, const std::string& system_id = {});
 
 /// `crc32:` and 8 hexadecimal digits.
 std::string checksum_text(uint32_t crc32);
@@ -68,14 +88,20 @@ std::string checksum_text(uint32_t crc32);
 /// Errors: `bad_answer`, naming the field.
 result<job_payload, coordinator_errc> parse_job(std::string_view body);
 
-/// The body of a successful `POST runners/verify`; old servers send none.
-struct verified_runner {
+/// What GitLab says of a runner when it was verified, registered, or got
+/// another token.
+struct runner_identity {
   int64_t id = 0;
-  std::string token_expires_at; ///< RFC 3339; empty: never
+  secret token;
+  std::optional<int64_t> token_expires_at; ///< Unix time [s]; unset: never
 };
 
-/// Tolerates anything: what cannot be read is empty.
-verified_runner parse_verified(std::string_view body);
+/// Tolerates anything: what cannot be read is empty. Old servers answer to a
+/// verification with no JSON at all.
+runner_identity parse_identity(std::string_view body);
+
+/// Reads `2026-11-28T08:30:00.000Z`, with any offset; nothing if it is none.
+std::optional<int64_t> parse_rfc3339(std::string_view text);
 
 /// Returns the text of an error body, one line, at most 300 bytes; empty if it
 /// has none (reference/job-api, section 1, error bodies).

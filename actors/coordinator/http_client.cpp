@@ -12,6 +12,7 @@
 #include <openssl/ssl.h>
 #include <optional>
 #include <strings.h>
+#include <tl/expected.hpp>
 
 namespace muster {
 
@@ -48,14 +49,8 @@ const char* text_of(httplib::Error error) {
       return "the connection broke while the request was sent";
     case httplib::Error::Canceled:
       return "the answer did not end in time";
-    case httplib::Error::SSLConnection:
-      return "the TLS handshake failed";
     case httplib::Error::SSLLoadingCerts:
       return "the trusted certificates cannot be loaded";
-    case httplib::Error::SSLServerVerification:
-      return "the server's certificate is not trusted: check the url's host "
-             "and "
-             "tls-ca-file";
     default:
       return "the request failed";
   }
@@ -65,27 +60,63 @@ bool is_redirect(int status) {
   return status >= 301 && status <= 308 && status != 304;
 }
 
-/// Where a redirect leads, if it may be followed: not out of TLS, since the
-/// tokens go along, and only where method and body are kept.
-std::optional<url_parts> redirected(const url_parts& from, int status,
-                                    const std::string& location) {
-  if (status != 307 && status != 308)
-    return {};
+bool same_host(const url_parts& a, const url_parts& b) {
+  return a.host.size() == b.host.size()
+         && ::strncasecmp(a.host.data(), b.host.data(), a.host.size()) == 0;
+}
+
+/// Where a redirect leads, if it may be followed. The tokens go along, in
+/// headers and body: so not to another host, and not out of TLS. All but 303
+/// keep method and body: a request for a job is none for a page.
+tl::expected<url_parts, std::string>
+redirected(const url_parts& from, int status, const std::string& location) {
+  auto refused = [&](const char* why) {
+    return tl::unexpected{"redirected to " + location.substr(0, 200) + ", "
+                          + why};
+  };
+  if (location.empty())
+    return tl::unexpected{std::string{"redirected to nowhere: check the "
+                                      "runner's url"}};
+  if (status > 302 && status < 307)
+    return refused("which is no API: check the runner's url");
   if (location.starts_with('/') && !location.starts_with("//")) {
     auto next = from;
     next.path = location;
     return next;
   }
   auto next = parse_url(location);
-  if (!next || (from.tls && !next->tls))
-    return {};
+  if (!next)
+    return refused("which is no URL that can be used");
+  if (from.tls && !next->tls)
+    return refused("out of TLS: the token is not sent there");
+  if (!same_host(from, *next))
+    return refused("another host: the token is not sent there. If that is "
+                   "your GitLab, write its address as the runner's url");
   return *next;
+}
+
+/// A place in an SSL_CTX for our own data.
+int flag_index() {
+  static const int index
+    = ::SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+/// The server asks for a client certificate, and there is none.
+int note_wish(SSL* tls, X509**, EVP_PKEY**) {
+  auto* flag = ::SSL_CTX_get_ex_data(::SSL_get_SSL_CTX(tls), flag_index());
+  *static_cast<bool*>(flag) = true;
+  return 0; // goes on without
 }
 
 /// A client and what it was made with.
 struct link {
   std::unique_ptr<httplib::ClientImpl> client;
+  httplib::SSLClient* tls = nullptr; ///< the same client, if it speaks TLS
   std::shared_ptr<x509_store_st> certificates;
+  std::shared_ptr<const client_identity> identity;
+  bool lacks_identity = false; ///< the server asked for a client certificate
+  std::optional<url_parts> proxy;
   steady_clock::time_point connected_at;
   steady_clock::time_point used_at;
   bool resolved = false; ///< the name of the last try: it came to a socket
@@ -93,7 +124,9 @@ struct link {
 
   void drop() {
     client.reset();
+    tls = nullptr;
     certificates.reset();
+    identity.reset();
   }
 };
 
@@ -103,25 +136,75 @@ coordinator_failure unreachable(std::string why) {
   return {coordinator_errc::unreachable, std::move(why)};
 }
 
-/// A client certificate that both sides of the handshake can use.
-maybe_failure use_client_certificate(SSL_CTX* context,
-                                     const http_settings& with) {
-  const auto& certificate = with.tls_cert_file;
-  const auto& key = with.tls_key_file;
-  if (certificate.empty() || key.empty())
-    return {};
-  auto is_loaded
-    = ::SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) == 1
-      && ::SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM)
-           == 1;
-  ::ERR_clear_error();
-  if (is_loaded)
-    return {};
-  return coordinator_failure{
-    coordinator_errc::rejected,
-    "tls-cert-file " + certificate + " and tls-key-file " + key
-      + " cannot be used: check that they are readable PEM files that belong "
-        "together"};
+/// What OpenSSL noted first in this thread, which is the cause of the rest;
+/// empty if nothing.
+std::string first_tls_error() {
+  auto code = ::ERR_peek_error();
+  const auto* text = code == 0 ? nullptr : ::ERR_reason_error_string(code);
+  return text == nullptr ? "" : text;
+}
+
+bool contains(const std::string& text, const char* part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Why the server's certificate was not accepted, and what to do.
+std::string distrust(long verify_result, const url_parts& target) {
+  if (verify_result == X509_V_OK)
+    return "the server's certificate is for another host than " + target.host
+           + ": check the runner's url, or the certificate";
+  auto text = std::string{"the server's certificate is not trusted ("}
+              + ::X509_verify_cert_error_string(verify_result) + "): ";
+  if (verify_result == X509_V_ERR_CERT_HAS_EXPIRED
+      || verify_result == X509_V_ERR_CERT_NOT_YET_VALID)
+    return text + "renew it there, or set this machine's clock";
+  return text
+         + "name the certificate of who signed it in tls-ca-file, or put it "
+           "into the certs folder as "
+         + target.host + ".crt";
+}
+
+constexpr auto wanted_certificate
+  = ": the server asks for a client certificate, which tls-cert-file and "
+    "tls-key-file can name";
+
+/// Why there is no TLS connection.
+std::string handshake_failure(const link& over) {
+  auto said = first_tls_error();
+  std::string text = "the TLS handshake failed";
+  if (!said.empty())
+    text += " (" + said + ")";
+  if (over.proxy)
+    return text + ": does the proxy " + origin_text(*over.proxy)
+           + " allow CONNECT to this host and port?";
+  if (contains(said, "wrong version number") || contains(said, "http request"))
+    return text + ": is the url's port one for https?";
+  if (contains(said, "protocol version")
+      || contains(said, "unsupported protocol"))
+    return text + ": the server must allow TLS 1.2 or newer";
+  if (over.lacks_identity)
+    return text + wanted_certificate;
+  return text;
+}
+
+/// What went wrong with a call, for people. A server that wants a client
+/// certificate may tell so only when the answer is read.
+std::string failure_text(httplib::Error error, const link& over,
+                         const url_parts& target) {
+  if (error == httplib::Error::SSLServerVerification && over.tls != nullptr)
+    return distrust(over.tls->get_openssl_verify_result(), target);
+  if (error == httplib::Error::SSLConnection)
+    return handshake_failure(over);
+  if (error == httplib::Error::Connection)
+    return over.resolved
+             ? "no connection to " + over.peer + ": refused or unreachable"
+             : "the host name of " + over.peer
+                 + " cannot be resolved: check it, and DNS";
+  std::string text = text_of(error);
+  auto said = over.tls == nullptr ? "" : first_tls_error();
+  if (contains(said, "alert"))
+    text += " (" + said + ")";
+  return over.lacks_identity ? text + wanted_certificate : text;
 }
 
 } // namespace
@@ -150,10 +233,12 @@ struct http_client::impl {
     for (auto hop = 0; !failed && is_redirect(reply.status); ++hop) {
       std::string location{reply.header("Location")};
       auto next = redirected(target, reply.status, location);
-      if (!next || hop == redirects_max)
+      if (!next)
+        return fail(coordinator_errc::rejected, next.error());
+      if (hop == redirects_max)
         return fail(coordinator_errc::rejected,
-                    "redirected to " + location.substr(0, 200)
-                      + ", which cannot be followed: check the runner's url");
+                    "redirected more than " + std::to_string(redirects_max)
+                      + " times: check the runner's url");
       target = std::move(*next);
       // The switch watches one connection; the kept one starts anew later.
       kept.drop();
@@ -200,23 +285,29 @@ struct http_client::impl {
     httplib::Response response;
     auto error = httplib::Error::Success;
     over.resolved = false;
+    ::ERR_clear_error();
     auto is_done = over.client->send(request, response, error);
     what.body = std::move(request.body); // a redirect sends it again
     over.used_at = steady_clock::now();
     if (!is_done) {
+      auto why = failure_text(error, over, target);
       over.drop();
       if (is_too_large)
         return coordinator_failure{coordinator_errc::bad_answer,
                                    "the answer has more than "
                                      + std::to_string(what.answer_max)
                                      + " bytes"};
-      if (error == httplib::Error::Connection)
-        return unreachable(over.resolved
-                             ? "no connection to " + over.peer
-                                 + ": refused or unreachable"
-                             : "the host name of " + over.peer
-                                 + " cannot be resolved: check it, and DNS");
-      return unreachable(text_of(error));
+      return unreachable(std::move(why));
+    }
+    if (response.status == 407 && over.proxy) {
+      auto proxy = origin_text(*over.proxy);
+      over.drop();
+      return coordinator_failure{
+        coordinator_errc::rejected,
+        "the proxy " + proxy
+          + " wants other credentials (407): write "
+            "them into "
+          + (target.tls ? "HTTPS_PROXY" : "HTTP_PROXY")};
     }
     reply.status = response.status;
     reply.headers.assign(response.headers.begin(), response.headers.end());
@@ -245,8 +336,9 @@ struct http_client::impl {
     auto is_old = with.connection_max_age > milliseconds{0}
                   && now - x.connected_at > with.connection_max_age;
     auto is_idle = now - x.used_at > with.idle_max;
-    auto is_outdated
-      = target.tls && trusted && trusted->get() != x.certificates;
+    auto is_outdated = target.tls && trusted
+                       && (trusted->get() != x.certificates
+                           || trusted->identity() != x.identity);
     if (is_old || is_idle || is_outdated)
       x.drop();
   }
@@ -272,6 +364,7 @@ struct http_client::impl {
     client.set_write_timeout(with.write_timeout);
     if (!target.user.empty())
       client.set_basic_auth(target.user, target.password);
+    to.proxy = *proxy;
     if (*proxy) {
       client.set_proxy((*proxy)->host, (*proxy)->port);
       if (!(*proxy)->user.empty())
@@ -298,8 +391,13 @@ struct http_client::impl {
     client->set_ca_cert_store(to.certificates.get());
     client->set_ca_cert_path({}, ::X509_get_default_cert_dir());
     chain.watch(context);
-    if (auto failed = use_client_certificate(context, with))
-      return failed;
+    to.identity = trusted->identity();
+    if (to.identity && !to.identity->use_in(*context))
+      return unreachable("OpenSSL does not take the client certificate");
+    to.lacks_identity = false;
+    ::SSL_CTX_set_ex_data(context, flag_index(), &to.lacks_identity);
+    ::SSL_CTX_set_client_cert_cb(context, note_wish);
+    to.tls = client.get();
     to.client = std::move(client);
     return {};
   }

@@ -21,8 +21,6 @@ struct http_settings {
   using milliseconds = std::chrono::milliseconds;
 
   std::string user_agent;
-  std::string tls_cert_file; ///< used only together with the key
-  std::string tls_key_file;
   proxy_environment proxies;
   milliseconds connect_timeout{30'000};
   /// Without a byte: also how long GitLab may hold a request for a job.
@@ -59,9 +57,12 @@ public:
               std::shared_ptr<certificate_store> trusted);
   ~http_client();
 
+  /// Follows redirects that keep to the host, with method, body and headers as
+  /// they are. Another host would get to see the tokens: it is not asked.
+  ///
   /// Errors: `unreachable` for no or half an answer, `bad_answer` for a body
-  /// that is too large, `rejected` for a redirect that is not followed and
-  /// files that cannot be used, `stopped`. Any status is an answer.
+  /// that is too large, `rejected` for a redirect that is not followed and a
+  /// proxy that refuses, `stopped`. Any status is an answer.
   result<http_reply, coordinator_errc> send(http_call what);
 
   /// What the last server was trusted by; see `server_chain`. From the thread

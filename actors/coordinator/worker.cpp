@@ -53,10 +53,10 @@ struct caller {
 
   /// What the job's tools need to speak with GitLab as this manager does.
   void add_certificates(job_payload& job, const std::string& chain) const {
-    auto ca = read_pem_file(session->ca_file);
+    auto ca = read_pem_file(session->files.ca);
     job.tls_ca = secret{ca.empty() ? chain : std::move(ca)};
-    auto certificate = read_pem_file(session->settings.http.tls_cert_file);
-    auto key = read_pem_file(session->settings.http.tls_key_file);
+    auto certificate = read_pem_file(session->files.cert);
+    auto key = read_pem_file(session->files.key);
     if (certificate.empty() || key.empty())
       return;
     job.tls_cert = secret{std::move(certificate)};
@@ -138,14 +138,14 @@ http_worker(http_worker_actor::stateful_pointer<http_worker_state> self,
 } // namespace
 
 api_session::api_session(api_settings with, manager_info who, secret key,
-                         std::string system, std::string ca_file)
+                         std::string system, certificate_files own)
   : settings(std::move(with)),
     info(std::move(who)),
     token(std::move(key)),
     system_id(std::move(system)),
-    ca_file(std::move(ca_file)),
+    files(std::move(own)),
     trusted(std::make_shared<certificate_store>(
-      this->ca_file, [](const std::string& x) { log::warning(x); })) {
+      files, [](const std::string& x) { log::warning(x); })) {
 }
 
 std::string api_session::last_update() const {

@@ -17,13 +17,13 @@ namespace muster {
 class api_session {
 public:
   api_session(api_settings with, manager_info info, secret token,
-              std::string system_id, std::string ca_file);
+              std::string system_id, certificate_files files);
 
   const api_settings settings;
   const manager_info info;
   const secret token;
   const std::string system_id;
-  const std::string ca_file; ///< tls-ca-file; may be empty
+  const certificate_files files; ///< also for the tools of jobs
   const std::shared_ptr<certificate_store> trusted;
 
   std::string last_update() const;

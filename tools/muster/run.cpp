@@ -7,6 +7,7 @@
 #include "messages/type_ids.hpp"
 #include "providers/local/local_group.hpp"
 #include "tools/muster/commands.hpp"
+#include "tools/muster/gitlab.hpp"
 #include "tools/muster/memory.hpp"
 #include "tools/muster/plugins.hpp"
 
@@ -69,10 +70,7 @@ std::string helper_path(const config& cfg) {
 }
 
 manager_info info_of(const runner_config& runner) {
-  manager_info out;
-  out.version = version_text;
-  out.revision = revision_text;
-  out.architecture = "amd64";
+  auto out = info_of_manager(runner.executor);
   out.shell = runner.shell.empty() ? "bash" : runner.shell;
   out.labels = runner.labels;
   return out;
@@ -81,16 +79,12 @@ manager_info info_of(const runner_config& runner) {
 make_http_worker worker_maker(const config& cfg, const runner_config& runner,
                               const std::string& system,
                               const std::shared_ptr<trace_shelf>& traces) {
-  api_settings with;
-  with.url = runner.url;
-  with.http.user_agent = fmt::format("muster {} ({}; g++; linux/amd64)",
-                                     version_text, branch_text);
-  with.http.tls_cert_file = runner.tls_cert_file;
-  with.http.tls_key_file = runner.tls_key_file;
-  with.http.proxies = read_proxy_environment();
+  auto with = gitlab_settings(runner.url);
   with.http.connection_max_age = cfg.connection_max_age;
+  auto files = certificates_for({runner.url, runner.tls_ca_file,
+                                 runner.tls_cert_file, runner.tls_key_file});
   auto session = std::make_shared<api_session>(
-    with, info_of(runner), runner.token, system, runner.tls_ca_file);
+    with, info_of(runner), runner.token, system, std::move(files));
   return [session, traces](caf::local_actor* from,
                            const coordinator_actor& parent, uint64_t number) {
     return start_http_worker(from, parent, number, session, traces);

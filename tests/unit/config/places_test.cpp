@@ -28,3 +28,12 @@ TEST_CASE("the state folder is absolute on every host") {
   CHECK_EQ(default_state_dir({false, "", "", "/", {}}), "/.muster");
   CHECK(default_state_dir(this_host()).starts_with('/'));
 }
+
+TEST_CASE("certificates are looked for beside the default configurations") {
+  using folders = std::vector<std::string>;
+  CHECK_EQ(certificate_folders({true, "/root", "", "/", {}}),
+           folders{"/etc/muster/certs", "/etc/gitlab-runner/certs"});
+  CHECK_EQ(certificate_folders({false, "/home/a", "", "/", {}}),
+           folders{"/home/a/.muster/certs", "/home/a/.gitlab-runner/certs"});
+  CHECK_EQ(certificate_folders({false, "", "", "/", {}}), folders{});
+}

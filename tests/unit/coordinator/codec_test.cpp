@@ -394,11 +394,10 @@ TEST_CASE("checksums have eight digits") {
 }
 
 TEST_CASE("answers to verify and errors tolerate anything") {
-  CHECK_EQ(parse_verified(R"({"id": 5, "token_expires_at": "2026-01-01"})").id,
+  CHECK_EQ(parse_identity(R"({"id": 5, "token_expires_at": "2026-01-01"})").id,
            5);
-  CHECK_EQ(parse_verified(R"({"token_expires_at": null})").token_expires_at,
-           "");
-  CHECK_EQ(parse_verified("garbage").id, 0);
+  CHECK_FALSE(parse_identity(R"({"token_expires_at": null})").token_expires_at);
+  CHECK_EQ(parse_identity("garbage").id, 0);
   CHECK_EQ(parse_error(R"({"message": "401 Unauthorized"})"),
            "401 Unauthorized");
   CHECK_EQ(parse_error(R"({"message": {"token": ["is bad"]}})"),
@@ -409,4 +408,53 @@ TEST_CASE("answers to verify and errors tolerate anything") {
   CHECK_EQ(
     parse_error(R"({"message": ")" + std::string(1000, 'x') + "\"}").size(),
     300);
+}
+
+TEST_CASE("dates of GitLab's are read in any zone") {
+  struct row {
+    const char* text;
+    std::optional<int64_t> at;
+  };
+  constexpr int64_t noon = 1'700'049'600; // 2023-11-15T12:00:00Z
+  const row rows[] = {
+    {"2023-11-15T12:00:00Z", noon},
+    {"2023-11-15T12:00:00.123Z", noon},
+    {"2023-11-15T14:30:00.000+02:30", noon},
+    {"2023-11-15 07:00:00-05:00", noon},
+    {"2023-11-15T12:00:00", {}},
+    {"2023-11-15", {}},
+    {"", {}},
+    {"never", {}},
+    {"2023-11-15T12:00:00.000+x", {}},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.text);
+    CHECK_EQ(parse_rfc3339(r.text), r.at);
+  }
+}
+
+TEST_CASE("a registration says what was set, and nothing else") {
+  registration what;
+  what.token = secret{"GR1348941x"};
+  auto body = json::parse(to_json(what));
+  CHECK_EQ(body["token"], "GR1348941x");
+  CHECK(body.contains("info"));
+  CHECK_EQ(body.size(), 2);
+  what.description = "d";
+  what.tag_list = "a,b";
+  what.run_untagged = false;
+  what.locked = true;
+  what.paused = false;
+  what.access_level = "ref_protected";
+  what.maintenance_note = "n";
+  what.maximum_timeout = 600;
+  body = json::parse(to_json(what));
+  CHECK_EQ(body["description"], "d");
+  CHECK_EQ(body["tag_list"], "a,b");
+  CHECK_EQ(body["run_untagged"], false);
+  CHECK_EQ(body["locked"], true);
+  CHECK_EQ(body["paused"], false);
+  CHECK_EQ(body["access_level"], "ref_protected");
+  CHECK_EQ(body["maintenance_note"], "n");
+  CHECK_EQ(body["maximum_timeout"], 600);
 }
