@@ -54,6 +54,8 @@ public:
     if (known && act_ == nullptr)
       return serve_artifacts(state_, req_, res_, job_);
     if (!known) {
+      if (serve_runners_api(state_, req_, res_, path))
+        return;
       state_.counters.count(std::string{to_string(endpoint::other)}, 404);
       return answer_error(res_, 404, "404 Not Found");
     }
@@ -281,19 +283,6 @@ private:
       res_.headers.emplace_back("Range", fmt::format("0-{}", x.trace_size));
   }
 
-  json token_json(const std::string& token) const {
-    json expires;
-    if (auto lifetime = state_.token_lifetime.load(); lifetime > 0) {
-      auto at = static_cast<std::time_t>(now_us() / 1'000'000 + lifetime);
-      std::tm parts{};
-      gmtime_r(&at, &parts);
-      char text[32];
-      std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.000Z", &parts);
-      expires = text;
-    }
-    return {{"token", token}, {"token_expires_at", expires}};
-  }
-
   bool allowed() {
     if (state_.jobs.knows_runner(text_in(body_, "token")))
       return true;
@@ -307,21 +296,23 @@ private:
     auto token = text_in(body_, "token");
     state_.runners.heard(token, text_in(body_, "system_id"),
                          body_.value("info", json{}));
-    auto body = token_json(token);
-    body["id"] = 1;
-    answer_json(res_, 200, body);
+    answer_json(res_, 200, token_json(state_, token, 1));
   }
 
   void unregister() {
-    if (allowed())
-      res_.status = 204;
+    if (!allowed())
+      return;
+    // A runner made in GitLab stays; only this manager of it is gone.
+    if (req_.path.ends_with("/runners"))
+      state_.jobs.drop_runner_token(text_in(body_, "token"));
+    res_.status = 204;
   }
 
   void reset_token() {
     auto fresh = state_.jobs.rotate_runner_token(text_in(body_, "token"));
     if (!fresh)
       return answer_error(res_, 403, "403 Forbidden");
-    answer_json(res_, 201, token_json(*fresh));
+    answer_json(res_, 201, token_json(state_, *fresh, 1));
   }
 
   server_state& state_;

@@ -116,6 +116,13 @@ void serve_storage(server_state& state, const http_request& req,
                    http_response& res);
 /// Whether it is 32 lower-case hex digits.
 bool is_request_id(std::string_view text);
+/// Registration of runners, and tokens by a person's. False if it is no such
+/// path.
+bool serve_runners_api(server_state& state, const http_request& req,
+                       http_response& res, std::string_view path);
+/// What GitLab says of a runner's token.
+nlohmann::json token_json(const server_state& state, const std::string& token,
+                          int64_t id);
 /// The API under `/control/`; `path` is what follows that.
 void serve_control(server_state& state, const http_request& req,
                    http_response& res, std::string_view path);

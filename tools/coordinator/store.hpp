@@ -110,6 +110,8 @@ struct pipeline_view {
 
 struct store_options {
   std::vector<std::string> runner_tokens{"glrt-test-token-1"};
+  std::string registration_token = "GR1348941test-registration";
+  std::string personal_token = "glpat-test-person";
   std::chrono::milliseconds long_poll{0}; ///< how long a request may be parked
   /// A parked request is answered with 204 when the queue changes, as by
   /// GitLab's Workhorse; else it gets the job at once.
@@ -191,6 +193,13 @@ public:
   bool knows_runner(const std::string& token) const;
   /// Replaces a runner's token by a fresh one; nothing for an unknown token.
   std::optional<std::string> rotate_runner_token(const std::string& token);
+  std::string rotate_first_runner_token();
+  /// A new runner, registered by a registration token.
+  std::string add_runner_token();
+  void drop_runner_token(const std::string& token);
+  const store_options& options() const {
+    return options_;
+  }
   /// The job that is being run under this token, if any.
   std::optional<job_view> running_with(const std::string& token) const;
 

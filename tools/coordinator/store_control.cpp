@@ -85,6 +85,21 @@ store::rotate_runner_token(const std::string& token) {
   return *at;
 }
 
+std::string store::rotate_first_runner_token() {
+  std::lock_guard guard{mutex_};
+  return runner_tokens_.front() = fresh_token("glrt-");
+}
+
+std::string store::add_runner_token() {
+  std::lock_guard guard{mutex_};
+  return runner_tokens_.emplace_back(fresh_token(""));
+}
+
+void store::drop_runner_token(const std::string& token) {
+  std::lock_guard guard{mutex_};
+  std::erase(runner_tokens_, token);
+}
+
 std::optional<job_view> store::running_with(const std::string& token) const {
   std::lock_guard guard{mutex_};
   auto at = by_token_.find(token);

@@ -1,5 +1,6 @@
 #include "config/places.hpp"
 #include "config/version.hpp"
+#include "tools/muster/admin/options.hpp"
 #include "tools/muster/commands.hpp"
 
 #include <CLI/CLI.hpp>
@@ -15,13 +16,16 @@ namespace {
 
 using namespace muster;
 
+constexpr auto long_option_characters
+  = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+
 /// GitLab Runner also takes `-config F`: a long option behind one dash.
 std::vector<std::string> with_two_dashes(int argc, char** argv) {
   std::vector<std::string> out;
   for (int i = 1; i < argc; ++i) {
     std::string x = argv[i];
     auto is_long = x.size() > 2 && x[0] == '-' && x[1] != '-'
-                   && x.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", 1)
+                   && x.find_first_not_of(long_option_characters, 1)
                         >= std::min(x.find('='), x.size());
     out.push_back(is_long ? "-" + x : x);
   }
@@ -61,12 +65,14 @@ struct program {
   global_options global;
   run_options run;
   check_options check;
+  admin_commands admin;
   std::string unused;
   int status = 0;
 
   program() {
     app.name("muster");
     app.require_subcommand(0, 1);
+    app.option_defaults()->take_last(); // as GitLab Runner's
     app.set_version_flag("-v,--version", version_lines());
     app
       .add_option("-l,--log-level", global.log_level,
@@ -86,6 +92,7 @@ struct program {
     add_run();
     add_check("check", "Say what is wrong with a configuration", false);
     add_check("lint", "The same as check --strict", true);
+    admin.add_to(app, global, status, run.config_path);
     // Last: commands would take it over.
     app.footer("These options stand before or after the command. Each command "
                "has a --help.\nIt reads GitLab Runner's config.toml: "
@@ -178,11 +185,6 @@ namespace muster {
 
 bool is_planned(std::string_view command) {
   constexpr std::array planned{
-    "register",
-    "verify",
-    "unregister",
-    "list",
-    "reset-token",
     "run-single",
     "fleeting",
     "install",
