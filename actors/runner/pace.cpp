@@ -72,13 +72,20 @@ void pace::job_ended(time_point now) {
 }
 
 int pace::requests_max() const {
-  return std::clamp(static_cast<int>(std::ceil(adaptive_)), 1,
-                    std::max(1, with_.request_concurrency));
+  auto most = std::max(1, with_.request_concurrency);
+  if (!with_.adaptive)
+    return most;
+  return std::clamp(static_cast<int>(std::ceil(adaptive_)), 1, most);
 }
 
-bool pace::is_unhealthy(time_point now) const {
-  return unhealthy_ >= with_.unhealthy_limit
-         && now - healthy_ <= with_.unhealthy_interval;
+bool pace::is_healthy(time_point now) {
+  if (unhealthy_ < with_.unhealthy_limit)
+    return true;
+  if (now - healthy_ <= with_.unhealthy_interval)
+    return false;
+  unhealthy_ = 0;
+  healthy_ = now;
+  return true;
 }
 
 } // namespace muster

@@ -11,6 +11,7 @@ struct pace_options {
   std::chrono::milliseconds check_interval{3'000};
   bool strict = false; ///< strict_check_interval
   int request_concurrency = 1;
+  bool adaptive = true; ///< FF_USE_ADAPTIVE_REQUEST_CONCURRENCY
   int unhealthy_limit = 3;
   std::chrono::milliseconds unhealthy_interval{3'600'000};
 };
@@ -55,8 +56,9 @@ public:
   /// Requests that may be under way at once.
   int requests_max() const;
 
-  /// Whether the runner is disabled for having been refused too often.
-  bool is_unhealthy(time_point now) const;
+  /// Whether the runner may ask: not for `unhealthy_interval` after it was
+  /// refused too often. Then it begins anew.
+  bool is_healthy(time_point now);
 
 private:
   std::chrono::milliseconds interval(time_point now) const;

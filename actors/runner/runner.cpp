@@ -1,5 +1,8 @@
 #include "actors/runner/runner.hpp"
 
+#include "actors/coordinator/retry.hpp"
+#include "config/feature_flags.hpp"
+
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -21,10 +24,8 @@ poll_outcome outcome_of(const job_offer& x) {
     default:
       break;
   }
-  auto status = x.info.status;
-  if (status == 408 || status == 429 || status >= 500)
-    return poll_outcome::server_error;
-  return poll_outcome::failed;
+  return is_retriable(x.info.status) ? poll_outcome::server_error
+                                     : poll_outcome::failed;
 }
 
 struct driver {
@@ -168,7 +169,7 @@ struct driver {
     if (x.version != s.tick || s.stopping || !s.group_ready)
       return;
     auto now = self->now();
-    if (s.pace.is_unhealthy(now)) {
+    if (!s.pace.is_healthy(now)) {
       if (!std::exchange(s.told_unhealthy, true))
         log::error("Runner is unhealthy and will be disabled for a while: "
                    "GitLab refuses its requests (403). Is the token right?",
@@ -496,9 +497,17 @@ struct driver {
 
 pace_options pace_of(const runner_setup& setup) {
   const auto& cfg = *setup.config;
-  return {setup.check_interval, cfg.strict_check_interval,
-          cfg.request_concurrency, cfg.unhealthy_requests_limit,
-          cfg.unhealthy_interval};
+  auto no_variable
+    = [](std::string_view) -> std::optional<std::string> { return {}; };
+  pace_options out;
+  out.check_interval = setup.check_interval;
+  out.strict = cfg.strict_check_interval;
+  out.request_concurrency = cfg.request_concurrency;
+  out.adaptive
+    = flag_value(cfg, no_variable, "FF_USE_ADAPTIVE_REQUEST_CONCURRENCY");
+  out.unhealthy_limit = cfg.unhealthy_requests_limit;
+  out.unhealthy_interval = cfg.unhealthy_interval;
+  return out;
 }
 
 } // namespace

@@ -88,16 +88,91 @@ TEST_CASE("without jobs GitLab is asked ever more rarely") {
   CHECK_LE(it.next(), now);
 }
 
-TEST_CASE("a runner that was refused too often is disabled for a while") {
+TEST_CASE("the pause grows with the time since the last job") {
+  pace it{{}, start};
+  CHECK_EQ(it.next(), start);
+  it.begun(start);
+  CHECK_EQ(it.next(), start + 100ms);
+  it.answered(poll_outcome::none, start, 0ms, start + 20ms);
+  CHECK_EQ(it.next(), start + 100ms);
+  auto later = start + 10s;
+  it.begun(later);
+  CHECK_EQ(it.next(), later + 1s);
+  it.begun(start + 10min);
+  CHECK_EQ(it.next(), start + 10min + 3s);
+  it.job_ended(start + 10min);
+  CHECK_EQ(it.next(), start + 10min);
+}
+
+TEST_CASE(
+  "a server that fails is asked ever more rarely, and found back soon") {
   pace it{{}, start};
   auto now = start;
-  for (auto i = 0; i < 3; ++i) {
-    CHECK_FALSE(it.is_unhealthy(now));
-    it.answered(poll_outcome::forbidden, now, 0ms, now);
-    now += 1s;
+  std::chrono::milliseconds longest{0};
+  for (auto until = start + 20min; now < until;) {
+    it.begun(now);
+    it.answered(poll_outcome::failed, now, 0ms, now);
+    longest = std::max(
+      longest,
+      std::chrono::duration_cast<std::chrono::milliseconds>(it.next() - now));
+    CHECK_GT(it.next(), now);
+    now = it.next();
   }
-  CHECK(it.is_unhealthy(now));
-  CHECK_FALSE(it.is_unhealthy(now + 2h));
-  it.answered(poll_outcome::none, now, 0ms, now);
-  CHECK_FALSE(it.is_unhealthy(now));
+  CHECK_EQ(longest, 30s);
+  // The end of a job is no reason to ask a server that is away.
+  it.job_ended(now - 1s);
+  CHECK_EQ(it.next(), now);
+}
+
+TEST_CASE("the server's wish is obeyed, up to an hour") {
+  pace it{{}, start};
+  it.begun(start);
+  it.answered(poll_outcome::server_error, start, 90s, start);
+  CHECK_EQ(it.next(), start + 90s);
+  it.answered(poll_outcome::server_error, start, 24h, start);
+  CHECK_EQ(it.next(), start + 1h);
+}
+
+TEST_CASE("requests at once follow the answers, within the bound") {
+  pace_options with;
+  with.request_concurrency = 4;
+  pace it{with, start};
+  CHECK_EQ(it.requests_max(), 1);
+  auto answers = [&](poll_outcome how, int times) {
+    for (auto i = 0; i < times; ++i)
+      it.answered(how, start, 0ms, start);
+  };
+  answers(poll_outcome::job, 1);
+  CHECK_EQ(it.requests_max(), 2);
+  answers(poll_outcome::job, 100);
+  CHECK_EQ(it.requests_max(), 4);
+  answers(poll_outcome::server_error, 1);
+  CHECK_EQ(it.requests_max(), 2);
+  answers(poll_outcome::none, 100);
+  CHECK_EQ(it.requests_max(), 1);
+  with.adaptive = false;
+  CHECK_EQ(pace(with, start).requests_max(), 4);
+}
+
+TEST_CASE("a runner that is refused pauses, and then begins anew") {
+  pace it{{}, start};
+  auto refused = [&](time_point now) {
+    it.answered(poll_outcome::forbidden, now, 0ms, now);
+  };
+  refused(start);
+  refused(start);
+  CHECK(it.is_healthy(start));
+  it.answered(poll_outcome::failed, start, 0ms, start); // proves nothing
+  refused(start + 1min);
+  refused(start + 1min);
+  CHECK(it.is_healthy(start + 1min));
+  refused(start + 1min);
+  CHECK_FALSE(it.is_healthy(start + 1min));
+  CHECK_FALSE(it.is_healthy(start + 60min)); // since the last good answer
+  CHECK(it.is_healthy(start + 61min));
+  refused(start + 61min);
+  refused(start + 61min);
+  CHECK(it.is_healthy(start + 61min));
+  refused(start + 61min);
+  CHECK_FALSE(it.is_healthy(start + 62min));
 }
