@@ -1,3 +1,4 @@
+#include "tools/coordinator/dotenv.hpp"
 #include "tools/coordinator/server_state.hpp"
 
 #include <algorithm>
@@ -16,6 +17,7 @@ constexpr std::array parameters{"expire_in", "artifact_format",
 /// What may never reach another host than the one it was made for.
 constexpr std::array secret_headers{"JOB-TOKEN", "RUNNER-TOKEN",
                                     "PRIVATE-TOKEN", "Authorization"};
+constexpr size_t dotenv_max = 64 * 1024; ///< [bytes]
 constexpr size_t links_max = 10'000;
 constexpr size_t type_size_max = 100;
 
@@ -162,6 +164,8 @@ private:
     what.expire_in = req_.parameter("expire_in");
     if (!check_upload(what))
       return answer_error(res_, 400, "400 Bad request");
+    if (what.type == "dotenv" && !take_variables(what))
+      return;
     answer(state_.jobs.add_artifact(job_, token_, std::move(what)));
   }
 
@@ -217,6 +221,21 @@ private:
                 fmt::format("the file is no {}",
                             what.format.empty() ? "zip" : what.format));
     return known;
+  }
+
+  /// Reads a dotenv report; false if it was answered already.
+  bool take_variables(artifact& what) {
+    auto packed = what.file->read(0, dotenv_max);
+    auto text = gunzip(packed, dotenv_max);
+    auto variables
+      = text
+          ? read_dotenv(*text)
+          : result<nlohmann::json, dotenv_errc>{tl::unexpected(text.error())};
+    if (!variables)
+      answer_error(res_, 400, "400 Bad request - " + variables.error().text);
+    else
+      what.variables = std::move(*variables);
+    return variables.has_value();
   }
 
   void download() {

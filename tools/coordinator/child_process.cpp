@@ -23,7 +23,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr size_t piece_size = 64 * 1024;
-constexpr size_t output_max = size_t{1} << 20;
 constexpr size_t errors_max = 4096;
 
 /// Puts `text` into a file in memory, so that a program can read it at its own
@@ -168,7 +167,8 @@ std::string child_process::errors() const {
 }
 
 result<std::string, process_errc>
-run_program(const std::vector<std::string>& arguments, milliseconds timeout) {
+run_program(const std::vector<std::string>& arguments, milliseconds timeout,
+            size_t output_max) {
   auto child = child_process::start(arguments, {});
   if (!child)
     return tl::unexpected(child.error());

@@ -47,9 +47,10 @@ private:
   int errors_ = -1;
 };
 
-/// Runs a program to its end and returns its output, at most 1 MiB.
+/// Runs a program to its end and returns its output, at most so many bytes.
 result<std::string, process_errc>
 run_program(const std::vector<std::string>& arguments,
-            std::chrono::milliseconds timeout);
+            std::chrono::milliseconds timeout,
+            size_t output_max = size_t{1} << 20);
 
 } // namespace muster::gitlab

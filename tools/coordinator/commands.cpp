@@ -113,13 +113,19 @@ int pipeline(const pipeline_settings& settings) {
   if (!made)
     return failed(made.error().text);
   auto id = made->value("id", int64_t{0});
+  for (const auto& warning :
+       made->value("warnings", std::vector<std::string>{}))
+    fmt::print(stderr, "{}\n", warning);
   if (!settings.follow) {
     fmt::print("{}\n", id);
     return 0;
   }
-  auto status = follow_pipeline(
-    server, id,
-    {settings.colours, true, settings.timeout, settings.manager_log});
+  follow_options how;
+  how.colours = settings.colours;
+  how.timeout = settings.timeout;
+  how.manager_log = settings.manager_log;
+  remote_feed feed{server, id};
+  auto status = follow_pipeline(feed, how);
   return status ? *status : failed(status.error().text);
 }
 

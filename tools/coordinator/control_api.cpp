@@ -170,16 +170,7 @@ private:
     if (!pipeline)
       return answer_error(res_, 404,
                           fmt::format("there is no pipeline {}", rest));
-    auto jobs = json::array();
-    for (auto job : pipeline->jobs)
-      if (auto x = state_.jobs.job(job)) {
-        x->arrivals.clear();
-        jobs.push_back(to_json(*x));
-      }
-    auto body = to_json(*pipeline);
-    body["jobs"] = std::move(jobs);
-    body["version"] = version;
-    answer_json(res_, 200, body);
+    answer_json(res_, 200, pipeline_json(state_.jobs, *pipeline, version));
   }
 
   void wait() {
@@ -239,11 +230,12 @@ private:
     auto options = body;
     auto text = body.value("yaml", std::string{});
     auto file = body.value("file", std::string{".gitlab-ci.yml"});
-    auto id = start_pipeline(state_, text, file, options);
-    if (!id)
-      return answer_error(res_, 400, id.error().text);
-    auto pipeline = state_.jobs.pipeline(*id);
-    answer_json(res_, 201, to_json(*pipeline));
+    auto started = start_pipeline(state_, text, file, options);
+    if (!started)
+      return answer_error(res_, 400, started.error().text);
+    auto answer = to_json(*state_.jobs.pipeline(started->id));
+    answer["warnings"] = started->warnings;
+    answer_json(res_, 201, answer);
   }
 
   void add_fault(const json& body) {

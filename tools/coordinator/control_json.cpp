@@ -67,6 +67,8 @@ json to_json(const job_view& x) {
           {"expect", x.expect},
           {"as_expected", as_expected(x)},
           {"allow_failure", x.allow_failure},
+          {"failure_allowed", x.failure_allowed},
+          {"retried", x.retried},
           {"token", x.token},
           {"runner", x.runner},
           {"system_id", x.system_id},
@@ -90,6 +92,23 @@ json to_json(const pipeline_view& x) {
           {"state", x.state},
           {"created_us", x.created_us},
           {"jobs", x.jobs}};
+}
+
+json pipeline_json(const store& jobs, const pipeline_view& x,
+                   uint64_t version) {
+  auto list = json::array();
+  auto ids = x.jobs;
+  ids.insert(ids.end(), x.retried.begin(), x.retried.end());
+  std::sort(ids.begin(), ids.end());
+  for (auto id : ids)
+    if (auto job = jobs.job(id)) {
+      job->arrivals.clear();
+      list.push_back(to_json(*job));
+    }
+  auto body = to_json(x);
+  body["jobs"] = std::move(list);
+  body["version"] = version;
+  return body;
 }
 
 json to_json(const fault& x) {

@@ -16,6 +16,10 @@ nlohmann::json to_json(const pipeline_view& x);
 nlohmann::json to_json(const fault& x);
 nlohmann::json to_json(const violation& x);
 
+/// A pipeline with its jobs, as of a version of the store.
+nlohmann::json pipeline_json(const store& jobs, const pipeline_view& x,
+                             uint64_t version);
+
 enum class control_errc : uint8_t {
   bad_request = 1, ///< a key or a value without meaning
 };

@@ -31,9 +31,8 @@ struct followed_job {
 
 class follower {
 public:
-  follower(control_client& server, int64_t id, const follow_options& options)
-    : server_(server),
-      id_(id),
+  follower(pipeline_feed& feed, const follow_options& options)
+    : feed_(feed),
       options_(options) {
   }
 
@@ -41,8 +40,7 @@ public:
     auto until = steady_clock::now() + options_.timeout;
     uint64_t seen = 0;
     for (;;) {
-      auto state = server_.get(fmt::format("pipelines/{}?seen={}&timeout_ms={}",
-                                           id_, seen, look_every.count()));
+      auto state = feed_.state(seen, look_every);
       if (!state)
         return tl::unexpected(state.error());
       state_ = std::move(*state);
@@ -52,6 +50,10 @@ public:
           return tl::unexpected(shown.error());
       if (state_.value("state", "") != "running")
         return close();
+      if (options_.goes_on && !options_.goes_on()) {
+        close();
+        return 3;
+      }
       if (steady_clock::now() >= until) {
         close();
         fmt::print("The pipeline did not end within {} s.\n",
@@ -78,8 +80,7 @@ private:
     if (size < x.shown)
       x.shown = 0; // it was sent again from the start
     while (x.shown < size) {
-      auto piece
-        = server_.get_text(fmt::format("jobs/{}/trace?offset={}", id, x.shown));
+      auto piece = feed_.trace(id, x.shown);
       if (!piece)
         return tl::unexpected(piece.error());
       if (piece->empty())
@@ -109,11 +110,19 @@ private:
     for (const auto& job : state_["jobs"])
       print(job, jobs_[job.value("id", int64_t{0})].view.finish());
     print_table();
+    if (options_.by == judgement::state)
+      return passed() ? 0 : 1;
     for (const auto& job : state_["jobs"])
-      if (!job.value("as_expected", false)
+      if (!job.value("as_expected", false) && !job.value("retried", false)
           && job.value("state", "") != "manual")
         return 1;
     return 0;
+  }
+
+  /// Also one that waits for a click has not failed.
+  bool passed() const {
+    auto state = state_.value("state", "");
+    return state == "success" || state == "manual";
   }
 
   static std::string span(const json& job, const char* from, const char* to) {
@@ -124,13 +133,17 @@ private:
     return fmt::format("{:.2f} s", static_cast<double>(last - first) / 1e6);
   }
 
-  static std::string result_of(const json& job) {
+  std::string result_of(const json& job) const {
     auto text = job.value("state", std::string{});
     if (auto code = job.value("exit_code", 0); code != 0)
       text += fmt::format(", exit code {}", code);
     else if (auto why = job.value("failure_reason", std::string{});
              !why.empty())
       text += ", " + why;
+    if (job.value("retried", false))
+      return text + " (run again)";
+    if (options_.by == judgement::state)
+      return job.value("failure_allowed", false) ? text + " (allowed)" : text;
     auto expected = job.value("expect", std::string{"success"});
     if (text == "manual")
       return text;
@@ -179,8 +192,7 @@ private:
     std::fflush(stdout);
   }
 
-  control_client& server_;
-  int64_t id_;
+  pipeline_feed& feed_;
   follow_options options_;
   json state_;
   std::map<int64_t, followed_job> jobs_;
@@ -188,9 +200,9 @@ private:
 
 } // namespace
 
-result<int, client_errc> follow_pipeline(control_client& server, int64_t id,
+result<int, client_errc> follow_pipeline(pipeline_feed& feed,
                                          const follow_options& options) {
-  return follower{server, id, options}.run();
+  return follower{feed, options}.run();
 }
 
 } // namespace muster::gitlab

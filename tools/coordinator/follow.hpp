@@ -1,12 +1,18 @@
 #pragma once
 
-#include "tools/coordinator/control_client.hpp"
+#include "tools/coordinator/pipeline_feed.hpp"
 
 #include <chrono>
-#include <cstdint>
+#include <functional>
 #include <string>
 
 namespace muster::gitlab {
+
+/// What a pipeline is judged by.
+enum class judgement : uint8_t {
+  expectations, ///< every job ended as its variable EXPECT says
+  state,        ///< the pipeline passed, as GitLab sees it
+};
 
 struct follow_options {
   bool colours = false;
@@ -14,12 +20,15 @@ struct follow_options {
   std::chrono::milliseconds timeout{3'600'000};
   std::string manager_log; ///< a file: `job_places` tells the table's instances
                            ///< and slots; empty: only the jobs' logs do
+  judgement by = judgement::expectations;
+  /// Asked every second at least; no ends the watching: status 3.
+  std::function<bool()> goes_on;
 };
 
 /// Shows a pipeline's logs on stdout as they come, each line with its job's
-/// name in front, and a closing table. Returns 0 when every job ended as it was
-/// expected to, 1 if one did not, 2 at the deadline. Errors: of the client.
-result<int, client_errc> follow_pipeline(control_client& server, int64_t id,
+/// name in front, and a closing table. Returns 0 when it is judged well, 1 if
+/// not, 2 at the deadline, 3 as `goes_on` says. Errors: of the feed.
+result<int, client_errc> follow_pipeline(pipeline_feed& feed,
                                          const follow_options& options);
 
 } // namespace muster::gitlab

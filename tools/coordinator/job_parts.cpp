@@ -1,6 +1,8 @@
 #include "tools/coordinator/job_parts.hpp"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <fmt/format.h>
 #include <utility>
 
@@ -48,10 +50,60 @@ void copy(const json& from, json& to, std::initializer_list<const char*> keys) {
       to[key] = *at;
 }
 
-json report_of(const std::string& type, const json& paths) {
-  return {{"name", type + ".xml"},   {"untracked", false},
-          {"paths", list_of(paths)}, {"when", "always"},
-          {"artifact_type", type},   {"artifact_format", "gzip"}};
+/// A kind of report, as GitLab names and stores it.
+struct report {
+  std::string_view type;
+  const char* file;
+  const char* format;
+};
+
+constexpr std::array reports{
+  report{"accessibility", "gl-accessibility.json", "raw"},
+  report{"annotations", "gl-annotations.json", "raw"},
+  report{"api_fuzzing", "gl-api-fuzzing-report.json", "raw"},
+  report{"browser_performance", "browser-performance.json", "raw"},
+  report{"cluster_image_scanning", "gl-cluster-image-scanning-report.json",
+         "raw"},
+  report{"cobertura", "cobertura-coverage.xml", "gzip"},
+  report{"codequality", "gl-code-quality-report.json", "raw"},
+  report{"container_scanning", "gl-container-scanning-report.json", "raw"},
+  report{"coverage_fuzzing", "gl-coverage-fuzzing.json", "raw"},
+  report{"cyclonedx", "gl-sbom.cdx.json", "gzip"},
+  report{"dast", "gl-dast-report.json", "raw"},
+  report{"dependency_scanning", "gl-dependency-scanning-report.json", "raw"},
+  report{"dotenv", ".env", "gzip"},
+  report{"jacoco", "jacoco-coverage.xml", "gzip"},
+  report{"junit", "junit.xml", "gzip"},
+  report{"license_scanning", "gl-license-scanning-report.json", "raw"},
+  report{"load_performance", "load-performance.json", "raw"},
+  report{"lsif", "lsif.json", "zip"},
+  report{"metrics", "metrics.txt", "gzip"},
+  report{"performance", "performance.json", "raw"},
+  report{"repository_xray", "gl-repository-xray.json", "raw"},
+  report{"requirements", "requirements.json", "raw"},
+  report{"requirements_v2", "requirements_v2.json", "raw"},
+  report{"sast", "gl-sast-report.json", "raw"},
+  report{"secret_detection", "gl-secret-detection-report.json", "raw"},
+  report{"terraform", "tfplan.json", "raw"},
+};
+
+const report* find_report(std::string_view type) {
+  const auto* at
+    = std::find_if(reports.begin(), reports.end(),
+                   [&](const report& x) { return x.type == type; });
+  return at == reports.end() ? nullptr : at;
+}
+
+json report_of(const std::string& type, const json& paths, const json& from) {
+  const auto* known = find_report(type);
+  json out{{"name", known == nullptr ? type : known->file},
+           {"untracked", false},
+           {"paths", list_of(paths)},
+           {"when", "always"},
+           {"artifact_type", type},
+           {"artifact_format", known == nullptr ? "gzip" : known->format}};
+  copy(from, out, {"expire_in"});
+  return out;
 }
 
 } // namespace
@@ -68,6 +120,16 @@ std::optional<run_when> when_of(std::string_view word) {
     if (name == word)
       return value;
   return std::nullopt;
+}
+
+std::string slug(std::string_view text) {
+  std::string result;
+  for (unsigned char c : text.substr(0, 63))
+    result += std::isalnum(c) != 0 ? static_cast<char>(std::tolower(c)) : '-';
+  auto first = result.find_first_not_of('-');
+  auto last = result.find_last_not_of('-');
+  return first == std::string::npos ? std::string{}
+                                    : result.substr(first, last - first + 1);
 }
 
 json list_of(const json& x) {
@@ -104,6 +166,10 @@ result<json, parts_errc> variables_of(const json& x) {
     list.push_back(std::move(entry));
   }
   return list;
+}
+
+bool is_report(std::string_view type) {
+  return find_report(type) != nullptr;
 }
 
 json image_of(const json& x) {
@@ -146,7 +212,7 @@ json artifacts_of(const json& x) {
   }
   auto reports = x.value("reports", json::object());
   for (const auto& [type, paths] : reports.items())
-    list.push_back(report_of(type, paths));
+    list.push_back(report_of(type, paths, x));
   return list;
 }
 

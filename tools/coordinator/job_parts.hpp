@@ -16,6 +16,9 @@ namespace muster::gitlab {
 
 std::optional<run_when> when_of(std::string_view word);
 
+/// A name as GitLab makes it fit for a domain name.
+std::string slug(std::string_view text);
+
 /// A list as it is; anything else, but null, as a list of one.
 nlohmann::json list_of(const nlohmann::json& x);
 
@@ -29,6 +32,9 @@ enum class parts_errc : uint8_t {
 /// Variables: an object of texts or of objects with a `value`, or a list that
 /// is already as in the payload.
 result<nlohmann::json, parts_errc> variables_of(const nlohmann::json& x);
+
+/// Whether it is a kind of `artifacts:reports`.
+bool is_report(std::string_view type);
 
 nlohmann::json image_of(const nlohmann::json& x);
 nlohmann::json hooks_of(const nlohmann::json& x);

@@ -44,6 +44,11 @@ constexpr std::array keys{
   "payload",
   "failure_reasons",
   "dependencies",
+  "default_branch",
+  "retry",
+  "environment",
+  "node_index",
+  "node_total",
 };
 
 /// What GitLab 19 names, as far as a runner can send it.
@@ -97,28 +102,34 @@ result<int64_t, spec_errc> read_timeout(const json& spec) {
   return time->count();
 }
 
-/// Finds the project and commit that a job is about. Without any repository,
-/// the job has a commit that cannot be cloned.
-result<void, spec_errc>
-read_project(const json& spec, const project_list& projects, job_template& to) {
-  auto path = spec.value("project", std::string{});
-  auto ref = spec.value("ref", std::string{});
-  auto sha = spec.value("sha", std::string{});
-  const auto* where = path.empty() ? projects.first() : projects.find(path);
-  if (where == nullptr) {
-    to.project = path.empty() ? "root/test" : path;
-    if (!ref.empty())
-      to.commit.ref = ref;
-    if (!sha.empty())
-      to.commit.sha = sha;
-    return {};
-  }
-  to.project = where->path;
-  auto commit = commit_of(*where, ref, sha);
-  if (!commit)
-    return fail(spec_errc::no_project, commit.error().text);
-  to.commit = std::move(*commit);
-  return {};
+void read_retry(const json& spec, job_template& to) {
+  auto from = spec.value("retry", json::object());
+  to.retry.max = from.value("max", 0);
+  for (const auto& word : list_of(from.value("when", json{})))
+    if (word != "always")
+      to.retry.when.push_back(word.get<std::string>());
+  for (const auto& code : list_of(from.value("exit_codes", json{})))
+    to.retry.exit_codes.push_back(code.get<int>());
+}
+
+/// The variables of an environment, before all others of the job.
+void add_environment(const json& spec, json& to) {
+  auto from = spec.value("environment", json::object());
+  if (from.empty())
+    return;
+  auto add = [&](const char* key, const std::string& value) {
+    to.push_back(
+      {{"key", key}, {"value", value}, {"public", true}, {"masked", false}});
+  };
+  auto name = from.value("name", std::string{});
+  add("CI_ENVIRONMENT_NAME", name);
+  if (name.find('$') == std::string::npos)
+    add("CI_ENVIRONMENT_SLUG", slug(name.substr(0, 24)));
+  add("CI_ENVIRONMENT_ACTION", from.value("action", std::string{"start"}));
+  if (from.contains("url"))
+    add("CI_ENVIRONMENT_URL", from["url"].get<std::string>());
+  if (from.contains("deployment_tier"))
+    add("CI_ENVIRONMENT_TIER", from["deployment_tier"].get<std::string>());
 }
 
 result<json, spec_errc> steps_of(const json& spec, int64_t timeout) {
@@ -168,7 +179,7 @@ result<void, spec_errc> read_variables(const json& spec, json& to) {
     auto list = variables_of(*at);
     if (!list)
       return bad("variables: " + list.error().text);
-    to = std::move(*list);
+    to.insert(to.end(), list->begin(), list->end());
   }
   auto masked = spec.value("masked", json::object());
   for (const auto& [key, value] : masked.items())
@@ -195,6 +206,7 @@ result<json, spec_errc> short_payload(const json& spec, job_template& to) {
   if (!steps)
     return steps;
   json variables = json::array();
+  add_environment(spec, variables);
   if (auto read = read_variables(spec, variables); !read)
     return tl::unexpected(read.error());
   read_expectation(spec, variables, to);
@@ -223,7 +235,8 @@ result<json, spec_errc> short_payload(const json& spec, job_template& to) {
 }
 
 result<job_template, spec_errc> from_short(const json& spec,
-                                           const project_list& projects) {
+                                           const project_list& projects,
+                                           const commit_info* known) {
   for (const auto& [key, value] : spec.items())
     if (std::find(keys.begin(), keys.end(), key) == keys.end())
       return fail(spec_errc::unknown_key,
@@ -237,8 +250,19 @@ result<job_template, spec_errc> from_short(const json& spec,
   result.dependencies = spec.value("dependencies", std::vector<int64_t>{});
   if (auto flags = read_flags(spec, result); !flags)
     return tl::unexpected(flags.error());
-  if (auto found = read_project(spec, projects, result); !found)
-    return tl::unexpected(found.error());
+  read_retry(spec, result);
+  result.node_index = spec.value("node_index", 0);
+  result.node_total = spec.value("node_total", 1);
+  if (known != nullptr) {
+    result.project = spec.value("project", std::string{});
+    result.commit = *known;
+  } else {
+    auto found = commit_in_spec(spec, projects);
+    if (!found)
+      return tl::unexpected(found.error());
+    result.project = std::move(found->project);
+    result.commit = std::move(found->commit);
+  }
   auto payload = short_payload(spec, result);
   if (!payload)
     return tl::unexpected(payload.error());
@@ -319,14 +343,40 @@ std::optional<std::chrono::seconds> parse_timeout(std::string_view text) {
   return std::chrono::seconds{sum};
 }
 
+result<project_commit, spec_errc> commit_in_spec(const json& spec,
+                                                 const project_list& projects) {
+  auto path = spec.value("project", std::string{});
+  auto ref = spec.value("ref", std::string{});
+  auto sha = spec.value("sha", std::string{});
+  const auto* where = path.empty() ? projects.first() : projects.find(path);
+  project_commit out;
+  if (where == nullptr) {
+    out.project = path.empty() ? "root/test" : path;
+    if (!ref.empty())
+      out.commit.ref = ref;
+    if (!sha.empty())
+      out.commit.sha = sha;
+    return out;
+  }
+  out.project = where->path;
+  auto commit = commit_of(*where, ref, sha);
+  if (!commit)
+    return fail(spec_errc::no_project, commit.error().text);
+  out.commit = std::move(*commit);
+  out.commit.default_branch
+    = spec.value("default_branch", out.commit.default_branch);
+  return out;
+}
+
 result<job_template, spec_errc> job_from_json(const json& spec,
-                                              const project_list& projects) {
+                                              const project_list& projects,
+                                              const commit_info* known) {
   if (!spec.is_object())
     return bad("a job is a JSON object");
   try {
     auto made = spec.contains("steps")
                   ? result<job_template, spec_errc>{from_full(spec, projects)}
-                  : from_short(spec, projects);
+                  : from_short(spec, projects, known);
     if (!made)
       return made;
     auto features = made->payload.value("features", json::object());
@@ -385,6 +435,9 @@ json payload_of(const job_view& job, const std::string& server_url,
       variables.push_back(std::move(x));
     result["variables"] = std::move(variables);
   }
+  for (const auto* list : {&job.inherited_variables, &job.what->late_variables})
+    for (const auto& x : *list)
+      result["variables"].push_back(x);
   return result;
 }
 

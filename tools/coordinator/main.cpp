@@ -336,10 +336,12 @@ private:
     add_server(at, server_);
     add_rule_option<std::string>(
       at, "kind", "kind",
-      "latency, status, garbage, half, empty, reset,\n"
-      "close, lost or interval");
-    add_rule_option<std::string>(at, "--endpoint", "endpoint",
-                                 "request, update, trace, git, ... (any)");
+      "latency, status, garbage, half, empty, reset, close,\n"
+      "lost, interval; prints the fault's id");
+    add_rule_option<std::string>(
+      at, "--endpoint", "endpoint",
+      "request, update, trace, verify, unregister, git,\n"
+      "reset_token, upload, download, storage (any)");
     add_rule_option<int64_t>(at, "--count", "count", "Requests to hit (all)");
     add_rule_option<int64_t>(at, "--skip", "skip", "Let so many pass first");
     add_rule_option<double>(at, "--probability", "probability", "0 to 1 (1)");

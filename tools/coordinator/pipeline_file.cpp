@@ -1,13 +1,16 @@
 #include "tools/coordinator/pipeline_file.hpp"
 
-#include "tools/coordinator/job_parts.hpp"
-#include "tools/coordinator/job_spec.hpp"
+#include "tools/coordinator/pipeline/includes.hpp"
+#include "tools/coordinator/pipeline/job_body.hpp"
+#include "tools/coordinator/pipeline/keywords.hpp"
+#include "tools/coordinator/pipeline/links.hpp"
+#include "tools/coordinator/pipeline/parallel.hpp"
+#include "tools/coordinator/pipeline/rules.hpp"
+#include "tools/coordinator/pipeline/tree_edit.hpp"
 
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
-#include <map>
-#include <set>
 
 namespace muster::gitlab {
 
@@ -16,177 +19,83 @@ namespace {
 using nlohmann::json;
 using kind = yaml_value::kind;
 
-constexpr int extends_max = 11; ///< levels, as in GitLab
 constexpr size_t jobs_max = 500;
+constexpr size_t variables_max = size_t{1} << 20; ///< of a job [bytes]
+constexpr size_t name_max = 255;                  ///< as in GitLab [bytes]
+/// Keywords that may stand at the top instead of in `default`.
+constexpr std::array top_defaults{"image", "services", "cache", "before_script",
+                                  "after_script"};
 
-constexpr std::array root_keywords{"stages", "default", "variables"};
-/// What stands both in a job and in `default` (or, of old, at the top).
-constexpr std::array shared_keywords{
-  "image",   "services", "cache", "before_script", "after_script",
-  "timeout", "hooks",    "tags",  "artifacts"};
-constexpr std::array top_shared_keywords{"image", "services", "cache",
-                                         "before_script", "after_script"};
-constexpr std::array job_keywords{"stage", "script",       "extends",
-                                  "needs", "dependencies", "allow_failure",
-                                  "when",  "variables"};
-constexpr std::array unsupported_keywords{"include",
-                                          "workflow",
-                                          "rules",
-                                          "only",
-                                          "except",
-                                          "parallel",
-                                          "retry",
-                                          "trigger",
-                                          "environment",
-                                          "resource_group",
-                                          "interruptible",
-                                          "coverage",
-                                          "release",
-                                          "secrets",
-                                          "id_tokens",
-                                          "inherit",
-                                          "pages",
-                                          "run",
-                                          "spec",
-                                          "identity",
-                                          "dast_configuration",
-                                          "start_in",
-                                          "manual_confirmation",
-                                          "inputs"};
+[[noreturn]] void bad(yaml_mark at, std::string text, std::string hint = {}) {
+  throw yaml_refused{yaml_errc::bad_value, at, std::move(text),
+                     std::move(hint)};
+}
 
-template <class List>
-bool has(const List& list, std::string_view word) {
+bool has(const std::vector<std::string>& list, std::string_view word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
 
-/// Thrown inside this file only.
-struct refused {
-  yaml_errc code;
-  yaml_mark at;
-  std::string text;
+/// What of a job is decided by its rules.
+struct decision {
+  bool runs = true;
+  std::string when = "on_success";
+  json allow_failure; ///< null: as the job says
+  json variables = json::object();
+  const yaml_value* needs = nullptr;
 };
-
-[[noreturn]] void bad(yaml_mark at, std::string text) {
-  throw refused{yaml_errc::bad_value, at, std::move(text)};
-}
-
-[[noreturn]] void refuse_keyword(const yaml_value::entry& x,
-                                 const std::string& where) {
-  auto why = has(unsupported_keywords, x.key) ? "is not supported here"
-                                              : "is no keyword";
-  throw refused{yaml_errc::unknown_keyword, x.at,
-                fmt::format("\"{}\" in {} {}", x.key, where, why)};
-}
-
-void expect_map(const yaml_value& x, const std::string& what) {
-  if (x.is != kind::map)
-    bad(x.at, fmt::format("{} must be a map", what));
-}
-
-/// Texts of a list, or one text alone.
-std::vector<std::pair<std::string, yaml_mark>> texts(const yaml_value& x,
-                                                     const std::string& what) {
-  std::vector<std::pair<std::string, yaml_mark>> result;
-  if (x.is == kind::scalar)
-    return {{x.text, x.at}};
-  if (x.is != kind::list)
-    bad(x.at, fmt::format("{} must be text or a list of texts", what));
-  for (const auto& entry : x.list) {
-    if (entry.is != kind::scalar)
-      bad(entry.at, fmt::format("{} must hold texts only", what));
-    result.emplace_back(entry.text, entry.at);
-  }
-  return result;
-}
-
-/// A script as it stands: a number or a truth value in it is text too.
-json script_json(const yaml_value& x, const std::string& what, int depth = 0) {
-  if (x.is == kind::scalar)
-    return json::array({x.text});
-  if (x.is != kind::list || depth > 10)
-    bad(x.at, fmt::format("{} must be text or a list of texts", what));
-  json lines = json::array();
-  for (const auto& entry : x.list)
-    for (auto& line : script_json(entry, what, depth + 1))
-      lines.push_back(std::move(line));
-  return lines;
-}
-
-json variable_json(const yaml_value::entry& x) {
-  const auto& value = x.value;
-  if (value.is == kind::list)
-    bad(value.at,
-        fmt::format("variable {} must be text, or a map with value", x.key));
-  if (value.is != kind::map)
-    return value.text; // as it is written: 1.10 is no number
-  json result = json::object();
-  for (const auto& part : value.map) {
-    if (part.key == "value")
-      result["value"] = part.value.text;
-    else if (part.key == "expand")
-      result["expand"] = part.value.text != "false";
-    else if (part.key != "description" && part.key != "options")
-      refuse_keyword(part, fmt::format("variable {}", x.key));
-  }
-  return result;
-}
-
-/// Puts `from` over `to`: maps are merged, all else is replaced.
-void merge(yaml_value& to, const yaml_value& from) {
-  for (const auto& entry : from.map) {
-    auto same = [&](const auto& x) { return x.key == entry.key; };
-    auto at = std::find_if(to.map.begin(), to.map.end(), same);
-    if (at == to.map.end())
-      to.map.push_back(entry);
-    else if (at->value.is == kind::map && entry.value.is == kind::map)
-      merge(at->value, entry.value);
-    else
-      *at = entry;
-  }
-}
 
 class builder {
 public:
-  explicit builder(const yaml_value& root) : root_(root) {
+  builder(const yaml_value& root, const pipeline_context& context,
+          pipeline_notes& notes, yaml_budget& budget)
+    : root_(root),
+      context_(context),
+      notes_(notes),
+      budget_(budget),
+      extender_(root, budget) {
   }
 
   pipeline_file build() {
     if (root_.is != kind::map)
       bad(root_.at, "a pipeline is a map of jobs");
     read_stages();
-    if (const auto* x = root_.find_entry("default"))
-      read_default(*x);
+    guarded([&] { read_top(); });
     for (const auto& x : root_.map)
       if (is_job(x))
-        read_job(x);
-    if (result_.jobs.empty())
-      bad(root_.at, "there is no job to run");
-    for (size_t i = 0; i < result_.jobs.size(); ++i)
-      read_needs(i);
-    check_cycles();
+        guarded([&] { read_job(x); });
+    if (notes_.passed() && result_.jobs.empty())
+      bad(root_.at,
+          result_.left_out.empty()
+            ? "there is no job to run"
+            : "there is no job to run: rules keep out all of them",
+          result_.left_out.empty() ? ""
+                                   : "--variable KEY=VALUE changes what "
+                                     "rules see");
+    if (notes_.passed())
+      guarded([&] { link_jobs(result_, bodies_, notes_); });
     return std::move(result_);
   }
 
 private:
-  bool is_job(const yaml_value::entry& x) const {
-    if (has(root_keywords, x.key) || has(top_shared_keywords, x.key))
-      return false;
-    if (x.key.starts_with('.')) {
-      expect_map_or_script(x);
-      return false;
+  template <class Function>
+  void guarded(Function&& call) {
+    try {
+      call();
+    } catch (const yaml_refused& problem) {
+      notes_.refuse(problem);
     }
-    if (has(unsupported_keywords, x.key)
-        && (x.value.is != kind::map || x.value.find("script") == nullptr))
-      refuse_keyword(x, "the file");
-    if (x.value.is != kind::map)
-      refuse_keyword(x, "the file");
-    return true;
   }
 
-  /// A hidden job may be anything that anchors are taken from.
-  static void expect_map_or_script(const yaml_value::entry& x) {
-    if (x.value.is == kind::null)
-      bad(x.at, fmt::format("{} is empty", x.key));
+  bool is_job(const yaml_value::entry& x) {
+    if (x.key.starts_with('.') || find_keyword("file", x.key) != nullptr)
+      return false;
+    if (x.value.is == kind::map)
+      return true;
+    yaml_value alone;
+    alone.is = kind::map;
+    alone.map.push_back(x);
+    check_keywords("file", alone, "the file", notes_);
+    return false;
   }
 
   void read_stages() {
@@ -201,63 +110,201 @@ private:
     result_.stages.emplace_back(".post");
   }
 
-  void read_default(const yaml_value::entry& x) {
-    expect_map(x.value, "default");
-    for (const auto& entry : x.value.map)
-      if (!has(shared_keywords, entry.key))
-        refuse_keyword(entry, "default");
+  /// What stands at the top beside jobs.
+  void read_top() {
+    yaml_value keywords;
+    keywords.is = kind::map;
+    for (const auto& x : root_.map)
+      if (find_keyword("file", x.key) != nullptr)
+        keywords.map.push_back(x);
+    check_keywords("file", keywords, "the file", notes_);
+    if (const auto* x = root_.find("default")) {
+      if (x->is != kind::map)
+        bad(x->at, "default must be a map");
+      std::vector<yaml_refused> of_jobs; // said of those that inherit it
+      check_keywords("default", *x, "default", notes_, &of_jobs);
+    }
+    variables_ = read_variables(root_.find("variables"), "the file", notes_);
+    if (const auto* x = root_.find("workflow"))
+      read_workflow(*x);
   }
 
-  const yaml_value* default_of(const char* key) const {
-    const auto* defaults = root_.find("default");
-    const auto* x = defaults == nullptr ? nullptr : defaults->find(key);
-    return x == nullptr && has(top_shared_keywords, key) ? root_.find(key) : x;
+  void read_workflow(const yaml_value& x) {
+    if (x.is != kind::map)
+      bad(x.at, "workflow must be a map");
+    check_keywords("workflow", x, "workflow", notes_);
+    const auto* rules = x.find("rules");
+    if (rules == nullptr)
+      return;
+    const auto* rule
+      = matching_rule("workflow:rules", *rules, "workflow",
+                      seen_by_rules(variables_), context_, notes_);
+    const auto* when = rule == nullptr ? nullptr : rule->find("when");
+    if (when != nullptr)
+      read_word(*when, "when of workflow", {"always", "never"});
+    if (rule == nullptr || (when != nullptr && when->text == "never"))
+      bad(rule == nullptr ? rules->at : rule->at,
+          "workflow:rules let no pipeline run here",
+          "--variable KEY=VALUE changes what rules see");
+    variables_.update(
+      read_variables(rule->find("variables"), "workflow", notes_));
   }
 
-  /// The job with all that it extends.
-  yaml_value resolved(const yaml_value::entry& x, int level) const {
-    if (level > extends_max)
-      bad(x.at, fmt::format("{} extends in a circle, or more than {} levels",
-                            x.key, extends_max));
-    expect_map(x.value, fmt::format("job {}", x.key));
-    yaml_value whole;
-    whole.is = kind::map;
-    whole.at = x.at;
-    if (const auto* bases = x.value.find("extends"))
-      for (const auto& [name, at] : texts(*bases, "extends")) {
-        const auto* base = root_.find_entry(name);
-        if (base == nullptr)
-          bad(at,
-              fmt::format("{} extends {}, which is not there", x.key, name));
-        merge(whole, resolved(*base, level + 1));
-      }
-    merge(whole, x.value);
-    std::erase_if(whole.map, [](const auto& e) { return e.key == "extends"; });
-    return whole;
+  /// Variables as rules see them, the given ones last.
+  variable_map seen_by_rules(const json& variables) const {
+    auto out = context_.predefined;
+    add_values(out, variables);
+    for (const auto& [key, value] : context_.given)
+      out[key] = value;
+    auto unexpanded = out;
+    size_t size = 0;
+    for (auto& [key, value] : out) {
+      if (value.find('$') != std::string::npos)
+        value = expand_variables(value, unexpanded);
+      size += value.size();
+      if (size > variables_max)
+        bad(root_.at, "the variables of a job are too long");
+    }
+    return out;
   }
+
+  // -- one job
+  // -----------------------------------------------------------------
 
   void read_job(const yaml_value::entry& x) {
-    auto whole = resolved(x, 0);
+    auto whole = extender_.resolved(x);
     auto where = fmt::format("job {}", x.key);
-    for (const auto& entry : whole.map)
-      if (!has(job_keywords, entry.key) && !has(shared_keywords, entry.key))
-        refuse_keyword(entry, where);
-    for (const auto* key : shared_keywords)
-      if (const auto* value = default_of(key);
-          value != nullptr && whole.find(key) == nullptr)
-        whole.map.push_back({key, value->at, *value});
-    if (whole.find("script") == nullptr)
-      bad(x.at, fmt::format("{} has no script", where));
-    if (result_.jobs.size() >= jobs_max)
-      bad(x.at, fmt::format("more than {} jobs", jobs_max));
     file_job job;
-    job.name = x.key;
+    job.base = x.key;
     job.at = x.at;
+    check_keywords("job", whole, where, notes_, &job.refusals);
+    std::erase_if(job.refusals, [&](const yaml_refused& refusal) {
+      return std::any_of(
+        whole.map.begin(), whole.map.end(), [&](const auto& e) {
+          return e.at.line == refusal.at.line
+                 && e.at.column == refusal.at.column && is_given(e);
+        });
+    });
+    add_defaults(whole, job);
+    check_script(x, whole, job);
     job.stage = stage_of(whole);
-    job.spec = spec_of(x.key, whole);
+    auto own = read_variables(whole.find("variables"), where, notes_);
+    auto variables = inherited_variables(whole);
+    variables.update(own);
+    bool runs = false;
+    for (const auto& one : parallel_jobs(x.key, whole.find("parallel")))
+      runs |= add_job(job, one, whole, variables);
+    if (!runs)
+      result_.left_out.push_back(x.key);
+  }
+
+  /// Adds a job unless its rules keep it out.
+  bool add_job(file_job job, const parallel_job& one, const yaml_value& whole,
+               json variables) {
+    auto where = fmt::format("job {}", job.base);
+    for (const auto& [key, value] : one.variables)
+      variables[key] = value;
+    auto seen = seen_by_rules(variables);
+    seen["CI_JOB_NAME"] = one.name;
+    seen["CI_JOB_STAGE"] = result_.stages[job.stage];
+    auto decided = decide(whole, where, seen);
+    if (!decided.runs)
+      return false;
+    if (result_.jobs.size() >= jobs_max)
+      bad(job.at, fmt::format("more than {} jobs", jobs_max));
+    if (one.name.size() > name_max)
+      bad(job.at, fmt::format("a job's name of more than {} bytes", name_max));
+    budget_.take(whole); // it is kept, and once more as JSON
+    budget_.take(variables.size(), 2 * variables.dump().size(), job.at);
+    job.name = one.name;
+    job.spec = read_job_body(whole, where, seen, context_, notes_);
+    job.spec["name"] = one.name;
     job.spec["stage"] = result_.stages[job.stage];
+    variables.update(decided.variables);
+    job.spec["variables"] = std::move(variables);
+    job.spec["when"] = decided.when;
+    if (!decided.allow_failure.is_null())
+      job.spec["allow_failure"] = decided.allow_failure;
+    if (one.index > 0) {
+      job.spec["node_index"] = one.index;
+      job.spec["node_total"] = one.total;
+    }
     result_.jobs.push_back(std::move(job));
-    bodies_.push_back(std::move(whole));
+    bodies_.push_back(whole);
+    if (decided.needs != nullptr)
+      set_needs(bodies_.back(), *decided.needs);
+    return true;
+  }
+
+  /// Whether who starts the pipeline gives what `id_tokens` or `secrets` would.
+  bool is_given(const yaml_value::entry& x) const {
+    return (x.key == "id_tokens" || x.key == "secrets")
+           && x.value.is == kind::map
+           && std::all_of(
+             x.value.map.begin(), x.value.map.end(),
+             [&](const auto& e) { return context_.given.contains(e.key); });
+  }
+
+  static void set_needs(yaml_value& body, const yaml_value& needs) {
+    std::erase_if(body.map, [](const auto& e) { return e.key == "needs"; });
+    body.map.push_back({"needs", needs.at, needs});
+  }
+
+  void check_script(const yaml_value::entry& x, const yaml_value& whole,
+                    const file_job& job) {
+    const auto* script = whole.find("script");
+    bool empty = script == nullptr || script->is == kind::null
+                 || (script->is == kind::list && script->list.empty());
+    if (empty && job.refusals.empty())
+      bad(x.at, fmt::format("job {} has no script", x.key));
+  }
+
+  /// Whether a job takes over what `inherit` speaks of.
+  static bool inherits(const yaml_value& job, const char* what,
+                       std::string_view name) {
+    const auto* inherit = job.find("inherit");
+    const auto* x = inherit == nullptr ? nullptr : inherit->find(what);
+    if (x == nullptr)
+      return true;
+    if (x->is == kind::scalar)
+      return x->text != "false";
+    return std::any_of(x->list.begin(), x->list.end(),
+                       [&](const yaml_value& e) { return e.text == name; });
+  }
+
+  void add_defaults(yaml_value& job, file_job& to) {
+    if (const auto* x = job.find("inherit")) {
+      if (x->is != kind::map)
+        bad(x->at, "inherit must be a map");
+      check_keywords("inherit", *x, fmt::format("job {}", to.base), notes_);
+    }
+    auto add = [&](const yaml_value::entry& x) {
+      if (job.find(x.key) != nullptr || !inherits(job, "default", x.key))
+        return;
+      const auto* known = find_keyword("default", x.key);
+      if (known != nullptr && known->use == keyword_use::refused
+          && !is_given(x))
+        to.refusals.push_back(
+          {yaml_errc::unknown_keyword,
+           x.at,
+           fmt::format("{} in default is not supported here: {}",
+                       in_quotes(x.key), known->why),
+           {}});
+      job.map.push_back(x);
+    };
+    if (const auto* defaults = root_.find("default"))
+      for (const auto& x : defaults->map)
+        add(x);
+    for (const auto* key : top_defaults)
+      if (const auto* x = root_.find_entry(key))
+        add(*x);
+  }
+
+  json inherited_variables(const yaml_value& job) const {
+    auto out = variables_;
+    for (auto at = out.begin(); at != out.end();)
+      at = inherits(job, "variables", at.key()) ? std::next(at) : out.erase(at);
+    return out;
   }
 
   size_t stage_of(const yaml_value& job) const {
@@ -270,137 +317,83 @@ private:
     return static_cast<size_t>(at - result_.stages.begin());
   }
 
-  json spec_of(const std::string& name, const yaml_value& job) const {
-    json spec{{"name", name}};
-    json variables = variables_json(root_.find("variables"));
-    variables.update(variables_json(job.find("variables")));
-    spec["variables"] = std::move(variables);
-    for (const auto& [key, at, value] : job.map) {
-      if (key == "script" || key == "before_script" || key == "after_script")
-        spec[key] = script_json(value, key);
-      else if (key == "timeout")
-        spec[key] = checked_timeout(value);
-      else if (key == "when")
-        spec[key] = checked_when(value);
-      else if (key == "image" || key == "services" || key == "cache"
-               || key == "artifacts" || key == "hooks"
-               || key == "allow_failure")
-        spec[key] = checked_part(key, value);
+  // -- whether and when it runs
+  // ------------------------------------------------
+
+  std::string when_at(const yaml_value& x, const std::string& where) {
+    auto word = read_word(
+      x, fmt::format("when in {}", where),
+      {"on_success", "on_failure", "always", "manual", "delayed", "never"});
+    if (word != "delayed")
+      return word;
+    notes_.warn(x.at, "when: delayed is not waited for here: jobs start at "
+                      "once");
+    return "on_success";
+  }
+
+  decision decide(const yaml_value& job, const std::string& where,
+                  const variable_map& seen) {
+    decision out;
+    const auto* when = job.find("when");
+    if (when != nullptr)
+      out.when = when_at(*when, where);
+    const auto* rules = job.find("rules");
+    const auto* only = job.find("only");
+    const auto* except = job.find("except");
+    if (rules == nullptr) {
+      out.runs = only_except(only, except, where, seen, context_, notes_);
+      // A job that waits for a click does not hold others up by itself.
+      if (out.when == "manual" && job.find("allow_failure") == nullptr)
+        out.allow_failure = true;
+    } else {
+      if (only != nullptr || except != nullptr)
+        bad(rules->at,
+            fmt::format("{} has both rules and only or except", where));
+      follow_rules(*rules, where, seen, out);
     }
-    return spec;
+    out.runs &= out.when != "never";
+    return out;
   }
 
-  static json variables_json(const yaml_value* x) {
-    json result = json::object();
-    if (x == nullptr || x->is == kind::null)
-      return result;
-    expect_map(*x, "variables");
-    for (const auto& entry : x->map)
-      result[entry.key] = variable_json(entry);
-    return result;
-  }
-
-  static json checked_timeout(const yaml_value& x) {
-    if (x.is != kind::scalar || !parse_timeout(x.text))
-      bad(x.at,
-          fmt::format("timeout: \"{}\" is no duration; write 1h 30m", x.text));
-    return x.text;
-  }
-
-  static json checked_when(const yaml_value& x) {
-    if (x.is != kind::scalar || !when_of(x.text))
-      bad(x.at, fmt::format("when: \"{}\" is none of on_success, on_failure, "
-                            "always, manual, never",
-                            x.text));
-    return x.text;
-  }
-
-  static json checked_part(const std::string& key, const yaml_value& x) {
-    auto part = to_json(x);
-    try { // a part of a wrong shape shows when it is made a payload
-      if (key == "image" || key == "services")
-        for (const auto& entry : list_of(part))
-          if (image_of(entry).value("name", "").empty())
-            bad(x.at, fmt::format("{} has no name", key));
-      if (key == "cache")
-        caches_of(part);
-      if (key == "artifacts")
-        artifacts_of(part);
-      if (key == "hooks")
-        hooks_of(part);
-    } catch (const json::exception&) {
-      bad(x.at, fmt::format("{} has a part of a wrong kind", key));
-    }
-    return part;
-  }
-
-  void read_needs(size_t index) {
-    auto& job = result_.jobs[index];
-    const auto* needs = bodies_[index].find("needs");
-    if (needs == nullptr)
+  void follow_rules(const yaml_value& rules, const std::string& where,
+                    const variable_map& seen, decision& out) {
+    const auto* rule
+      = matching_rule("rules", rules, where, seen, context_, notes_);
+    out.runs = rule != nullptr;
+    if (rule == nullptr)
       return;
-    job.has_needs = true;
-    if (needs->is != kind::list)
-      bad(needs->at, "needs must be a list");
-    for (const auto& x : needs->list)
-      add_need(job, x);
-  }
-
-  void add_need(file_job& job, const yaml_value& x) {
-    const auto* name = x.is == kind::map ? x.find("job") : &x;
-    if (name == nullptr || name->is != kind::scalar)
-      bad(x.at, "a need is the name of a job, or a map with job");
-    bool optional = false;
-    for (const auto& part : x.map) {
-      if (part.key == "optional")
-        optional = part.value.text == "true";
-      else if (part.key != "job" && part.key != "artifacts")
-        refuse_keyword(part, "needs");
-    }
-    auto same = [&](const file_job& other) { return other.name == name->text; };
-    auto at = std::find_if(result_.jobs.begin(), result_.jobs.end(), same);
-    if (at != result_.jobs.end())
-      job.needs.push_back(static_cast<size_t>(at - result_.jobs.begin()));
-    else if (!optional)
-      bad(name->at,
-          fmt::format("{} needs {}, which is not there", job.name, name->text));
-  }
-
-  /// Takes away jobs whose needs are all taken away, until none is left.
-  void check_cycles() const {
-    std::set<size_t> done;
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (size_t i = 0; i < result_.jobs.size(); ++i) {
-        const auto& needs = result_.jobs[i].needs;
-        bool ready = std::all_of(needs.begin(), needs.end(),
-                                 [&](size_t x) { return done.contains(x); });
-        changed |= ready && done.insert(i).second;
-      }
-    }
-    for (size_t i = 0; i < result_.jobs.size(); ++i)
-      if (!done.contains(i))
-        bad(result_.jobs[i].at, fmt::format("{} needs itself, by way of others",
-                                            result_.jobs[i].name));
+    if (const auto* x = rule->find("when"))
+      out.when = when_at(*x, where);
+    if (const auto* x = rule->find("allow_failure"))
+      out.allow_failure = read_allow_failure(*x, where, notes_);
+    out.variables = read_variables(rule->find("variables"), where, notes_);
+    out.needs = rule->find("needs");
   }
 
   const yaml_value& root_;
+  const pipeline_context& context_;
+  pipeline_notes& notes_;
+  yaml_budget& budget_;
+  extender extender_;
+  json variables_ = json::object(); ///< of the file
   pipeline_file result_;
   std::vector<yaml_value> bodies_; ///< of the jobs, same indices
 };
 
 } // namespace
 
-result<pipeline_file, yaml_errc> parse_pipeline(const std::string& text,
-                                                const std::string& file) {
-  auto root = parse_yaml(text, file);
-  if (!root)
-    return tl::unexpected(root.error());
+read_pipeline parse_pipeline(const std::string& text,
+                             const pipeline_context& context) {
+  read_pipeline out;
+  yaml_budget budget;
   try {
-    return builder{*root}.build();
-  } catch (const refused& problem) {
-    return fail(problem.code, placed(file, problem.at, problem.text));
+    auto root = read_with_includes(text, context, out.notes, budget);
+    resolve_references(root, budget);
+    out.file = builder{root, context, out.notes, budget}.build();
+  } catch (const yaml_refused& problem) {
+    out.notes.refuse(problem);
   }
+  return out;
 }
 
 } // namespace muster::gitlab

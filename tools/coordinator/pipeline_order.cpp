@@ -24,6 +24,8 @@ struct outcome {
   bool all_ended = true;
   bool any_failed = false;
   bool any_skipped = false;
+  bool any_manual = false;
+  bool any_blocks = false;
 };
 
 void count(outcome& sum, const order_node& x) {
@@ -31,6 +33,8 @@ void count(outcome& sum, const order_node& x) {
   sum.any_failed |= (x.state == job_state::failed && !x.failure_allowed)
                     || x.state == job_state::canceled;
   sum.any_skipped |= x.state == job_state::skipped;
+  sum.any_manual |= x.state == job_state::manual;
+  sum.any_blocks |= x.state == job_state::manual && x.blocks;
 }
 
 outcome before(const std::vector<order_node>& jobs, const order_node& x) {
@@ -38,6 +42,7 @@ outcome before(const std::vector<order_node>& jobs, const order_node& x) {
   if (x.has_needs) {
     for (auto index : x.needs)
       count(result, jobs[index]);
+    result.any_blocks = result.any_manual;
     return result;
   }
   for (const auto& other : jobs)
@@ -48,17 +53,19 @@ outcome before(const std::vector<order_node>& jobs, const order_node& x) {
 }
 
 job_state next(const order_node& x, const outcome& past) {
-  if (x.when == run_when::manual)
-    return job_state::manual;
   if (x.when == run_when::never)
     return job_state::skipped;
   if (!past.all_ended)
     return job_state::created;
-  bool runs = x.when == run_when::always
-              || (x.when == run_when::on_failure
-                    ? past.any_failed
-                    : !past.any_failed && !past.any_skipped);
-  return runs ? job_state::pending : job_state::skipped;
+  if (past.any_blocks)
+    return job_state::skipped;
+  if (x.when == run_when::always)
+    return job_state::pending;
+  if (x.when == run_when::on_failure)
+    return past.any_failed ? job_state::pending : job_state::skipped;
+  if (past.any_failed || past.any_skipped)
+    return job_state::skipped;
+  return x.when == run_when::manual ? job_state::manual : job_state::pending;
 }
 
 } // namespace

@@ -39,6 +39,7 @@ struct order_node {
   run_when when = run_when::on_success;
   job_state state = job_state::created;
   bool failure_allowed = false; ///< its failure does not count
+  bool blocks = false; ///< when manual: later stages wait for it, so never run
 };
 
 /// Moves every `created` job on that can be: to `pending`, `skipped` or
@@ -46,8 +47,9 @@ struct order_node {
 ///
 /// A job waits until all jobs of earlier stages, or those it needs, have ended.
 /// Then `on_success` asks that none failed (unless allowed) or was cancelled,
-/// and that no needed one was skipped; `on_failure` that one failed. A manual
-/// job counts as passed.
+/// and that no needed one was skipped; `on_failure` that one failed. `manual`
+/// waits as `on_success` does, and is then never run: a job that needs it, or
+/// of a later stage if it `blocks`, is skipped.
 ///
 /// Returns the indices of the jobs that became `pending`.
 std::vector<size_t> advance(std::vector<order_node>& jobs);

@@ -1,7 +1,7 @@
+#include "tools/coordinator/job_parts.hpp"
 #include "tools/coordinator/job_spec.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <ctime>
 #include <fmt/format.h>
 
@@ -10,17 +10,6 @@ namespace muster::gitlab {
 namespace {
 
 using nlohmann::json;
-
-/// A path as GitLab makes it fit for a domain name.
-std::string slug(std::string_view text) {
-  std::string result;
-  for (unsigned char c : text.substr(0, 63))
-    result += std::isalnum(c) != 0 ? static_cast<char>(std::tolower(c)) : '-';
-  auto first = result.find_first_not_of('-');
-  auto last = result.find_last_not_of('-');
-  return first == std::string::npos ? std::string{}
-                                    : result.substr(first, last - first + 1);
-}
 
 std::string iso_time(int64_t at_us) {
   auto seconds = static_cast<std::time_t>(at_us / 1'000'000);
@@ -87,7 +76,9 @@ void add_job(variable_list& to, const job_view& job, const std::string& web) {
   to.add("CI_JOB_TIMEOUT",
          std::to_string(job.what->payload.value(
            "/runner_info/timeout"_json_pointer, int64_t{3600})));
-  to.add("CI_NODE_TOTAL", "1");
+  if (job.what->node_index > 0)
+    to.add("CI_NODE_INDEX", std::to_string(job.what->node_index));
+  to.add("CI_NODE_TOTAL", std::to_string(job.what->node_total));
 }
 
 void add_server(variable_list& to, const std::string& url) {
@@ -175,6 +166,26 @@ json predefined_variables(const job_view& job, const std::string& server_url,
   if (!job.what->commit.cloneable)
     list.add("GIT_STRATEGY", "none"); // there is nothing to clone
   return list.take();
+}
+
+variable_map rule_variables(const commit_info& commit,
+                            const std::string& project,
+                            const std::string& server_url) {
+  job_template what;
+  what.commit = commit;
+  what.payload = json::object();
+  job_view sample;
+  sample.project = project;
+  sample.what = std::make_shared<const job_template>(std::move(what));
+  variable_map out;
+  for (const auto& x : predefined_variables(sample, server_url, {})) {
+    auto key = x.value("key", std::string{});
+    // What is made for each job is not there yet.
+    if (!key.starts_with("CI_JOB_") && !key.starts_with("CI_RUNNER_")
+        && !key.starts_with("CI_NODE_") && key != "CI_REPOSITORY_URL")
+      out[key] = x.value("value", std::string{});
+  }
+  return out;
 }
 
 } // namespace muster::gitlab

@@ -55,7 +55,7 @@ job_reply store::request_job(const job_question& ask,
     requeue_unaccepted();
     if (auto* x = closed_ ? nullptr : take(ask)) {
       auto view = view_of(*x, false);
-      view.dependencies = dependencies_of(*x);
+      add_dependencies(view);
       return {201, std::move(view), {}};
     }
     if (!may_park || closed_ || steady_clock::now() >= until)

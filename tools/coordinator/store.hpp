@@ -21,6 +21,13 @@
 
 namespace muster::gitlab {
 
+/// When a failed job of a pipeline is run again.
+struct retry_policy {
+  int max = 0;
+  std::vector<std::string> when; ///< failure reasons; empty: any
+  std::vector<int> exit_codes;   ///< besides; empty: any
+};
+
 /// What a job is before it has a number: shared by all copies.
 struct job_template {
   std::string name = "job";
@@ -37,6 +44,11 @@ struct job_template {
   bool predefined
     = true; ///< the CI_* variables are put in front when handed out
   std::vector<int64_t> dependencies; ///< jobs whose artifacts it gets
+  retry_policy retry;
+  int node_index = 0; ///< of jobs in parallel, from 1; 0: it is alone
+  int node_total = 1;
+  /// Variables that win over all others: of who started the pipeline.
+  nlohmann::json late_variables = nlohmann::json::array();
   nlohmann::json payload; ///< as handed out, without what depends on the job
 };
 
@@ -48,6 +60,7 @@ struct artifact {
   std::string expire_in; ///< as the client named it
   int64_t at_us = 0;     ///< when it was whole, Unix time [µs]
   std::shared_ptr<const artifact_file> file;
+  nlohmann::json variables; ///< of a dotenv report
 };
 
 /// A job that another one depends on.
@@ -79,6 +92,8 @@ struct job_view {
   std::string expect;
   job_state state = job_state::pending;
   bool allow_failure = false;
+  bool failure_allowed = false; ///< it failed, and may
+  bool retried = false;  ///< it failed, and another one runs in its place
   std::string runner;    ///< token of the runner that took it
   std::string system_id; ///< of the manager that took it
   int exit_code = 0;
@@ -94,6 +109,8 @@ struct job_view {
   std::vector<trace_arrival> arrivals;
   std::vector<artifact> artifacts;
   std::vector<dependency> dependencies; ///< filled when it is handed out
+  /// From dotenv reports of those, likewise.
+  nlohmann::json inherited_variables = nlohmann::json::array();
   std::shared_ptr<const job_template> what;
 };
 
@@ -106,6 +123,7 @@ struct pipeline_view {
   std::string state; ///< `running`, `success`, `failed` or `canceled`
   int64_t created_us = 0;
   std::vector<int64_t> jobs;
+  std::vector<int64_t> retried; ///< jobs in whose place others run
 };
 
 struct store_options {
@@ -224,6 +242,8 @@ public:
   /// Cancels: `graceful` lets a running job end itself (`canceling`). False if
   /// there is no such job or it has ended.
   bool cancel(int64_t id, bool graceful);
+  /// Cancels all jobs of a pipeline that have not ended: none of them is begun.
+  void cancel_pipeline(int64_t id, bool graceful);
 
   std::optional<job_view> job(int64_t id) const;
   /// All jobs in order, without their arrivals.
@@ -262,6 +282,7 @@ private:
     int busy = 0;       ///< requests in flight
     int after_end = 0;  ///< requests after the job had ended
     int mismatches = 0; ///< final updates with a wrong checksum
+    int retries = 0;    ///< jobs that failed in its place before
   };
 
   struct pipeline_record {
@@ -275,7 +296,8 @@ private:
   record* find(int64_t id);
   const record* find(int64_t id) const;
   job_view view_of(const record& x, bool with_arrivals) const;
-  std::vector<dependency> dependencies_of(const record& x) const;
+  void add_dependencies(job_view& to) const;
+  int64_t successor_of(int64_t id) const;
   std::string fresh_token(std::string_view prefix);
   int64_t add_job(std::shared_ptr<const job_template> what, int64_t pipeline,
                   job_state state);
@@ -294,6 +316,8 @@ private:
   void check_final(const record& x, const job_update& what);
   void check_touch(const record& x, const job_update& what);
   void end(record& x, job_state state);
+  void end_quietly(record& x, job_state state);
+  bool retry(record& x);
   void pipeline_moved(int64_t id);
   void changed();
 
@@ -304,6 +328,7 @@ private:
   std::condition_variable anything_changed_;
   std::map<int64_t, record> jobs_;
   std::map<int64_t, pipeline_record> pipelines_;
+  std::map<int64_t, int64_t> successors_; ///< of jobs that were retried
   std::deque<int64_t> queue_;
   std::map<std::string, int64_t> by_token_; ///< of jobs that have not ended
   std::deque<int64_t> unaccepted_;          ///< handed out, oldest first

@@ -71,20 +71,35 @@ artifact_reply store::archive_of(int64_t id, const std::string& token) {
                           : artifact_reply{200, *found};
 }
 
-std::vector<dependency> store::dependencies_of(const record& x) const {
-  std::vector<dependency> result;
-  for (auto id : x.view.what->dependencies) {
+void store::add_dependencies(job_view& to) const {
+  for (auto id : to.what->dependencies) {
     const auto* other = find(id);
+    // The job that ran in the place of one that failed has the same name.
+    if (other != nullptr && other->view.retried)
+      other = find(successor_of(id));
     if (other == nullptr)
       continue; // it was forgotten
-    dependency one{id, other->view.token, other->view.name, {}, 0};
-    if (const auto* file = of_type(other->view.artifacts, "archive")) {
+    const auto& files = other->view.artifacts;
+    dependency one{other->view.id, other->view.token, other->view.name, {}, 0};
+    if (const auto* file = of_type(files, "archive")) {
       one.file_name = file->file_name;
       one.size = file->file->size();
     }
-    result.push_back(std::move(one));
+    to.dependencies.push_back(std::move(one));
+    if (const auto* file = of_type(files, "dotenv"))
+      for (const auto& x : file->variables)
+        to.inherited_variables.push_back(x);
   }
-  return result;
+}
+
+/// The job that runs in the place of one that was retried.
+int64_t store::successor_of(int64_t id) const {
+  auto at = successors_.find(id);
+  while (at != successors_.end()) {
+    id = at->second;
+    at = successors_.find(id);
+  }
+  return id;
 }
 
 uint64_t store::artifact_size_max() const {

@@ -18,16 +18,33 @@ bool failure_allowed(const job_template& what, int exit_code) {
          || std::find(codes.begin(), codes.end(), exit_code) != codes.end();
 }
 
+bool contains(const auto& list, const auto& value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+/// Whether a job that failed so is run again by its policy.
+bool retries(const retry_policy& policy, const job_view& x) {
+  auto reason = x.failure_reason.empty() ? "script_failure" : x.failure_reason;
+  bool by_reason = policy.when.empty() ? policy.exit_codes.empty()
+                                       : contains(policy.when, reason);
+  return by_reason || contains(policy.exit_codes, x.exit_code);
+}
+
 std::string pipeline_state(const std::vector<order_node>& jobs) {
   bool failed = false;
   bool was_canceled = false;
+  bool waits = false;
   for (const auto& x : jobs) {
     if (!ended(x.state))
       return "running";
+    waits |= x.state == job_state::manual && x.blocks;
     failed |= x.state == job_state::failed && !x.failure_allowed;
     was_canceled |= x.state == job_state::canceled;
   }
-  return failed ? "failed" : was_canceled ? "canceled" : "success";
+  return failed         ? "failed"
+         : was_canceled ? "canceled"
+         : waits        ? "manual"
+                        : "success";
 }
 
 } // namespace
@@ -55,6 +72,8 @@ job_view store::view_of(const record& x, bool with_arrivals) const {
   auto result = x.view;
   result.trace_size = x.log.size();
   result.trace_crc = x.log.crc();
+  result.failure_allowed = x.view.state == job_state::failed
+                           && failure_allowed(*x.view.what, x.view.exit_code);
   if (with_arrivals)
     result.arrivals = x.log.arrivals();
   return result;
@@ -174,6 +193,7 @@ int64_t store::start_pipeline(std::string name,
     node.has_needs = job.has_needs;
     node.needs = std::move(job.needs);
     node.when = job.job.when;
+    node.blocks = !job.job.allow_failure;
     x.order.push_back(std::move(node));
     for (auto index : job.dependencies)
       job.job.dependencies.push_back(first + static_cast<int64_t>(index));
@@ -206,25 +226,47 @@ void store::pipeline_moved(int64_t id) {
       continue;
     if (order[i].state == job_state::pending)
       queue(*x);
-    else {
-      x->view.state = order[i].state;
-      x->view.finished_us = now_us();
-      by_token_.erase(x->view.token);
-      ++ended_;
-    }
+    else
+      end_quietly(*x, order[i].state);
   }
   view.state = pipeline_state(order);
   changed();
 }
 
 void store::end(record& x, job_state state) {
+  end_quietly(x, state);
+  if (state == job_state::failed && retry(x))
+    return changed();
+  changed();
+  pipeline_moved(x.view.pipeline);
+}
+
+/// Has another job run in the place of one that failed, if it is to be retried.
+bool store::retry(record& x) {
+  auto at = pipelines_.find(x.view.pipeline);
+  const auto& policy = x.view.what->retry;
+  if (at == pipelines_.end() || x.retries >= policy.max
+      || !retries(policy, x.view) || jobs_.size() >= options_.jobs_max)
+    return false;
+  auto& pipeline = at->second.view;
+  auto place = std::find(pipeline.jobs.begin(), pipeline.jobs.end(), x.view.id);
+  if (place == pipeline.jobs.end())
+    return false;
+  x.view.retried = true;
+  pipeline.retried.push_back(x.view.id);
+  *place = add_job(x.view.what, x.view.pipeline, job_state::pending);
+  jobs_.at(*place).retries = x.retries + 1;
+  successors_[x.view.id] = *place;
+  return true;
+}
+
+/// Ends a job without anything that follows from it.
+void store::end_quietly(record& x, job_state state) {
   x.view.state = state;
   x.view.finished_us = now_us();
   by_token_.erase(x.view.token);
   ++ended_;
   std::erase(queue_, x.view.id);
-  changed();
-  pipeline_moved(x.view.pipeline);
 }
 
 bool store::cancel(int64_t id, bool graceful) {
@@ -239,6 +281,24 @@ bool store::cancel(int64_t id, bool graceful) {
     end(*x, job_state::canceled);
   }
   return true;
+}
+
+void store::cancel_pipeline(int64_t id, bool graceful) {
+  std::lock_guard guard{mutex_};
+  auto at = pipelines_.find(id);
+  if (at == pipelines_.end())
+    return;
+  for (auto job : at->second.view.jobs) {
+    auto* x = find(job);
+    if (x == nullptr || ended(x->view.state))
+      continue;
+    if (graceful && x->view.handed_out_us != 0)
+      x->view.state = job_state::canceling;
+    else
+      end_quietly(*x, job_state::canceled);
+  }
+  changed();
+  pipeline_moved(id);
 }
 
 std::optional<job_view> store::job(int64_t id) const {
@@ -345,6 +405,9 @@ size_t store::forget_ended() {
   });
   std::erase_if(pipelines_, [](const auto& entry) {
     return entry.second.view.state != "running";
+  });
+  std::erase_if(successors_, [this](const auto& entry) {
+    return find(entry.second) == nullptr;
   });
   ended_ = 0;
   changed();

@@ -107,7 +107,7 @@ void test_gitlab::serve(http_request& req, http_response& res) {
   std::string_view path = req.path;
   constexpr std::string_view control = "/control/";
   constexpr std::string_view api = "/api/v4/";
-  if (path.starts_with(control))
+  if (options_.control && path.starts_with(control))
     return serve_control(*state_, req, res, path.substr(control.size()));
   if (path.starts_with(state_->base_path)) {
     path.remove_prefix(state_->base_path.size());
@@ -141,7 +141,17 @@ result<int64_t, spec_errc>
 test_gitlab::run_pipeline(const std::string& yaml,
                           const nlohmann::json& options,
                           const std::string& file) {
-  return start_pipeline(*state_, yaml, file, options);
+  auto started = start_pipeline(*state_, yaml, file, options);
+  if (!started)
+    return tl::unexpected(started.error());
+  return started->id;
+}
+
+result<int64_t, spec_errc>
+test_gitlab::run_pipeline(const pipeline_file& file,
+                          const nlohmann::json& options,
+                          const std::string& name) {
+  return start_pipeline(*state_, file, name, options);
 }
 
 bool test_gitlab::wait(int64_t job, std::chrono::milliseconds timeout) {

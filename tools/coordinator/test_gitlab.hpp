@@ -26,6 +26,7 @@ struct test_gitlab_options {
   /// HTTPS; the certificate must be good for `host`.
   gitlab::tls_files tls;
   int direct_download = 302;   ///< of downloads; 0: the file is answered
+  bool control = true;         ///< serve the control API
   bool strict = false;         ///< violations are shown on stderr at once
   int trace_interval = 0;      ///< X-GitLab-Trace-Update-Interval [s]; 0: none
   gitlab::store_options store; ///< runner tokens, long poll, bounds
@@ -68,6 +69,11 @@ public:
   run_pipeline(const std::string& yaml,
                const nlohmann::json& options = nlohmann::json::object(),
                const std::string& file = ".gitlab-ci.yml");
+
+  /// The same with a file that was read (`gitlab::parse_pipeline`).
+  result<int64_t, gitlab::spec_errc>
+  run_pipeline(const gitlab::pipeline_file& file, const nlohmann::json& options,
+               const std::string& name = ".gitlab-ci.yml");
 
   /// Waits until the job, or with 0 every job, has ended; false at the
   /// deadline.

@@ -11,29 +11,30 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t text_max = size_t{4} << 20; ///< [bytes]
-constexpr size_t values_max = 200'000; ///< after aliases: they can multiply
+constexpr size_t text_max = size_t{2} << 20; ///< as GitLab's [bytes]
+constexpr size_t keys_max = 2000;            ///< of one map
 constexpr int depth_max = 64;
 
-struct refused {
-  yaml_mark at;
-  std::string text;
-};
-
-yaml_mark mark_of(const YAML::Node& x) {
-  auto mark = x.Mark();
-  return mark.is_null() ? yaml_mark{}
-                        : yaml_mark{mark.line + 1, mark.column + 1};
+[[noreturn]] void malformed(yaml_mark at, std::string text) {
+  throw yaml_refused{yaml_errc::malformed, at, std::move(text), {}};
 }
 
 class reader {
 public:
+  reader(int file, yaml_budget& budget) : file_(file), budget_(budget) {
+  }
+
   yaml_value read(const YAML::Node& x, int depth) {
     yaml_value result;
     result.at = mark_of(x);
-    if (++count_ > values_max || depth > depth_max)
-      throw refused{result.at, "too deep or too many values"};
-    check_tag(x, result.at);
+    if (depth > depth_max)
+      malformed(result.at, "too deep");
+    budget_.take(1, x.IsScalar() ? x.Scalar().size() : 0, result.at);
+    const auto& tag = x.Tag();
+    bool is_reference = tag == "!reference";
+    // Other tags of our own would change the meaning.
+    if (!is_reference && tag.size() > 1 && tag.front() == '!')
+      malformed(result.at, fmt::format("the tag {} is not supported", tag));
     switch (x.Type()) {
       case YAML::NodeType::Undefined:
       case YAML::NodeType::Null:
@@ -50,15 +51,29 @@ public:
         read_map(x, result, depth);
         break;
     }
+    if (is_reference) {
+      check_reference(result);
+      result.is = yaml_value::kind::reference;
+    }
     return result;
   }
 
+  yaml_mark mark_of(const YAML::Mark& mark) const {
+    return mark.is_null() ? yaml_mark{1, 1, file_}
+                          : yaml_mark{mark.line + 1, mark.column + 1, file_};
+  }
+
 private:
-  /// Tags of our own, as GitLab's !reference, would change the meaning.
-  static void check_tag(const YAML::Node& x, yaml_mark at) {
-    const auto& tag = x.Tag();
-    if (tag.size() > 1 && tag.front() == '!')
-      throw refused{at, fmt::format("the tag {} is not supported", tag)};
+  yaml_mark mark_of(const YAML::Node& x) const {
+    return mark_of(x.Mark());
+  }
+
+  static void check_reference(const yaml_value& x) {
+    bool words = x.is == yaml_value::kind::list && !x.list.empty();
+    for (const auto& entry : x.list)
+      words &= entry.is == yaml_value::kind::scalar;
+    if (!words)
+      malformed(x.at, "!reference takes a list of names: [job, keyword]");
   }
 
   static void read_scalar(const YAML::Node& x, yaml_value& to) {
@@ -71,11 +86,13 @@ private:
 
   void read_map(const YAML::Node& x, yaml_value& to, int depth) {
     to.is = yaml_value::kind::map;
+    if (x.size() > keys_max)
+      malformed(to.at, fmt::format("a map of more than {} keys", keys_max));
     std::vector<yaml_value> merged;
     for (const auto& pair : x) {
       auto at = mark_of(pair.first);
       if (!pair.first.IsScalar())
-        throw refused{at, "a key that is not text"};
+        malformed(at, "a key that is not text");
       auto value = read(pair.second, depth + 1);
       if (pair.first.Scalar() != "<<") {
         put(to, {pair.first.Scalar(), at, std::move(value)});
@@ -88,11 +105,13 @@ private:
     }
     for (auto& from : merged) {
       if (from.is != yaml_value::kind::map)
-        throw refused{from.at, "<< takes a map or a list of maps"};
+        malformed(from.at, "<< takes a map or a list of maps");
       for (auto& entry : from.map)
         if (to.find(entry.key) == nullptr)
           to.map.push_back(std::move(entry));
     }
+    if (to.map.size() > keys_max)
+      malformed(to.at, fmt::format("a map of more than {} keys", keys_max));
   }
 
   static void put(yaml_value& to, yaml_value::entry&& what) {
@@ -104,7 +123,8 @@ private:
       to.map.push_back(std::move(what));
   }
 
-  size_t count_ = 0;
+  int file_;
+  yaml_budget& budget_;
 };
 
 } // namespace
@@ -126,26 +146,46 @@ std::string placed(const std::string& file, yaml_mark at,
   return fmt::format("{}:{}:{}: {}", file, at.line, at.column, text);
 }
 
-result<yaml_value, yaml_errc> parse_yaml(const std::string& text,
-                                         const std::string& file) {
-  auto malformed = [&](yaml_mark at, std::string_view why) {
-    return fail(yaml_errc::malformed, placed(file, at, why));
-  };
+void yaml_budget::take(size_t values, size_t bytes, yaml_mark at) {
+  if (values > values_left_ || bytes > bytes_left_)
+    malformed(at, "too many values: aliases, references and extends multiply "
+                  "them");
+  values_left_ -= values;
+  bytes_left_ -= bytes;
+}
+
+void yaml_budget::take(const yaml_value& x) {
+  take(1, x.text.size(), x.at);
+  for (const auto& entry : x.list)
+    take(entry);
+  for (const auto& entry : x.map) {
+    take(0, entry.key.size(), entry.at);
+    take(entry.value);
+  }
+}
+
+yaml_value read_yaml(const std::string& text, int file, yaml_budget& budget) {
   if (text.size() > text_max)
-    return malformed({}, "the file is larger than 4 MiB");
+    malformed({1, 1, file}, "the file is larger than 2 MiB");
+  reader from{file, budget};
   try {
-    return reader{}.read(YAML::Load(text), 0);
+    auto documents = YAML::LoadAll(text);
+    if (documents.empty())
+      return {};
+    if (documents.size() > 1)
+      malformed(from.mark_of(documents.front().Mark()),
+                "several documents: a header with spec:inputs is not "
+                "supported");
+    return from.read(documents.front(), 0);
   } catch (const YAML::Exception& problem) {
-    yaml_mark at{problem.mark.line + 1, problem.mark.column + 1};
-    return malformed(at, problem.msg);
-  } catch (const refused& problem) {
-    return malformed(problem.at, problem.text);
+    malformed(from.mark_of(problem.mark), problem.msg);
   }
 }
 
 json to_json(const yaml_value& x) {
   switch (x.is) {
     case yaml_value::kind::null:
+    case yaml_value::kind::reference: // resolved before
       return nullptr;
     case yaml_value::kind::list: {
       json list = json::array();

@@ -2,6 +2,7 @@
 
 #include "messages/result.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -22,11 +23,18 @@ enum class yaml_errc : uint8_t {
 struct yaml_mark {
   int line = 1;
   int column = 1;
+  int file = 0; ///< which of the files that were read
 };
 
 /// A YAML value with its place: anchors and merge keys (`<<`) are resolved.
 struct yaml_value {
-  enum class kind : uint8_t { null, scalar, list, map };
+  enum class kind : uint8_t {
+    null,
+    scalar,
+    list,
+    map,
+    reference, ///< `!reference`, with its words in `list`
+  };
 
   struct entry;
 
@@ -47,9 +55,29 @@ struct yaml_value::entry {
   yaml_value value;
 };
 
-/// Reads one document. The text of an error begins with `file:line:column: `.
-result<yaml_value, yaml_errc> parse_yaml(const std::string& text,
-                                         const std::string& file);
+/// Where a YAML file is wrong, and how. Thrown while a pipeline is read.
+struct yaml_refused {
+  yaml_errc code = yaml_errc::bad_value;
+  yaml_mark at;
+  std::string text;
+  std::string hint; ///< what to write instead; may be empty
+};
+
+/// How much a pipeline may still grow by aliases, references and extends:
+/// small files can multiply without end. Throws `yaml_refused` when it is
+/// spent.
+class yaml_budget {
+public:
+  void take(const yaml_value& x);
+  void take(size_t values, size_t bytes, yaml_mark at);
+
+private:
+  size_t values_left_ = 400'000;
+  size_t bytes_left_ = size_t{64} << 20;
+};
+
+/// Reads one document; places are in file number `file`. Throws `yaml_refused`.
+yaml_value read_yaml(const std::string& text, int file, yaml_budget& budget);
 
 /// As JSON: plain `true`, `false`, numbers and null become those, all else
 /// text.

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace muster {
@@ -27,6 +28,22 @@ struct check_options {
 
 /// Says what is wrong with a configuration. Returns the exit status.
 int check_config(const check_options& options);
+
+struct try_options {
+  std::string file;              ///< empty: .gitlab-ci.yml of the working tree
+  std::vector<std::string> jobs; ///< empty: the whole pipeline
+  std::vector<std::pair<std::string, std::string>> variables;
+  std::string executor = "instance";
+  std::string state_dir; ///< its folder and caches are in there
+  int concurrent = 4;    ///< jobs at the same time
+  bool list = false;  ///< show the jobs, run none
+  bool alone = false; ///< named jobs without those that they need
+};
+
+/// Runs a pipeline file on this machine, from the commit at hand. Returns the
+/// exit status: 0 if the pipeline passed, 1 if not or if something failed, 2
+/// for a mistake in the call or the file, 130 after Ctrl-C.
+int try_pipeline(const try_options& options);
 
 /// Whether a command of GitLab Runner's has this name, and is not there yet.
 bool is_planned(std::string_view command);

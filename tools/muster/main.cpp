@@ -66,6 +66,7 @@ struct program {
   run_options run;
   check_options check;
   admin_commands admin;
+  try_options attempt;
   std::string unused;
   int status = 0;
 
@@ -93,6 +94,7 @@ struct program {
     add_check("check", "Say what is wrong with a configuration", false);
     add_check("lint", "The same as check --strict", true);
     admin.add_to(app, global, status, run.config_path);
+    add_try();
     // Last: commands would take it over.
     app.footer("These options stand before or after the command. Each command "
                "has a --help.\nIt reads GitLab Runner's config.toml: "
@@ -133,6 +135,52 @@ struct program {
       if (status == 0)
         status = run_manager(global, run);
     });
+  }
+
+  void add_try() {
+    auto* cmd
+      = app.add_subcommand("try", "Run a .gitlab-ci.yml on this machine");
+    cmd->add_option("jobs", attempt.jobs,
+                    "Only these jobs, and what they need (all)");
+    cmd->add_option("-f,--file", attempt.file, "The pipeline (.gitlab-ci.yml)")
+      ->type_name("FILE");
+    cmd
+      ->add_option_function<std::vector<std::string>>(
+        "--variable",
+        [this](const std::vector<std::string>& texts) {
+          for (const auto& text : texts) {
+            auto at = text.find('=');
+            if (at == std::string::npos || at == 0)
+              throw CLI::ValidationError("--variable",
+                                         '"' + text + "\" is no KEY=VALUE");
+            attempt.variables.emplace_back(text.substr(0, at),
+                                           text.substr(at + 1));
+          }
+        },
+        "A variable of the pipeline; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+    cmd->add_flag("--list", attempt.list, "Show the jobs and run none");
+    cmd->add_flag("--alone", attempt.alone,
+                  "The named jobs without those that they need");
+    cmd
+      ->add_option("--concurrent", attempt.concurrent,
+                   "Jobs at the same time (4)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 64));
+    cmd->add_option("--executor", attempt.executor, "instance")
+      ->type_name("NAME");
+    attempt.state_dir = default_state_dir(this_host());
+    cmd
+      ->add_option("--state-dir", attempt.state_dir,
+                   "For instances and caches (" + attempt.state_dir + ")")
+      ->type_name("FOLDER");
+    cmd->footer("Jobs run in an instance of the provider local, from the "
+                "commit at hand: changes\nthat are not committed are not in "
+                "it, the file itself excepted. Ctrl-C cancels.\nExit status: "
+                "0 passed, 1 failed, 2 wrong call or file, 130 cancelled. "
+                "Keywords:\ndocs/try.md");
+    cmd->callback([this] { status = try_pipeline(attempt); });
   }
 
   void add_check(const std::string& name, const std::string& what,

@@ -320,8 +320,9 @@ later: {script: [echo later], needs: [compile]}
   }};
   auto shown
     = in("$P pipeline ci.yml --server " + url + " --follow --timeout 30s");
-  auto bad = in("printf 'job: {script: x, rules: []}' | $P pipeline - --server "
-                + url + " 2>&1 || true");
+  auto bad
+    = in("printf 'job: {script: x, release: {}}' | $P pipeline - --server "
+         + url + " 2>&1 || true");
   auto rest = in(fmt::format(
     "export MUSTER_COORDINATOR={}; id=$($P enqueue --script 'exit 1' --name "
     "n); "
@@ -339,7 +340,7 @@ later: {script: [echo later], needs: [compile]}
         "job      instance  slot", "compile  i-1       0"})
     CHECK_NE(shown->find(text), std::string::npos);
   REQUIRE(bad);
-  CHECK_NE(bad->find("\"rules\" in job job is not supported"),
+  CHECK_NE(bad->find("\"release\" in job job is not supported"),
            std::string::npos);
   if (!rest)
     FAIL(rest.error().text);

@@ -42,7 +42,9 @@ TEST_CASE("what follows an earlier stage depends on how it ended") {
     {"cancelled", canceled, false, run_when::on_success, skipped},
     {"skipped", skipped, false, run_when::on_success, pending},
     {"manual before", manual, false, run_when::on_success, pending},
-    {"manual itself", running, false, run_when::manual, manual},
+    {"manual itself, too early", running, false, run_when::manual, created},
+    {"manual itself", success, false, run_when::manual, manual},
+    {"manual itself, failure", failed, false, run_when::manual, skipped},
     {"never", success, false, run_when::never, skipped},
   };
   for (const auto& r : rows) {
@@ -71,6 +73,23 @@ TEST_CASE("who needs a skipped job is skipped, whatever the order") {
   CHECK(advance(jobs).empty());
   CHECK_EQ(jobs[0].state, job_state::skipped);
   CHECK_EQ(jobs[1].state, job_state::skipped);
+}
+
+TEST_CASE("what waits for a manual job is never run") {
+  std::vector<order_node> jobs{node(0, job_state::manual), node(1), node(1)};
+  jobs[1].when = run_when::always;
+  SUBCASE("all of later stages, if it blocks") {
+    jobs[0].blocks = true;
+    CHECK(advance(jobs).empty());
+    CHECK_EQ(jobs[1].state, job_state::skipped);
+    CHECK_EQ(jobs[2].state, job_state::skipped);
+  }
+  SUBCASE("who needs it, in any case") {
+    jobs[2].has_needs = true;
+    jobs[2].needs = {0};
+    CHECK_EQ(advance(jobs), std::vector<size_t>{1});
+    CHECK_EQ(jobs[2].state, job_state::skipped);
+  }
 }
 
 TEST_CASE("every state has its own name") {

@@ -1,0 +1,283 @@
+#include "tools/muster/try/manager_child.hpp"
+
+#include "providers/local/files.hpp"
+#include "providers/local/local_group.hpp"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <fcntl.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace muster {
+
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr auto group_name = "try";
+constexpr std::chrono::seconds removal_patience{30};
+constexpr size_t complaints_max = 8;
+
+/// A path or a name as a string of TOML.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (unsigned char c : text)
+    if (c == '"' || c == '\\')
+      out += {'\\', static_cast<char>(c)};
+    else if (c < 0x20 || c == 0x7f)
+      out += fmt::format("\\u{:04x}", c);
+    else
+      out += static_cast<char>(c);
+  return out + '"';
+}
+
+std::string config_text(const std::string& place, const child_settings& x) {
+  return fmt::format("concurrent = {}\n"
+                     "check_interval = 1\n"
+                     "shutdown_timeout = 20\n"
+                     "[muster]\n"
+                     "state_dir = {}\n"
+                     "[[runners]]\n"
+                     "name = \"try\"\n"
+                     "url = {}\n"
+                     "token = {}\n"
+                     "executor = \"instance\"\n"
+                     "cache_dir = {}\n"
+                     "[runners.autoscaler]\n"
+                     "plugin = \"local\"\n"
+                     "capacity_per_instance = {}\n"
+                     "max_instances = 1\n"
+                     "delete_instances_on_shutdown = true\n"
+                     "[runners.autoscaler.plugin_config]\n"
+                     "name = \"{}\"\n"
+                     "[[runners.autoscaler.policy]]\n"
+                     "idle_count = 0\n"
+                     "idle_time = \"1h\"\n",
+                     x.concurrent, quoted(place + "/state"), quoted(x.url),
+                     quoted(x.token), quoted(x.cache), x.concurrent,
+                     group_name);
+}
+
+/// Ends the instances of a state folder whose manager is gone.
+void end_instances(const std::string& state_dir) {
+  std::error_code ignored;
+  if (!fs::exists(fs::path{state_dir} / "local" / group_name, ignored))
+    return;
+  local::options options;
+  options.name = group_name;
+  auto by = steady_clock::now() + removal_patience;
+  local_group group{options, {}, state_dir};
+  if (!group.init(by))
+    return;
+  while (auto listed = group.update(by)) {
+    std::vector<std::string> ids;
+    for (const auto& x : *listed)
+      ids.push_back(x.id);
+    if (ids.empty() || steady_clock::now() >= by || !group.decrease(ids, by))
+      break;
+    std::this_thread::sleep_for(milliseconds{50});
+  }
+  group.shutdown(by);
+}
+
+/// Removes a try's folder with all that is in it and of it.
+void remove_try(const std::string& path) {
+  end_instances(path + "/state");
+  if (auto pid = local::start_removal(path); pid > 0)
+    waitpid(pid, nullptr, 0);
+}
+
+/// Takes the lock of a try's folder; -1 if somebody has it.
+int lock_of(const std::string& path) {
+  int fd = open((path + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+void remove_stale(const std::string& parent) {
+  std::error_code ignored;
+  for (const auto& x : fs::directory_iterator{parent, ignored}) {
+    auto path = x.path().string();
+    if (!x.path().filename().string().starts_with("run-"))
+      continue;
+    if (int fd = lock_of(path); fd >= 0) {
+      remove_try(path);
+      close(fd);
+    }
+  }
+}
+
+[[noreturn]] void become_manager(char* const* arguments, int output,
+                                 pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM); // it ends its instances, then itself
+  setpgid(0, 0);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  int nothing = open("/dev/null", O_RDONLY);
+  dup2(nothing, STDIN_FILENO);
+  dup2(output, STDOUT_FILENO);
+  dup2(output, STDERR_FILENO);
+  if (getppid() == parent)
+    execv(arguments[0], arguments);
+  _exit(127);
+}
+
+/// Settings of the environment that are not meant for this manager; nothing on
+/// loopback goes through a proxy.
+void prepare_environment() {
+  for (const auto* name :
+       {"CONFIG_FILE", "LOG_LEVEL", "LOG_FORMAT", "RUNNER_DEBUG"})
+    unsetenv(name);
+  for (const auto* name : {"NO_PROXY", "no_proxy"}) {
+    const char* known = std::getenv(name);
+    auto value = fmt::format("{}{}127.0.0.1", known == nullptr ? "" : known,
+                             known == nullptr ? "" : ",");
+    setenv(name, value.c_str(), 1);
+  }
+}
+
+} // namespace
+
+result<try_folder, child_errc> try_folder::make(const std::string& state_dir) {
+  auto parent = state_dir + "/try";
+  std::error_code error;
+  fs::create_directories(parent, error);
+  if (!error)
+    fs::permissions(parent, fs::perms::owner_all, error);
+  if (!error)
+    remove_stale(parent);
+  try_folder out;
+  auto name = parent + "/run-XXXXXX";
+  if (error || mkdtemp(name.data()) == nullptr)
+    return fail(child_errc::folder,
+                fmt::format("cannot make a folder in {}: {}", parent,
+                            error ? error.message() : std::strerror(errno)));
+  out.path_ = name;
+  out.lock_ = lock_of(name);
+  if (out.lock_ < 0)
+    return fail(child_errc::folder, fmt::format("cannot lock {}", name));
+  return out;
+}
+
+try_folder::try_folder(try_folder&& other) noexcept
+  : path_(std::exchange(other.path_, {})),
+    lock_(std::exchange(other.lock_, -1)) {
+}
+
+try_folder::~try_folder() {
+  if (!path_.empty())
+    remove_try(path_);
+  if (lock_ >= 0)
+    close(lock_);
+}
+
+result<manager_child, child_errc>
+manager_child::start(const try_folder& place, const child_settings& what) {
+  manager_child out;
+  out.place_ = place.path();
+  auto file = out.place_ + "/config.toml";
+  if (auto problem
+      = local::write_file(file, config_text(out.place_, what), 0600);
+      !problem.empty())
+    return fail(child_errc::folder, problem);
+  int output = open(out.log_file().c_str(),
+                    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (output < 0)
+    return fail(
+      child_errc::folder,
+      fmt::format("cannot write {}: {}", out.log_file(), std::strerror(errno)));
+  prepare_environment();
+  std::vector<std::string> words{
+    "/proc/self/exe", "--log-format", "json", "run", "--config", file};
+  std::vector<char*> arguments;
+  for (auto& x : words)
+    arguments.push_back(x.data());
+  arguments.push_back(nullptr);
+  auto parent = getpid();
+  out.pid_ = fork();
+  if (out.pid_ == 0)
+    become_manager(arguments.data(), output, parent);
+  close(output);
+  if (out.pid_ < 0)
+    return fail(child_errc::process, fmt::format("cannot start a manager: {}",
+                                                 std::strerror(errno)));
+  return out;
+}
+
+manager_child::manager_child(manager_child&& other) noexcept
+  : place_(std::move(other.place_)),
+    pid_(std::exchange(other.pid_, -1)) {
+}
+
+manager_child::~manager_child() {
+  stop(milliseconds{0});
+}
+
+bool manager_child::is_alive() {
+  if (pid_ > 0 && waitpid(pid_, nullptr, WNOHANG) == pid_)
+    pid_ = -1;
+  return pid_ > 0;
+}
+
+void manager_child::signal(int number) const {
+  if (pid_ > 0)
+    kill(pid_, number);
+}
+
+void manager_child::stop(milliseconds patience) {
+  signal(SIGTERM);
+  auto until = steady_clock::now() + patience;
+  while (is_alive() && steady_clock::now() < until)
+    std::this_thread::sleep_for(milliseconds{10});
+  signal(SIGKILL);
+  if (pid_ > 0)
+    waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+std::string manager_child::log_file() const {
+  return place_ + "/manager.log";
+}
+
+std::string manager_child::complaints() const {
+  std::deque<std::string> lines;
+  std::ifstream in{log_file()};
+  for (std::string text; std::getline(in, text);) {
+    auto line = nlohmann::json::parse(text, nullptr, false);
+    if (!line.is_object()) {
+      lines.push_back(text);
+    } else {
+      auto level = line.value("level", "");
+      if (level == "info" || level == "debug" || level == "trace")
+        continue;
+      lines.push_back(fmt::format("{}: {}", level, line.value("msg", "")));
+    }
+    if (lines.size() > complaints_max)
+      lines.pop_front();
+  }
+  std::string out;
+  for (const auto& x : lines)
+    out += fmt::format("  {}\n", x);
+  return out;
+}
+
+} // namespace muster
