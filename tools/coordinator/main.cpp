@@ -36,6 +36,10 @@
 //                                artifact_size_max}
 //   POST   shutdown
 //
+// Endpoints of faults: request, update, trace, verify, unregister, reset_token,
+// git, upload and download (artifacts), storage (where downloads are sent on
+// to), other.
+//
 // An error is {message} with a status of 4xx.
 
 #include "tools/coordinator/commands.hpp"
@@ -338,10 +342,8 @@ private:
       at, "kind", "kind",
       "latency, status, garbage, half, empty, reset, close,\n"
       "lost, interval; prints the fault's id");
-    add_rule_option<std::string>(
-      at, "--endpoint", "endpoint",
-      "request, update, trace, verify, unregister, git,\n"
-      "reset_token, upload, download, storage (any)");
+    add_rule_option<std::string>(at, "--endpoint", "endpoint",
+                                 "request, update, trace, git, ... (any)");
     add_rule_option<int64_t>(at, "--count", "count", "Requests to hit (all)");
     add_rule_option<int64_t>(at, "--skip", "skip", "Let so many pass first");
     add_rule_option<double>(at, "--probability", "probability", "0 to 1 (1)");
