@@ -25,9 +25,11 @@ int64_t peak_memory(pid_t pid) {
   return peak;
 }
 
-/// Prints lines of 100 bytes.
+/// Prints lines of 100 bytes. The shell has `pipefail`, and `yes` is ended by a
+/// signal.
 std::string flood_of(int64_t bytes) {
-  return fmt::format("yes {} | head -c {}", std::string(99, 'x'), bytes);
+  return fmt::format("{{ yes {} || true; }} | head -c {}", std::string(99, 'x'),
+                     bytes);
 }
 
 /// An instance's jobs share its /tmp: the flood ends when the other job has.
