@@ -1,5 +1,7 @@
 #include "actors/coordinator/api_client.hpp"
 
+#include "actors/coordinator/http_client.hpp"
+#include "actors/coordinator/server_chain.hpp"
 #include "tests/unit/coordinator/servers.hpp"
 
 #include <doctest/doctest.h>
@@ -460,6 +462,26 @@ TEST_CASE("a server's certificate must be trusted") {
     auto client = api_client::make(with, trusted);
     CHECK_FALSE((*client)->update_job(some_update()).error);
   }
+}
+
+TEST_CASE("what a server was trusted by is known after a call") {
+  tls_server server;
+  auto url = parse_url(server.url());
+  REQUIRE(url);
+  http_client client{
+    {},
+    *url,
+    std::make_shared<certificate_store>(server.certificate_file(), nullptr)};
+  CHECK_EQ(client.server_chain_pem(), "");
+  http_call call;
+  call.method = "PUT";
+  call.path = "/";
+  REQUIRE(client.send(call));
+  CHECK_EQ(client.server_chain_pem(), read_pem_file(server.certificate_file()));
+  CHECK(client.server_chain_pem().starts_with("-----BEGIN CERTIFICATE-----"));
+  CHECK_EQ(read_pem_file("/nonexistent"), "");
+  CHECK_EQ(read_pem_file(""), "");
+  CHECK_EQ(read_pem_file("/dev/zero"), ""); // more than a file may have
 }
 
 TEST_CASE(

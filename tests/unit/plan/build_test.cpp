@@ -252,6 +252,43 @@ TEST_CASE("time-outs come from the job and its variables") {
   }
 }
 
+TEST_CASE("limits of the configuration hold within the job's time") {
+  auto payload = sample();
+  payload.timeout_seconds = 600;
+  auto config = runner();
+  auto plan = built(payload, config);
+  CHECK_EQ(plan.prepare_timeout, 0ms);
+  CHECK_EQ(stage(plan, "get_sources").timeout_ms, 0);
+  config.prepare_timeout = 10min;
+  config.get_sources_timeout = 90s;
+  plan = built(payload, config);
+  CHECK_EQ(plan.prepare_timeout, 10min);
+  CHECK_EQ(plan.get_sources_timeout, 90s);
+  CHECK_EQ(stage(plan, "get_sources").timeout_ms, 90'000);
+  CHECK(plan.warnings.empty());
+  config.prepare_timeout = 601s;
+  config.get_sources_timeout = 1h;
+  plan = built(payload, config);
+  CHECK_EQ(plan.prepare_timeout, 0ms);
+  CHECK_EQ(stage(plan, "get_sources").timeout_ms, 0);
+  CHECK(warned(plan, "prepare_timeout: 10m1s is longer than the job's"));
+  CHECK(warned(plan, "get_sources_timeout: 1h0m0s is longer than the job's"));
+}
+
+TEST_CASE("a job that a policy has added says so") {
+  auto payload = sample();
+  CHECK(built(payload).policy_lines.empty());
+  payload.policy.name = "P";
+  CHECK_EQ(built(payload).policy_lines,
+           texts{"Job triggered by policy \"P\".",
+                 "Variables defined in the policy take precedence over "
+                 "matching user-defined CI/CD variables for this job."});
+  payload.policy.overrides = policy_overrides::ignored;
+  CHECK_EQ(built(payload).policy_lines.back(),
+           "User-defined CI/CD variables are ignored in this job according to "
+           "the pipeline execution policy.");
+}
+
 TEST_CASE("attempts are clamped to 1 to 10 and clear the work tree between") {
   struct row {
     const char* value;
