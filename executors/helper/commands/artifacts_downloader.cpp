@@ -89,7 +89,8 @@ try_outcome download_once(http_client& client,
     options.server,
     {{"direct_download", options.direct && first ? "true" : ""}});
   request.to = to.value_or(url{});
-  request.headers = {{"User-Agent", build_text()}};
+  request.headers
+    = {{"User-Agent", build_text()}, {"X-Request-Id", fresh_digits()}};
   request.secret_headers = {{"JOB-TOKEN", options.server.token}};
   auto answer = client.send(request);
   if (!answer) {

@@ -8,7 +8,6 @@
 #include "executors/helper/commands/server.hpp"
 #include "executors/helper/commands/transfer.hpp"
 
-#include <random>
 #include <thread>
 
 namespace muster::helper {
@@ -59,15 +58,6 @@ std::vector<flag> flags_of(uploader_options& to) {
   };
   add_flags(flags, to.server);
   return flags;
-}
-
-std::string boundary() {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::random_device chance;
-  std::string text = "muster-";
-  for (int i = 0; i < 32; ++i)
-    text += digits[chance() % digits.size()];
-  return text;
 }
 
 /// The last part of a name; `default` if there is none.
@@ -147,8 +137,9 @@ http_request upload::request() const {
                                            {"artifact_type", options.type},
                                            {"expire_in", options.expire_in}});
   what.to = to.value_or(url{});
-  auto between = boundary();
+  auto between = "muster-" + fresh_digits();
   what.headers = {{"User-Agent", build_text()},
+                  {"X-Request-Id", fresh_digits()},
                   {"Content-Type", "multipart/form-data; boundary=" + between}};
   what.secret_headers = {{"JOB-TOKEN", options.server.token}};
   auto file_name = quoted(name + std::string{extension_of(format)});

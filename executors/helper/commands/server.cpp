@@ -1,8 +1,18 @@
 #include "executors/helper/commands/server.hpp"
 
 #include <cctype>
+#include <random>
 
 namespace muster::helper {
+
+std::string fresh_digits() {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::random_device chance;
+  std::string text;
+  for (int i = 0; i < 32; ++i)
+    text += digits[chance() % digits.size()];
+  return text;
+}
 
 void add_flags(std::vector<flag>& to, job_credentials& of) {
   for (const auto& x : std::vector<flag>{

@@ -28,6 +28,10 @@ std::optional<url>
 artifacts_url(const job_credentials& of,
               const std::vector<std::pair<std::string, std::string>>& query);
 
+/// Returns 32 hexadecimal digits by chance: each request to GitLab has an
+/// X-Request-Id of its own.
+std::string fresh_digits();
+
 /// Returns a query's value with all but the plainest characters encoded.
 std::string percent_encoded(std::string_view text);
 
