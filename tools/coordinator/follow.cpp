@@ -138,7 +138,7 @@ private:
     if (auto code = job.value("exit_code", 0); code != 0)
       text += fmt::format(", exit code {}", code);
     else if (auto why = job.value("failure_reason", std::string{});
-             !why.empty())
+             !why.empty() && text != "canceled")
       text += ", " + why;
     if (job.value("retried", false))
       return text + " (run again)";

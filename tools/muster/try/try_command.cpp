@@ -280,7 +280,7 @@ int try_pipeline(const try_options& options) {
   std::string problem;
   if (pipeline.notes.passed())
     problem = gitlab::select_jobs(pipeline.file, options.jobs, options.alone);
-  if (!options.list)
+  if (!options.list && problem.empty())
     for (const auto& job : pipeline.file.jobs)
       for (const auto& x : job.refusals)
         pipeline.notes.refuse(x);
