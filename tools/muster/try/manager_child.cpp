@@ -13,8 +13,10 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -29,7 +31,14 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr auto group_name = "try";
+constexpr std::string_view group_name = "t"; // short: see `parent_of`
+/// What a run's folder adds to its parent, and the local provider and the
+/// helper to the state folder, up to the socket in an instance's home.
+constexpr size_t below_parent
+  = std::string_view{"/run-XXXXXX/s/local/t/local-12345678/home/.cache/muster/"
+                     "run-0123456789abcdef/socket"}
+      .size();
+constexpr size_t socket_path_max = 107; ///< of a unix socket [bytes]
 constexpr std::chrono::seconds removal_patience{30};
 constexpr size_t complaints_max = 8;
 
@@ -68,7 +77,7 @@ std::string config_text(const std::string& place, const child_settings& x) {
                      "[[runners.autoscaler.policy]]\n"
                      "idle_count = 0\n"
                      "idle_time = \"1h\"\n",
-                     x.concurrent, quoted(place + "/state"), quoted(x.url),
+                     x.concurrent, quoted(place + "/s"), quoted(x.url),
                      quoted(x.token), quoted(x.cache), x.concurrent,
                      group_name);
 }
@@ -76,10 +85,11 @@ std::string config_text(const std::string& place, const child_settings& x) {
 /// Ends the instances of a state folder whose manager is gone.
 void end_instances(const std::string& state_dir) {
   std::error_code ignored;
-  if (!fs::exists(fs::path{state_dir} / "local" / group_name, ignored))
-    return;
+  auto folder = fs::path{state_dir} / "local" / group_name;
+  if (fs::directory_iterator{folder, ignored} == fs::directory_iterator{})
+    return; // the manager has removed them
   local::options options;
-  options.name = group_name;
+  options.name = std::string{group_name};
   auto by = steady_clock::now() + removal_patience;
   local_group group{options, {}, state_dir};
   if (!group.init(by))
@@ -97,7 +107,7 @@ void end_instances(const std::string& state_dir) {
 
 /// Removes a try's folder with all that is in it and of it.
 void remove_try(const std::string& path) {
-  end_instances(path + "/state");
+  end_instances(path + "/s");
   if (auto pid = local::start_removal(path); pid > 0)
     waitpid(pid, nullptr, 0);
 }
@@ -110,6 +120,30 @@ int lock_of(const std::string& path) {
     return -1;
   }
   return fd;
+}
+
+/// Where the folders of runs are: in the state folder, unless a socket below
+/// would have too long a path. Root's instances have homes of their own.
+std::string parent_of(const std::string& state_dir) {
+  auto parent = fmt::format("{}/try", state_dir);
+  if (geteuid() == 0 || parent.size() + below_parent <= socket_path_max)
+    return parent;
+  return fmt::format("/tmp/muster-{}", geteuid());
+}
+
+/// Makes a folder that is ours alone; what is wrong, or nothing.
+std::string make_private(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(fs::path{path}.parent_path(), error);
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return std::strerror(errno);
+  struct stat about {};
+  if (lstat(path.c_str(), &about) != 0)
+    return std::strerror(errno);
+  if (!S_ISDIR(about.st_mode) || about.st_uid != geteuid()
+      || (about.st_mode & 077) != 0)
+    return "it must be a folder of this user with mode 0700";
+  return {};
 }
 
 void remove_stale(const std::string& parent) {
@@ -158,19 +192,17 @@ void prepare_environment() {
 } // namespace
 
 result<try_folder, child_errc> try_folder::make(const std::string& state_dir) {
-  auto parent = state_dir + "/try";
-  std::error_code error;
-  fs::create_directories(parent, error);
-  if (!error)
-    fs::permissions(parent, fs::perms::owner_all, error);
-  if (!error)
-    remove_stale(parent);
+  auto parent = parent_of(state_dir);
+  if (auto problem = make_private(parent); !problem.empty())
+    return fail(child_errc::folder,
+                fmt::format("cannot use the folder {}: {}", parent, problem));
+  remove_stale(parent);
   try_folder out;
-  auto name = parent + "/run-XXXXXX";
-  if (error || mkdtemp(name.data()) == nullptr)
+  auto name = fmt::format("{}/run-XXXXXX", parent);
+  if (mkdtemp(name.data()) == nullptr)
     return fail(child_errc::folder,
                 fmt::format("cannot make a folder in {}: {}", parent,
-                            error ? error.message() : std::strerror(errno)));
+                            std::strerror(errno)));
   out.path_ = name;
   out.lock_ = lock_of(name);
   if (out.lock_ < 0)

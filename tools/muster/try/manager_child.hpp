@@ -22,9 +22,10 @@ struct child_settings {
   int concurrent = 4;
 };
 
-/// A folder of a try's own below the state folder, for as long as this object
-/// lives. Those of tries that were killed are removed when the next one begins,
-/// with the instances that they left.
+/// A folder of a try's own below the state folder (for others than root below
+/// /tmp where that is too deep for a socket), for as long as this object lives.
+/// Those of tries that were killed are removed when the next one begins, with
+/// the instances that they left.
 class try_folder {
 public:
   /// Errors: `folder`.
