@@ -121,6 +121,9 @@ struct runner_config {
   std::string url; ///< as written, environment expanded
   int64_t id = 0;
   secret token;
+  bool token_is_literal = true;  ///< it stands in the file, not in `$NAME`
+  int64_t token_obtained_at = 0; ///< Unix time [s]; 0: not known
+  int64_t token_expires_at = 0;  ///< the same; 0: never
   std::string executor;
   std::string shell; ///< empty: bash if it is there, else sh
   std::string tls_ca_file;

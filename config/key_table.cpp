@@ -55,10 +55,10 @@ std::vector<key_info> runner_keys() {
   return {
     {"runners.name", string, acted_on, "shown in logs"},
     {"runners.url", string, acted_on, "GitLab's URL"},
-    {"runners.id", integer, not_yet, "GitLab's number of the runner"},
+    {"runners.id", integer, acted_on, "GitLab's number of the runner"},
     {"runners.token", string, acted_on, "authentication token"},
-    {"runners.token_obtained_at", datetime, not_yet, "for token rotation"},
-    {"runners.token_expires_at", datetime, not_yet, "for token rotation"},
+    {"runners.token_obtained_at", datetime, acted_on, "for token rotation"},
+    {"runners.token_expires_at", datetime, acted_on, "for token rotation"},
     {"runners.tls-ca-file", string, acted_on, "more trusted certificates"},
     {"runners.tls-cert-file", string, acted_on, "client certificate"},
     {"runners.tls-key-file", string, acted_on, "key of the certificate"},

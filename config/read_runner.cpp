@@ -79,6 +79,9 @@ bool read_identity(const section& at, const load_options& options,
   into.id = at.integer("id", 0);
   into.url = expanded(at, "url", options);
   into.token = secret{expanded(at, "token", options)};
+  into.token_is_literal = at.text("token").find('$') == std::string::npos;
+  into.token_obtained_at = at.unix_time("token_obtained_at");
+  into.token_expires_at = at.unix_time("token_expires_at");
   bool complete = true;
   for (auto [name, value] :
        {std::pair{"url", std::string_view{into.url}},

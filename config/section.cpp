@@ -4,6 +4,7 @@
 #include "config/keys.hpp"
 
 #include <algorithm>
+#include <ctime>
 #include <fmt/format.h>
 #include <numeric>
 
@@ -157,6 +158,26 @@ milliseconds section::duration(std::string_view name,
   }
   return std::max(std::chrono::duration_cast<milliseconds>(*value),
                   milliseconds{1});
+}
+
+int64_t section::unix_time(std::string_view name) const {
+  auto at = find(name);
+  toml::date_time when{};
+  if (const auto* moment = at ? at.value->as_date_time() : nullptr)
+    when = moment->get();
+  else if (const auto* day = at ? at.value->as_date() : nullptr)
+    when = toml::date_time{day->get(), toml::time{}};
+  else
+    return 0;
+  std::tm parts{};
+  parts.tm_year = when.date.year - 1900;
+  parts.tm_mon = when.date.month - 1;
+  parts.tm_mday = when.date.day;
+  parts.tm_hour = when.time.hour;
+  parts.tm_min = when.time.minute;
+  parts.tm_sec = when.time.second;
+  auto offset = when.offset ? when.offset->minutes : 0;
+  return std::max<int64_t>(::timegm(&parts) - int64_t{offset} * 60, 0);
 }
 
 std::vector<std::string> section::texts(std::string_view name) const {

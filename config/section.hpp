@@ -111,6 +111,10 @@ public:
   std::chrono::milliseconds duration(std::string_view name,
                                      std::chrono::milliseconds fallback) const;
 
+  /// Reads a date, with or without a time, as Unix time; one before 1970 is 0,
+  /// which stands for none. [s]
+  int64_t unix_time(std::string_view name) const;
+
   std::vector<std::string> texts(std::string_view name) const;
 
   std::map<std::string, std::string> text_map(std::string_view name) const;

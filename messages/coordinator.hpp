@@ -63,6 +63,7 @@ typename Inspector::result_type inspect(Inspector& f, patch_trace& x) {
 /// What every answer of GitLab tells beside its own.
 struct answer_info {
   int32_t status = 0;           ///< HTTP status; 0: no answer
+  bool retriable = false;       ///< the server asks to be asked again
   std::string job_status;       ///< header Job-Status; may be empty
   int64_t trace_interval_s = 0; ///< 0: none given [s]
   int64_t retry_after_ms = 0;   ///< 0: none given [ms]
@@ -71,8 +72,8 @@ struct answer_info {
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, answer_info& x) {
-  return f(caf::meta::type_name("answer_info"), x.status, x.job_status,
-           x.trace_interval_s, x.retry_after_ms, x.text);
+  return f(caf::meta::type_name("answer_info"), x.status, x.retriable,
+           x.job_status, x.trace_interval_s, x.retry_after_ms, x.text);
 }
 
 /// Answers `request_job`.
@@ -148,17 +149,53 @@ typename Inspector::result_type inspect(Inspector& f, worker_free& x) {
   return f(caf::meta::type_name("worker_free"), x.worker);
 }
 
+enum class token_task : uint8_t {
+  tell,   ///< nothing is done
+  rotate, ///< GitLab is asked for another token
+  save,   ///< it is written into config.toml
+};
+
+/// Has something done about the runner's token. Answered by `token_state`.
+struct tend_token {
+  token_task what = token_task::tell;
+  peer asker;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, tend_token& x) {
+  return f(caf::meta::type_name("tend_token"), x.what, x.asker);
+}
+
+/// Answers `tend_token`: the token as it is then. Times are Unix times.
+struct token_state {
+  token_task what = token_task::tell; ///< as asked
+  secret token;
+  int64_t obtained_at = 0; ///< 0: not known [s]
+  int64_t expires_at = 0;  ///< 0: never [s]
+  bool is_literal = true;  ///< config.toml has it, not the environment
+  bool is_saved = true;    ///< config.toml has this one already
+  std::string save_failure;
+  answer_info info; ///< of a rotation
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, token_state& x) {
+  return f(caf::meta::type_name("token_state"), x.what, x.token, x.obtained_at,
+           x.expires_at, x.is_literal, x.is_saved, x.save_failure, x.info);
+}
+
 using coordinator_actor
   = caf::typed_actor<caf::reacts_to<request_job>, caf::reacts_to<update_job>,
                      caf::reacts_to<patch_trace>, caf::reacts_to<stop_requests>,
-                     caf::reacts_to<worker_free>>;
+                     caf::reacts_to<worker_free>, caf::reacts_to<tend_token>>;
 
 using http_worker_actor
   = caf::typed_actor<caf::reacts_to<request_job>, caf::reacts_to<update_job>,
-                     caf::reacts_to<patch_trace>>;
+                     caf::reacts_to<patch_trace>, caf::reacts_to<tend_token>>;
 
 using offer_asker_actor = caf::typed_actor<caf::reacts_to<job_offer>>;
 using update_asker_actor = caf::typed_actor<caf::reacts_to<update_result>>;
 using patch_asker_actor = caf::typed_actor<caf::reacts_to<patch_result>>;
+using token_asker_actor = caf::typed_actor<caf::reacts_to<token_state>>;
 
 } // namespace muster

@@ -53,6 +53,17 @@ typename Inspector::result_type inspect(Inspector& f, write_job_result& x) {
            x.exit_code, x.failure_reason);
 }
 
+/// The runner has another token, and with it another name here.
+struct rename_runner {
+  std::string from;
+  std::string to;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, rename_runner& x) {
+  return f(caf::meta::type_name("rename_runner"), x.from, x.to);
+}
+
 /// GitLab has confirmed the result, or does not want it.
 struct forget_job {
   acquisition_key key;
@@ -181,7 +192,8 @@ typename Inspector::result_type inspect(Inspector& f, left_jobs& x) {
 using journal_actor
   = caf::typed_actor<caf::reacts_to<write_job>, caf::reacts_to<write_job_place>,
                      caf::reacts_to<write_job_result>,
-                     caf::reacts_to<forget_job>, caf::reacts_to<write_instance>,
+                     caf::reacts_to<rename_runner>, caf::reacts_to<forget_job>,
+                     caf::reacts_to<write_instance>,
                      caf::reacts_to<forget_instance>,
                      caf::reacts_to<read_instances>, caf::reacts_to<read_jobs>>;
 

@@ -57,6 +57,26 @@ typename Inspector::result_type inspect(Inspector& f, restart_tick& x) {
   return f(caf::meta::type_name("restart_tick"), x.number);
 }
 
+/// Time to look at the runner's token.
+struct token_tick {
+  uint64_t version = 0;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, token_tick& x) {
+  return f(caf::meta::type_name("token_tick"), x.version);
+}
+
+/// The time that `run-single` waits for a job is over.
+struct idle_tick {
+  uint64_t version = 0;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, idle_tick& x) {
+  return f(caf::meta::type_name("idle_tick"), x.version);
+}
+
 using runner_actor
   = caf::typed_actor<caf::reacts_to<poll_tick>, caf::reacts_to<permit>,
                      caf::reacts_to<stop_runner>, caf::reacts_to<restart_tick>,
@@ -64,6 +84,7 @@ using runner_actor
                      caf::reacts_to<group_ready>, caf::reacts_to<drained>,
                      caf::reacts_to<job_offer>, caf::reacts_to<update_result>,
                      caf::reacts_to<job_written>, caf::reacts_to<left_jobs>,
-                     caf::reacts_to<job_ended>>;
+                     caf::reacts_to<job_ended>, caf::reacts_to<token_state>,
+                     caf::reacts_to<token_tick>, caf::reacts_to<idle_tick>>;
 
 } // namespace muster

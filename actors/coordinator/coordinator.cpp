@@ -118,6 +118,16 @@ struct driver {
                  job_offer{poll->key, info, {}, false});
     else if (const auto* patch = std::get_if<patch_trace>(&what))
       fail_patch(*patch, info);
+    else if (const auto* token = std::get_if<tend_token>(&what))
+      fail_token(*token, info);
+  }
+
+  /// Nothing is known: the asker asks again.
+  void fail_token(const tend_token& x, const answer_info& info) const {
+    token_state out;
+    out.what = x.what;
+    out.info = info;
+    self->send(as<token_asker_actor>(x.asker), std::move(out));
   }
 
   void fail_patch(const patch_trace& x, const answer_info& info) const {
@@ -190,6 +200,7 @@ coordinator_actor::behavior_type coordinator(self_t self,
       d.put(x.state == "running" ? d.st().others : d.st().results, x);
     },
     [d](const patch_trace& x) { d.put(d.st().others, x); },
+    [d](const tend_token& x) { d.put(d.st().others, x); },
     [d](const stop_requests& x) { d.stop(x); },
     [d](const worker_free& x) {
       auto row = d.st().workers.find(x.worker);

@@ -24,7 +24,8 @@ struct coordinator_setup {
 };
 
 struct coordinator_state {
-  using question = std::variant<update_job, patch_trace, request_job>;
+  using question
+    = std::variant<update_job, patch_trace, request_job, tend_token>;
 
   struct worker {
     http_worker_actor actor;

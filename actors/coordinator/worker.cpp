@@ -1,10 +1,12 @@
 #include "actors/coordinator/worker.hpp"
 
+#include "actors/coordinator/retry.hpp"
 #include "actors/coordinator/server_chain.hpp"
 #include "actors/traced.hpp"
 #include "config/log.hpp"
 
 #include <chrono>
+#include <ctime>
 
 namespace muster {
 
@@ -18,6 +20,7 @@ constexpr auto parked_after = std::chrono::milliseconds{500};
 answer_info info_of(const api_answer& x) {
   answer_info out;
   out.status = x.status;
+  out.retriable = is_retriable(x.status);
   out.job_status = x.job_status;
   out.trace_interval_s
     = std::chrono::duration_cast<std::chrono::seconds>(x.trace_interval)
@@ -37,8 +40,8 @@ struct caller {
   job_offer call(const request_job& x) const {
     auto began = clock::now();
     auto answer
-      = client->request_job({session->info, session->token, session->system_id,
-                             session->last_update()});
+      = client->request_job({session->info, session->token->token(),
+                             session->system_id, session->last_update()});
     session->note(answer);
     job_offer out{
       x.key, info_of(answer), {}, clock::now() - began > parked_after};
@@ -106,6 +109,35 @@ struct caller {
     out.range_end = answer.next_offset;
     return out;
   }
+
+  token_state call(const tend_token& x) const {
+    token_state out;
+    out.what = x.what;
+    auto& token = *session->token;
+    if (x.what == token_task::rotate)
+      out.info = rotate();
+    // A new token is written at once, whoever asked for it.
+    if (x.what != token_task::tell && out.info.text.empty())
+      out.save_failure = token.save();
+    out.token = token.token();
+    out.obtained_at = token.obtained_at().value_or(unix_time{}).seconds;
+    out.expires_at = token.expires_at().value_or(unix_time{}).seconds;
+    out.is_literal = token.is_literal();
+    out.is_saved = token.is_saved();
+    return out;
+  }
+
+  answer_info rotate() const {
+    auto answer = client->reset_token(session->token->token());
+    session->note(answer);
+    if (!answer.error) {
+      fresh_token fresh{answer.runner.token, {std::time(nullptr)}, {}};
+      if (answer.runner.token_expires_at)
+        fresh.expires_at = unix_time{*answer.runner.token_expires_at};
+      session->token->replace(std::move(fresh));
+    }
+    return info_of(answer);
+  }
 };
 
 http_worker_actor::behavior_type
@@ -132,13 +164,18 @@ http_worker(http_worker_actor::stateful_pointer<http_worker_state> self,
       self->send(as<patch_asker_actor>(x.asker), with.call(x));
       free();
     },
+    [self, with, free](const tend_token& x) {
+      self->send(as<token_asker_actor>(x.asker), with.call(x));
+      free();
+    },
   };
 }
 
 } // namespace
 
-api_session::api_session(api_settings with, manager_info who, secret key,
-                         std::string system, certificate_files own)
+api_session::api_session(api_settings with, manager_info who,
+                         std::shared_ptr<runner_token> key, std::string system,
+                         certificate_files own)
   : settings(std::move(with)),
     info(std::move(who)),
     token(std::move(key)),

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/coordinator/api_client.hpp"
+#include "actors/coordinator/runner_token.hpp"
 #include "actors/trace_shelf.hpp"
 #include "messages/coordinator.hpp"
 
@@ -16,12 +17,13 @@ namespace muster {
 /// cursor of GitLab's queue. May be used from any thread.
 class api_session {
 public:
-  api_session(api_settings with, manager_info info, secret token,
-              std::string system_id, certificate_files files);
+  api_session(api_settings with, manager_info info,
+              std::shared_ptr<runner_token> token, std::string system_id,
+              certificate_files files);
 
   const api_settings settings;
   const manager_info info;
-  const secret token;
+  const std::shared_ptr<runner_token> token;
   const std::string system_id;
   const certificate_files files; ///< also for the tools of jobs
   const std::shared_ptr<certificate_store> trusted;

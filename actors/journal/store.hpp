@@ -125,6 +125,10 @@ public:
 
   result<void, journal_errc> remove_job(const acquisition_key& key);
 
+  /// Jobs of a runner are another one's from now on.
+  result<void, journal_errc> rename_runner(const std::string& from,
+                                           const std::string& to);
+
   /// All jobs, in the order in which they were first written.
   result<std::vector<journal_job>, journal_errc> all_jobs();
 
@@ -170,6 +174,7 @@ private:
     remove_job,
     all_jobs,
     jobs_of,
+    rename_runner,
     put_instance,
     remove_instance,
     instances_of,

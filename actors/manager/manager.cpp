@@ -29,6 +29,8 @@ struct driver {
     with.shutdown_timeout = setup->shutdown_timeout;
     with.system_id = setup->system_id;
     with.manager_host = setup->manager_host;
+    with.jobs_max = setup->jobs_max;
+    with.idle_max = setup->idle_max;
     with.run_id = setup->run_id + std::to_string(row.failures);
     with.make_provider = parts.make_provider;
     with.make_worker = parts.make_worker;

@@ -29,6 +29,8 @@ struct manager_setup {
   std::string system_id;
   std::string manager_host;
   std::string run_id;
+  int jobs_max = 0;                      ///< as of `runner_setup`
+  std::chrono::milliseconds idle_max{0}; ///< likewise
   std::vector<runner_parts> runners;
   start_journal_actor make_journal;
   std::shared_ptr<const dial_edge> dial;

@@ -37,7 +37,7 @@ struct driver {
   }
 
   const runner_config& cfg() const {
-    return *setup->config;
+    return *st().config;
   }
 
   std::string role() const {
@@ -48,8 +48,10 @@ struct driver {
     return peer_of(role(), self);
   }
 
-  /// The journal's name of this runner: a new token is a new one.
+  /// The journal's name of this runner: a token may change, its id does not.
   std::string identity() const {
+    if (cfg().id > 0)
+      return cfg().url + "|#" + std::to_string(cfg().id);
     return cfg().url + "|" + short_token(cfg().token);
   }
 
@@ -68,7 +70,7 @@ struct driver {
   void start_group() const {
     group_setup with;
     with.role = role() + "/group";
-    with.runner = setup->config;
+    with.runner = st().config;
     with.make_provider = setup->make_provider;
     with.parent = caf::actor_cast<group_parent_actor>(self);
     with.dialer = setup->dialer;
@@ -121,6 +123,7 @@ struct driver {
     log::error("the coordinator failed and is started again",
                fields(text_of(why)));
     start_coordinator();
+    tend(token_task::tell);
     for (const auto& row : s.jobs)
       self->send(
         row.second.actor,
@@ -161,7 +164,9 @@ struct driver {
     auto requests = static_cast<int>(asking) + s.permits_asked;
     auto total = static_cast<int>(s.jobs.size()) + under_way();
     return requests < s.pace.requests_max()
-           && (cfg().limit <= 0 || total < cfg().limit);
+           && (cfg().limit <= 0 || total < cfg().limit)
+           && (setup->jobs_max <= 0
+               || s.jobs_taken + under_way() < setup->jobs_max);
   }
 
   void on(const poll_tick& x) const {
@@ -256,6 +261,8 @@ struct driver {
                     std::chrono::milliseconds{x.info.retry_after_ms},
                     self->now());
     if (outcome == poll_outcome::job) {
+      ++s.jobs_taken;
+      ++s.idle_ticks;
       take(x.key, x.jobs.front());
       poll_soon();
       return;
@@ -325,6 +332,7 @@ struct driver {
     st().pace.answered(poll_outcome::server_error, self->now(), 0ms,
                        self->now());
     poll_at(st().pace.next());
+    check_single();
   }
 
   int32_t free_concurrent_id() const {
@@ -347,7 +355,7 @@ struct driver {
     with.role = fmt::format("{}/job:{}", role(), payload.id);
     with.key = key;
     with.payload = std::move(payload);
-    with.runner = setup->config;
+    with.runner = st().config;
     with.system_id = setup->system_id;
     with.manager_host = setup->manager_host;
     with.concurrent_id = row.concurrent_id;
@@ -379,6 +387,7 @@ struct driver {
     give_permit();
     st().pace.job_ended(self->now());
     poll_soon();
+    check_single();
     check_stopped();
   }
 
@@ -392,6 +401,142 @@ struct driver {
     if (st().group)
       self->send(st().group, unreserve{row->first});
     over(row);
+  }
+
+  // -- run-single -------------------------------------------------------------
+
+  /// Whether there was enough to do, or not enough.
+  void check_single() const {
+    auto& s = st();
+    if (!s.jobs.empty() || s.stopping)
+      return;
+    if (setup->jobs_max > 0 && s.jobs_taken >= setup->jobs_max) {
+      log::info("that was the last job that was asked for", fields());
+      self->send(setup->parent, shutdown_request{stop_mode::graceful});
+    } else if (setup->idle_max > 0ms) {
+      send_later(self, self->now() + setup->idle_max,
+                 idle_tick{++s.idle_ticks});
+    }
+  }
+
+  void on(const idle_tick& x) const {
+    auto& s = st();
+    if (x.version != s.idle_ticks || !s.jobs.empty() || s.stopping)
+      return;
+    log::info("no job came in time", fields());
+    self->send(setup->parent, shutdown_request{stop_mode::graceful});
+  }
+
+  // -- the token --------------------------------------------------------------
+
+  void tend(token_task what) const {
+    self->send(st().coordinator, tend_token{what, me()});
+  }
+
+  int64_t unix_now() const {
+    return setup->edge->unix_us() / 1'000'000;
+  }
+
+  void on(const token_state& x) const {
+    auto& s = st();
+    if (!x.token.empty())
+      note_token(x);
+    auto failed = !x.info.text.empty() || !x.save_failure.empty();
+    s.token_failures = failed ? s.token_failures + 1 : 0;
+    s.token_not_before
+      = self->now() + token_pause(token_step::rotate, s.token_failures);
+    tell_token(x);
+    plan_next();
+  }
+
+  void note_token(const token_state& x) const {
+    auto& s = st();
+    s.token.is_literal = x.is_literal;
+    s.token.is_saved = x.is_saved;
+    s.token.expires_at = x.expires_at;
+    if (x.obtained_at > 0)
+      s.token.obtained_at = x.obtained_at;
+    if (x.token == cfg().token)
+      return;
+    auto before = identity();
+    auto fresh = std::make_shared<runner_config>(cfg());
+    fresh->token = x.token;
+    s.config = std::move(fresh);
+    if (identity() != before)
+      self->send(setup->journal, rename_runner{before, identity()});
+  }
+
+  void tell_token(const token_state& x) const {
+    if (!x.info.text.empty()) {
+      log::error(
+        x.what == token_task::rotate
+          ? "the runner's token cannot be replaced by a new one: it is "
+            "tried again. If GitLab refuses the old one from now on, "
+            "reset the token there and write it into config.toml"
+          : "the runner's token cannot be looked at",
+        fields(x.info.text));
+    } else if (!x.save_failure.empty()) {
+      log::error("the runner's new token cannot be written into config.toml: "
+                 "muster goes on with it and tries again. Do not lose it: see "
+                 "to it before GitLab or this machine changes",
+                 fields(x.save_failure));
+    } else if (x.what == token_task::rotate) {
+      log::info("Token rotated; config.toml has the new one", fields());
+    } else if (x.what == token_task::save) {
+      log::info("config.toml has the runner's new token", fields());
+    }
+  }
+
+  /// Looks again after an hour at the latest: clocks of the wall jump.
+  void plan_next() const {
+    auto& s = st();
+    auto plan = plan_token(s.token, unix_now());
+    auto now = self->now();
+    auto due = std::max<time_point>(now + plan.in, s.token_not_before);
+    if (plan.what != token_step::none)
+      send_later(self, std::min<time_point>(due, now + 1h),
+                 token_tick{++s.token_ticks});
+  }
+
+  void on(const token_tick& x) const {
+    auto& s = st();
+    if (x.version != s.token_ticks || s.draining)
+      return;
+    auto plan = plan_token(s.token, unix_now());
+    if (plan.in > 0s || self->now() < s.token_not_before) {
+      plan_next();
+      return;
+    }
+    switch (plan.what) {
+      case token_step::rotate:
+        tend(token_task::rotate);
+        break;
+      case token_step::save:
+        tend(token_task::save);
+        break;
+      case token_step::warn:
+        warn_of_expiry();
+        break;
+      case token_step::none:
+        break;
+    }
+  }
+
+  void warn_of_expiry() const {
+    auto& s = st();
+    auto with = fields();
+    with.emplace_back("hours_left",
+                      std::to_string((s.token.expires_at - unix_now()) / 3600));
+    log::warning(
+      s.token.is_literal
+        ? "the runner's token will expire, and FF_DISABLE_AUTOMATIC_TOKEN_"
+          "ROTATION is set: run muster reset-token, or remove the flag"
+        : "the runner's token will expire. It comes from the environment, "
+          "where muster cannot change it: reset it in GitLab and set the "
+          "variable",
+      with);
+    s.token_not_before = self->now() + token_pause(token_step::warn, 0);
+    plan_next();
   }
 
   // -- results of jobs that have no actor -------------------------------------
@@ -442,14 +587,20 @@ struct driver {
     if (settled) {
       self->send(setup->journal, forget_job{x.key});
       st().left.erase(row);
+      st().left_failures = 0;
       check_stopped();
-    } else {
-      send_later(self, self->now() + 10s, restart_tick{0});
+    } else if (!std::exchange(st().left_tick_out, true)) {
+      auto doubled = 10s * (1 << std::min(st().left_failures++, 6));
+      auto wished = std::chrono::milliseconds{x.info.retry_after_ms};
+      auto pause = std::max<time_point::duration>(
+        doubled, std::min<time_point::duration>(wished, 1h));
+      send_later(self, self->now() + pause, restart_tick{0});
     }
   }
 
   void on(const restart_tick& x) const {
     if (x.number == 0) {
+      st().left_tick_out = false;
       for (const auto& row : std::map{st().left})
         tell_left(row.second);
     } else if (x.number == st().restarts && !st().group && !st().draining) {
@@ -495,16 +646,20 @@ struct driver {
   }
 };
 
+/// A flag that concerns the runner as a whole: no job has a say in it.
+bool runner_flag(const runner_config& cfg, std::string_view name) {
+  return flag_value(
+    cfg, [](std::string_view) -> std::optional<std::string> { return {}; },
+    name);
+}
+
 pace_options pace_of(const runner_setup& setup) {
   const auto& cfg = *setup.config;
-  auto no_variable
-    = [](std::string_view) -> std::optional<std::string> { return {}; };
   pace_options out;
   out.check_interval = setup.check_interval;
   out.strict = cfg.strict_check_interval;
   out.request_concurrency = cfg.request_concurrency;
-  out.adaptive
-    = flag_value(cfg, no_variable, "FF_USE_ADAPTIVE_REQUEST_CONCURRENCY");
+  out.adaptive = runner_flag(cfg, "FF_USE_ADAPTIVE_REQUEST_CONCURRENCY");
   out.unhealthy_limit = cfg.unhealthy_requests_limit;
   out.unhealthy_interval = cfg.unhealthy_interval;
   return out;
@@ -515,7 +670,12 @@ pace_options pace_of(const runner_setup& setup) {
 runner_actor::behavior_type runner(self_t self, runner_setup given) {
   auto setup = std::make_shared<const runner_setup>(std::move(given));
   driver d{self, setup};
-  self->state.pace = muster::pace{pace_of(*setup), self->now()};
+  auto& state = self->state;
+  state.pace = muster::pace{pace_of(*setup), self->now()};
+  state.config = setup->config;
+  state.token.may_rotate
+    = !runner_flag(*setup->config, "FF_DISABLE_AUTOMATIC_TOKEN_ROTATION");
+  state.token.obtained_at = d.unix_now(); // unless it is known better
   self->monitor(setup->parent);
   self->set_down_handler([d, setup](const caf::down_msg& x) {
     auto& st = d.st();
@@ -536,6 +696,8 @@ runner_actor::behavior_type runner(self_t self, runner_setup given) {
   d.start_coordinator();
   d.start_group();
   self->send(setup->journal, read_jobs{d.identity(), d.me()});
+  d.tend(token_task::tell);
+  d.check_single();
   return {
     [d](const poll_tick& x) { d.on(x); },
     [d](const permit& x) { d.on(x); },
@@ -559,6 +721,9 @@ runner_actor::behavior_type runner(self_t self, runner_setup given) {
     [d](const job_written& x) { d.on(x); },
     [d](const left_jobs& x) { d.on(x); },
     [d](const job_ended& x) { d.on(x); },
+    [d](const token_state& x) { d.on(x); },
+    [d](const token_tick& x) { d.on(x); },
+    [d](const idle_tick& x) { d.on(x); },
   };
 }
 

@@ -4,6 +4,7 @@
 #include "actors/group/group.hpp"
 #include "actors/job/job.hpp"
 #include "actors/runner/pace.hpp"
+#include "actors/runner/rotation.hpp"
 #include "actors/traced.hpp"
 #include "messages/manager.hpp"
 #include "messages/runner.hpp"
@@ -24,6 +25,8 @@ struct runner_setup {
   std::string system_id;
   std::string manager_host;
   std::string run_id; ///< of this manager process: part of every key
+  int jobs_max = 0;   ///< stops the manager after so many jobs; 0: never
+  std::chrono::milliseconds idle_max{0}; ///< or when idle so long; 0: never
   start_provider_actor make_provider;
   make_http_worker make_worker;
   manager_actor parent;
@@ -52,7 +55,16 @@ struct runner_state {
   std::map<acquisition_key, poll> polls;
   std::map<acquisition_key, running> jobs;
   std::map<acquisition_key, left_job> left; ///< results still to be told
-  uint64_t keys = 0;                        ///< made so far
+  int left_failures = 0;                    ///< to tell them, in a row
+  bool left_tick_out = false;
+  std::shared_ptr<const runner_config> config; ///< with the token in force
+  token_facts token;
+  int token_failures = 0; ///< to rotate or to write it, in a row
+  time_point token_not_before;
+  uint64_t token_ticks = 0;
+  int jobs_taken = 0;
+  uint64_t idle_ticks = 0;
+  uint64_t keys = 0; ///< made so far
   int permits_asked = 0;
   bool starved = false; ///< the group refused: it will tell when it can
   bool group_ready = false;

@@ -21,6 +21,9 @@ struct fixture {
   std::vector<test::probe<http_worker_actor>> workers;
   runner_actor it;
   int64_t jobs_made = 0;
+  std::shared_ptr<int64_t> wall = std::make_shared<int64_t>(1'790'000'000);
+  int jobs_max = 0;
+  std::chrono::seconds idle_max{0};
 
   fixture() {
     cfg->name = "r";
@@ -36,6 +39,8 @@ struct fixture {
     setup.id = runner_id{"r"};
     setup.config = cfg;
     setup.run_id = "x";
+    setup.jobs_max = jobs_max;
+    setup.idle_max = idle_max;
     setup.make_provider
       = [this](caf::local_actor*, const provider_parent_actor&) {
           providers.push_back(world.spawn_probe_now<provider_actor>());
@@ -54,7 +59,7 @@ struct fixture {
     auto shared = std::make_shared<edges>();
     shared->wire = std::make_shared<test::scripted_transport>();
     shared->traces = std::make_shared<trace_shelf>();
-    shared->unix_us = [] { return int64_t{1'790'000'000'000'000}; };
+    shared->unix_us = [now = wall] { return *now * 1'000'000; };
     shared->temp_dir = "/tmp";
     setup.edge = shared;
     it = world.spawn(runner, setup);
@@ -115,6 +120,30 @@ struct fixture {
     payload.token = secret{"glcbt-job-token"};
     payload.steps = {{"script", {"true"}}};
     return payload;
+  }
+
+  /// How often something was asked for about the token.
+  size_t asked_for(token_task what) const {
+    size_t n = 0;
+    for (const auto& x : workers)
+      for (const auto& y : x.all<tend_token>())
+        n += y.what == what ? 1 : 0;
+    return n;
+  }
+
+  /// Answers the last question about the token.
+  void answer_token(token_state x) {
+    for (size_t i = 0; i < workers.size(); ++i)
+      world.send(coordinator_seen, worker_free{i + 1});
+    world.send(it, std::move(x));
+  }
+
+  token_state token(const char* text, int64_t expires_in) const {
+    token_state x;
+    x.token = secret{text};
+    x.obtained_at = *wall;
+    x.expires_at = *wall + expires_in;
+    return x;
   }
 
   coordinator_actor coordinator_seen;
@@ -300,4 +329,234 @@ TEST_CASE("a runner stops with its manager") {
   f.world.stop(f.manager.handle);
   f.give_permit();
   CHECK_EQ(f.polls(), 0);
+}
+
+TEST_CASE(
+  "a token is rotated in time, and the runner goes on with the new one") {
+  fixture f;
+  f.begin();
+  CHECK_EQ(f.asked_for(token_task::tell), 1);
+  f.answer_token(f.token("glrt-abcdefghijkl", 40'000));
+  *f.wall += 29'000;
+  f.world.run_for(2h);
+  CHECK_EQ(f.asked_for(token_task::rotate), 0);
+  *f.wall += 1'001;
+  f.world.run_for(61min);
+  CHECK_EQ(f.asked_for(token_task::rotate), 1);
+  auto fresh = f.token("glrt-newnewnewnew", 40'000);
+  fresh.what = token_task::rotate;
+  f.answer_token(fresh);
+  auto renamed = f.journal.last<rename_runner>();
+  CHECK_EQ(renamed.from, "http://gitlab.test|abcdefghi");
+  CHECK_EQ(renamed.to, "http://gitlab.test|newnewnew");
+  f.world.run_for(2h);
+  CHECK_EQ(f.asked_for(token_task::rotate), 1);
+  // Nothing else has changed: no group is lost, and jobs are taken.
+  CHECK_EQ(f.providers.size(), 1);
+  f.give_permit();
+  f.answer_poll(201);
+  CHECK_EQ(f.journal.last<write_job>().runner, renamed.to);
+}
+
+TEST_CASE("a runner with an id keeps its name in the journal") {
+  fixture f;
+  f.cfg->id = 42;
+  f.begin();
+  f.answer_token(f.token("glrt-newnewnewnew", 40'000));
+  CHECK_EQ(f.journal.count<rename_runner>(), 0);
+  f.give_permit();
+  f.answer_poll(201);
+  CHECK_EQ(f.journal.last<write_job>().runner, "http://gitlab.test|#42");
+}
+
+TEST_CASE("a rotation that fails is tried again, ever more rarely") {
+  fixture f;
+  f.begin();
+  f.answer_token(f.token("glrt-abcdefghijkl", 4'000));
+  *f.wall += 3'500;
+  f.world.run_for(61min);
+  REQUIRE_EQ(f.asked_for(token_task::rotate), 1);
+  auto refused = f.token("glrt-abcdefghijkl", 500);
+  refused.what = token_task::rotate;
+  refused.obtained_at -= 3'500;
+  refused.info.text = "500";
+  f.answer_token(refused);
+  f.world.run_for(59s);
+  CHECK_EQ(f.asked_for(token_task::rotate), 1);
+  f.world.run_for(2s);
+  CHECK_EQ(f.asked_for(token_task::rotate), 2);
+  f.answer_token(refused);
+  f.world.run_for(119s);
+  CHECK_EQ(f.asked_for(token_task::rotate), 2);
+  f.world.run_for(2s);
+  CHECK_EQ(f.asked_for(token_task::rotate), 3);
+}
+
+TEST_CASE("a new token that cannot be written is written later") {
+  fixture f;
+  f.begin();
+  auto unsaved = f.token("glrt-newnewnewnew", 40'000);
+  unsaved.is_saved = false;
+  f.answer_token(unsaved); // left by an earlier manager
+  f.world.run_for(1s);
+  REQUIRE_EQ(f.asked_for(token_task::save), 1);
+  unsaved.what = token_task::save;
+  unsaved.save_failure = "disk full";
+  f.answer_token(unsaved);
+  f.world.run_for(59s);
+  CHECK_EQ(f.asked_for(token_task::save), 1);
+  f.world.run_for(2s);
+  REQUIRE_EQ(f.asked_for(token_task::save), 2);
+  unsaved.is_saved = true;
+  unsaved.save_failure = "";
+  f.answer_token(unsaved);
+  f.world.run_for(24h);
+  CHECK_EQ(f.asked_for(token_task::save), 2);
+}
+
+TEST_CASE("a token that may not or cannot be rotated is left alone") {
+  fixture f;
+  SUBCASE("by the flag") {
+    f.cfg->feature_flags["FF_DISABLE_AUTOMATIC_TOKEN_ROTATION"] = true;
+  }
+  SUBCASE("since it comes from the environment") {
+  }
+  f.begin();
+  auto token = f.token("glrt-abcdefghijkl", 4'000);
+  token.is_literal = !f.cfg->feature_flags.empty();
+  f.answer_token(token);
+  *f.wall += 10'000;
+  f.world.run_for(48h);
+  CHECK_EQ(f.asked_for(token_task::rotate), 0);
+}
+
+TEST_CASE("a single runner ends after the jobs that were asked for") {
+  fixture f;
+  f.jobs_max = 1;
+  f.begin();
+  f.give_permit();
+  auto offer = f.answer_poll(201);
+  f.world.send(f.it, job_written{offer.key, {}});
+  auto asked = f.manager.count<permit_request>();
+  f.world.run_for(10s);
+  CHECK_EQ(f.manager.count<permit_request>(), asked);
+  CHECK_EQ(f.manager.count<shutdown_request>(), 0);
+  f.world.send(f.it, job_ended{offer.key, 1, true, ""});
+  CHECK_EQ(f.manager.last<shutdown_request>().mode, stop_mode::graceful);
+  CHECK_EQ(f.manager.count<shutdown_request>(), 1);
+}
+
+TEST_CASE("a single runner ends when it had no job for long") {
+  fixture f;
+  f.idle_max = 30s;
+  f.begin();
+  f.give_permit();
+  auto offer = f.answer_poll(201);
+  f.world.send(f.it, job_written{offer.key, {}});
+  f.world.run_for(5min);
+  CHECK_EQ(f.manager.count<shutdown_request>(), 0);
+  f.world.send(f.it, job_ended{offer.key, 1, true, ""});
+  f.world.run_for(29s);
+  CHECK_EQ(f.manager.count<shutdown_request>(), 0);
+  f.world.run_for(2s);
+  CHECK_EQ(f.manager.count<shutdown_request>(), 1);
+}
+
+TEST_CASE("results that cannot be told are told again, ever more rarely") {
+  fixture f;
+  f.begin();
+  left_jobs left;
+  left.jobs.push_back(
+    {acquisition_key{"old"}, 7, secret{"t"}, true, true, 0, ""});
+  f.world.send(f.it, left);
+  auto told = [&f] {
+    size_t n = 0;
+    for (const auto& x : f.workers)
+      n += x.count<update_job>();
+    return n;
+  };
+  auto refuse = [&f](int64_t retry_after_ms) {
+    for (size_t i = 0; i < f.workers.size(); ++i)
+      f.world.send(f.coordinator_seen, worker_free{i + 1});
+    update_result x;
+    x.key = acquisition_key{"old"};
+    x.info.status = 503;
+    x.info.retry_after_ms = retry_after_ms;
+    f.world.send(f.it, x);
+  };
+  REQUIRE_EQ(told(), 1);
+  refuse(0);
+  f.world.run_for(11s);
+  REQUIRE_EQ(told(), 2);
+  refuse(0);
+  f.world.run_for(19s);
+  CHECK_EQ(told(), 2);
+  f.world.run_for(2s);
+  REQUIRE_EQ(told(), 3);
+  refuse(300'000);
+  f.world.run_for(299s);
+  CHECK_EQ(told(), 3);
+  f.world.run_for(2s);
+  CHECK_EQ(told(), 4);
+}
+
+TEST_CASE(
+  "a GitLab that is away for twenty minutes is found back in a minute") {
+  fixture f;
+  f.begin();
+  size_t permits = 0;
+  size_t requests = 0;
+  /// Lets a second pass; answers what was asked in it with `status`.
+  auto second = [&](int status) {
+    if (f.manager.count<permit_request>() > permits) {
+      ++permits;
+      f.give_permit();
+    }
+    auto asked = f.polls() > 0;
+    if (asked) {
+      ++requests;
+      f.answer_poll(status);
+    }
+    f.world.run_for(1s);
+    return asked;
+  };
+  for (auto i = 0; i < 20 * 60; ++i) {
+    second(0);
+    // Neither a permit nor room in the group is held meanwhile.
+    CHECK_EQ(f.manager.count<permit_back>(), requests);
+  }
+  CHECK_GT(requests, 20);
+  CHECK_LT(requests, 100);
+  auto seconds = 0;
+  while (!second(201) && seconds < 100)
+    ++seconds;
+  CHECK_LE(seconds, 60);
+  CHECK_EQ(f.journal.count<write_job>(), 1);
+}
+
+TEST_CASE("a storm of 429s is waited out, as GitLab wishes") {
+  fixture f;
+  f.cfg->request_concurrency = 4;
+  f.begin();
+  f.give_permit();
+  job_offer storm;
+  storm.info.status = 429;
+  storm.info.retriable = true;
+  storm.info.retry_after_ms = 120'000;
+  for (auto i = 0; i < 5; ++i) {
+    REQUIRE_EQ(f.polls(), 1);
+    for (size_t w = 0; w < f.workers.size(); ++w)
+      if (f.workers[w].count<request_job>() > 0) {
+        storm.key = f.workers[w].last<request_job>().key;
+        f.workers[w].clear();
+        f.world.send(f.coordinator_seen, worker_free{w + 1});
+      }
+    auto asked = f.manager.count<permit_request>();
+    f.world.send(f.it, storm);
+    f.world.run_for(119s);
+    CHECK_EQ(f.manager.count<permit_request>(), asked);
+    f.world.run_for(2s);
+    CHECK_EQ(f.manager.count<permit_request>(), asked + 1);
+    f.give_permit();
+  }
 }

@@ -10,6 +10,7 @@
 #include "tools/muster/gitlab.hpp"
 #include "tools/muster/memory.hpp"
 #include "tools/muster/plugins.hpp"
+#include "tools/muster/service.hpp"
 
 #include <atomic>
 #include <caf/all.hpp>
@@ -77,18 +78,35 @@ manager_info info_of(const runner_config& runner) {
 }
 
 make_http_worker worker_maker(const config& cfg, const runner_config& runner,
+                              const std::shared_ptr<runner_token>& token,
                               const std::string& system,
                               const std::shared_ptr<trace_shelf>& traces) {
   auto with = gitlab_settings(runner.url);
   with.http.connection_max_age = cfg.connection_max_age;
   auto files = certificates_for({runner.url, runner.tls_ca_file,
                                  runner.tls_cert_file, runner.tls_key_file});
-  auto session = std::make_shared<api_session>(
-    with, info_of(runner), runner.token, system, std::move(files));
+  auto session = std::make_shared<api_session>(with, info_of(runner), token,
+                                               system, std::move(files));
   return [session, traces](caf::local_actor* from,
                            const coordinator_actor& parent, uint64_t number) {
     return start_http_worker(from, parent, number, session, traces);
   };
+}
+
+/// A runner's token as the file has it, or as an earlier manager left it.
+std::shared_ptr<runner_token> token_of(const config& cfg,
+                                       const runner_config& runner) {
+  token_origin from;
+  from.config_path = cfg.path;
+  from.state_dir = cfg.muster.state_dir;
+  from.url = runner.url;
+  from.token = runner.token;
+  from.is_literal = runner.token_is_literal;
+  if (runner.token_obtained_at > 0)
+    from.obtained_at = unix_time{runner.token_obtained_at};
+  if (runner.token_expires_at > 0)
+    from.expires_at = unix_time{runner.token_expires_at};
+  return std::make_shared<runner_token>(std::move(from));
 }
 
 start_provider_actor group_maker(const config& cfg,
@@ -179,7 +197,8 @@ caf::error wait_for(caf::actor_system& sys, const manager_actor& manager) {
 }
 
 manager_setup setup_of(const config& cfg, std::shared_ptr<journal_store> store,
-                       const std::shared_ptr<transport>& wire) {
+                       const std::shared_ptr<transport>& wire,
+                       const service_limits& limits) {
   auto id = load_system_id(cfg.path);
   if (!id.warning.empty())
     log::warning(id.warning);
@@ -190,23 +209,31 @@ manager_setup setup_of(const config& cfg, std::shared_ptr<journal_store> store,
   out.system_id = id.id;
   out.manager_host = host_name();
   out.run_id = random_id();
+  out.jobs_max = limits.jobs_max;
+  out.idle_max = limits.idle_max;
   out.make_journal = journal_starter(std::move(store));
   out.dial = std::make_shared<dial_edge>(wire, helper_path(cfg));
   auto traces = std::make_shared<trace_shelf>();
   out.edge = std::make_shared<edges>(
     edges{wire, traces, unix_us, cfg.muster.state_dir});
   std::set<std::string> used;
-  for (const auto& runner : cfg.runners)
-    out.runners.push_back(
-      {unique_id(runner, used), std::make_shared<const runner_config>(runner),
-       group_maker(cfg, runner), worker_maker(cfg, runner, id.id, traces)});
+  for (const auto& configured : cfg.runners) {
+    auto token = token_of(cfg, configured);
+    auto runner = configured;
+    runner.token = token->token();
+    out.runners.push_back({unique_id(runner, used),
+                           std::make_shared<const runner_config>(runner),
+                           group_maker(cfg, runner),
+                           worker_maker(cfg, runner, token, id.id, traces)});
+  }
   return out;
 }
 
-int serve(const config& cfg, std::shared_ptr<journal_store> store) {
+int serve(const config& cfg, std::shared_ptr<journal_store> store,
+          const service_limits& limits) {
   auto signals = block_signals();
   auto wire = std::make_shared<ssh_transport>();
-  auto setup = setup_of(cfg, std::move(store), wire);
+  auto setup = setup_of(cfg, std::move(store), wire, limits);
   if (!setup.dial->problem().empty()) {
     log::error(setup.dial->problem());
     return 1;
@@ -238,12 +265,17 @@ int serve(const config& cfg, std::shared_ptr<journal_store> store) {
 } // namespace
 
 int run_manager(const global_options& global, const run_options& options) {
-  // Few threads allocate much: more arenas only cost memory.
-  mallopt(M_ARENA_MAX, 2);
   auto how
     = with_plugins(options.strict ? check_mode::strict : check_mode::run);
   how.missing_is_empty = true;
-  auto loaded = load_config(options.config_path, how);
+  return serve_loaded(global, load_config(options.config_path, how),
+                      {.strict = options.strict});
+}
+
+int serve_loaded(const global_options& global, loaded_config loaded,
+                 const service_limits& limits) {
+  // Few threads allocate much: more arenas only cost memory.
+  mallopt(M_ARENA_MAX, 2);
   auto& cfg = loaded.value;
   auto pick = [](const std::string& a, const std::string& b) {
     return a.empty() ? b : a;
@@ -266,9 +298,13 @@ int run_manager(const global_options& global, const run_options& options) {
   tell(loaded);
   if (!loaded.passed) {
     log::error(
-      options.strict
+      limits.strict
         ? "the configuration has warnings and --strict was given"
         : "the configuration cannot be used: muster check shows where");
+    return 1;
+  }
+  if (limits.must_serve && cfg.runners.empty()) {
+    log::error("the runner cannot be served: see above");
     return 1;
   }
   log::info("Configuration loaded", {{"builds", "0"}});
@@ -283,7 +319,7 @@ int run_manager(const global_options& global, const run_options& options) {
     log::error(store.error().text);
     return 1;
   }
-  return serve(cfg, std::make_shared<journal_store>(std::move(*store)));
+  return serve(cfg, std::make_shared<journal_store>(std::move(*store)), limits);
 }
 
 } // namespace muster

@@ -336,3 +336,32 @@ TEST_CASE("a common build folder is for instances of one job") {
   CHECK_FALSE(loaded.value.runners.at(0).use_common_build_dir);
   CHECK_FALSE(load(head + group).value.runners.at(0).use_common_build_dir);
 }
+
+TEST_CASE("the times of a token are read in any zone, and the year 1 is none") {
+  struct row {
+    const char* text;
+    int64_t at;
+  };
+  const row rows[] = {
+    {"2023-11-14T22:13:20Z", 1'700'000'000},
+    {"2023-11-15T00:13:20.5+02:00", 1'700'000'000},
+    {"2023-11-14 22:13:20", 1'700'000'000},
+    {"2023-11-14", 1'699'920'000},
+    {"0001-01-01T00:00:00Z", 0},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.text);
+    load_options options;
+    options.state_dir = "/state";
+    options.variable = [](const std::string&) { return "glrt-env"; };
+    auto loaded = parse_config(
+      std::string{"[[runners]]\nurl = \"http://a\"\ntoken = \"$T\"\n"
+                  "executor = \"instance\"\ntoken_expires_at = "}
+        + r.text + "\n[runners.autoscaler]\nplugin = \"local\"\n",
+      "config.toml", options);
+    REQUIRE_EQ(loaded.value.runners.size(), 1);
+    CHECK_EQ(loaded.value.runners[0].token_expires_at, r.at);
+    CHECK_EQ(loaded.value.runners[0].token_obtained_at, 0);
+    CHECK_FALSE(loaded.value.runners[0].token_is_literal);
+  }
+}

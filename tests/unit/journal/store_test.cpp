@@ -83,6 +83,21 @@ TEST_CASE("what was written is read again, to the byte, after reopening") {
   CHECK(*store.jobs_of(full.runner) == std::vector{full});
 }
 
+TEST_CASE("jobs of a runner with another token are found under its new name") {
+  folder at;
+  auto store = open(at);
+  auto mine = job("a");
+  journal_job others;
+  others.key = acquisition_key{"b"};
+  others.runner = "other";
+  REQUIRE(store.put_job(mine));
+  REQUIRE(store.put_job(others));
+  REQUIRE(store.rename_runner(mine.runner, "new"));
+  CHECK(store.jobs_of(mine.runner)->empty());
+  mine.runner = "new";
+  CHECK(*store.all_jobs() == std::vector{mine, others});
+}
+
 TEST_CASE("a job is updated in its place and forgotten once") {
   folder at;
   auto store = open(at);
