@@ -233,7 +233,6 @@ namespace muster {
 
 bool is_planned(std::string_view command) {
   constexpr std::array planned{
-    "run-single",
     "fleeting",
     "install",
     "uninstall",

@@ -140,12 +140,14 @@ TEST_CASE("commands ask an overloaded GitLab again") {
                       .count = 1,
                       .state = {},
                       .status = 429,
-                      .retry_after = 2});
+                      .retry_after = 2,
+                      .location = {}});
   x.gitlab.fail_with({.at = endpoint::verify,
                       .kind = fault_kind::status,
                       .count = 2,
                       .state = {},
-                      .status = 502});
+                      .status = 502,
+                      .location = {}});
   auto out = x.place.muster("muster verify");
   CAPTURE(out.text);
   CHECK_EQ(out.status, 0);

@@ -47,7 +47,7 @@ TEST_CASE("the help of each command of muster fits a screen") {
   for (const auto* words :
        {"", "--help", "run --help", "check --help", "lint --help",
         "list --help", "verify --help", "register --help", "unregister --help",
-        "reset-token --help"})
+        "reset-token --help", "run-single --help"})
     check_screen(MUSTER_PROGRAM, words);
 }
 

@@ -2,6 +2,7 @@
 
 #include "config/edit.hpp"
 #include "messages/secret.hpp"
+#include "tools/muster/commands.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -87,5 +88,23 @@ struct register_options {
 /// Adds a runner to the file: one made in GitLab, or, with a registration
 /// token, a new one. What is missing is asked for on stdin.
 int register_runner(const register_options& options);
+
+struct single_options {
+  std::string config_path;
+  std::string runner; ///< its name in the file; empty: it is made of the flags
+  std::string name;
+  std::string url;
+  secret token;
+  std::string executor;
+  int builds_max = 0;   ///< ends after so many jobs; 0: never
+  int wait_timeout = 0; ///< or after so long without one; 0: never [s]
+  /// What else stands in `[[runners]]`.
+  std::function<result<std::vector<new_entry_value>, config_errc>(
+    const std::string& executor)>
+    more;
+};
+
+/// Serves one runner, a job at a time.
+int run_single(const global_options& global, const single_options& options);
 
 } // namespace muster

@@ -37,6 +37,7 @@ void admin_commands::add_to(CLI::App& app, const global_options& global,
   add_register();
   add_unregister();
   add_reset_token();
+  add_run_single();
 }
 
 CLI::App* admin_commands::add(const char* name, const char* what,
@@ -158,9 +159,8 @@ void admin_commands::add_register() {
   cmd->add_option("--executor", x.executor, "instance or docker-autoscaler")
     ->type_name("NAME")
     ->envname("RUNNER_EXECUTOR");
-  cmd
-    ->add_flag("--leave-runner", x.leave_runner,
-               "Do not take it back in GitLab if something fails")
+  cmd->add_flag("--leave-runner", x.leave_runner)
+    ->group("")
     ->envname("REGISTER_LEAVE_RUNNER");
   add_legacy_flags(*cmd);
   register_flags_.add_to(*cmd);
@@ -196,6 +196,43 @@ void admin_commands::add_legacy_flags(CLI::App& to) {
   text("--maximum-timeout", x.maximum_timeout, "REGISTER_MAXIMUM_TIMEOUT");
   flag("--paused", x.paused, "REGISTER_PAUSED");
   text("--maintenance-note", x.maintenance_note, "REGISTER_MAINTENANCE_NOTE");
+}
+
+void admin_commands::add_run_single() {
+  auto& x = single_;
+  auto* cmd
+    = add("run-single", "Serve one runner, a job at a time", x.config_path);
+  cmd->add_option("-r,--runner", x.runner, "The runner of the file")
+    ->type_name("NAME");
+  cmd->add_option("--max-builds", x.builds_max, "End after so many jobs")
+    ->type_name("N");
+  cmd
+    ->add_option("--wait-timeout", x.wait_timeout,
+                 "End after so many seconds without one")
+    ->type_name("N");
+  cmd->add_option("-u,--url", x.url, "GitLab's URL, without --runner")
+    ->type_name("URL")
+    ->envname("CI_SERVER_URL");
+  cmd->add_option("-t,--token", single_token_, "The runner's token, likewise")
+    ->type_name("TOKEN")
+    ->envname("CI_SERVER_TOKEN");
+  cmd->add_option("--executor", x.executor, "Its executor, likewise")
+    ->type_name("NAME")
+    ->envname("RUNNER_EXECUTOR");
+  cmd->add_option("--name,--description", x.name)
+    ->group("")
+    ->envname("RUNNER_NAME");
+  single_flags_.add_to(*cmd);
+  cmd->footer("Keys of [[runners]] are flags, as of register. Only a file can "
+              "have the\n[runners.autoscaler] that the executor instance "
+              "needs.");
+  cmd->callback([this] {
+    single_.token = secret{single_token_};
+    single_.more = [this](const std::string& executor) {
+      return single_flags_.values(executor, environment_variable);
+    };
+    *status_ = run_single(*global_, single_);
+  });
 }
 
 } // namespace muster

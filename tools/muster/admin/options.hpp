@@ -28,6 +28,7 @@ private:
   void add_reset_token();
   void add_register();
   void add_legacy_flags(CLI::App& to);
+  void add_run_single();
 
   CLI::App* app_ = nullptr;
   const global_options* global_ = nullptr;
@@ -41,6 +42,9 @@ private:
   reset_options reset_;
   register_options register_;
   runner_flags register_flags_;
+  single_options single_;
+  runner_flags single_flags_;
+  std::string single_token_;
   std::string verify_token_; ///< the parser knows texts only
   std::string unregister_token_;
   std::string personal_token_;
