@@ -78,14 +78,17 @@ struct performer {
       body(trace_text::section_end(unix_seconds(), "prepare_executor"));
   }
 
-  void operator()(const job_life::tell_running&) const {
+  void operator()(const job_life::tell_running& x) const {
     update_job what;
     what.key = setup.key;
     what.job = setup.payload.id;
     what.token = setup.payload.token;
     what.state = "running";
     what.asker = me();
-    self->send(setup.coordinator, std::move(what));
+    if (x.after.count() > 0)
+      self->delayed_send(st().coordinator, x.after, std::move(what));
+    else
+      self->send(st().coordinator, std::move(what));
   }
 
   void operator()(const job_life::ask_slot& x) const {
@@ -395,6 +398,7 @@ job_actor::behavior_type job(self_t self, job_setup given) {
   auto& st = self->state;
   st.began = self->now();
   st.group = setup->group;
+  st.coordinator = setup->coordinator;
   st.began_unix = setup->edge->unix_us() / 1'000'000;
   auto made = make_plan(*setup, 0, st.began_unix);
   if (made)
@@ -448,6 +452,7 @@ job_actor::behavior_type job(self_t self, job_setup given) {
       act(job_life::group_replaced{});
     },
     [self, act](const coordinator_changed& x) {
+      self->state.coordinator = as<coordinator_actor>(x.coordinator);
       self->send(self->state.trace, x);
       act(update_result{}); // if the acceptance was asked for, it failed
     },

@@ -58,7 +58,8 @@ struct job_state {
   plan_result plan;
   int32_t planned_slot = 0; ///< that `plan` was made for
   std::shared_ptr<job_recorder> recorder;
-  slot_source_actor group; ///< in force
+  slot_source_actor group;       ///< in force
+  coordinator_actor coordinator; ///< likewise
   trace_actor trace;
   peer slot;
   std::string socket_path; ///< of the helper

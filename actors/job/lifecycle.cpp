@@ -17,6 +17,7 @@ using std::chrono::milliseconds;
 /// GitLab's answer to the acceptance is waited for at most so long: an outage
 /// there does not stop a job.
 constexpr auto accept_timeout = 10s;
+constexpr int accept_tries_max = 5;
 /// For a first connection: the slot is on a ready instance, so it should be up.
 constexpr auto route_timeout = 2min;
 /// A helper that does not end a cancelled or overdue job is given up after this
@@ -31,6 +32,12 @@ constexpr auto clock_slack = 1s;
 bool is_unwanted(const answer_info& x) {
   return x.status == 404 || x.status == 403 || x.job_status == "canceled"
          || x.job_status == "failed";
+}
+
+/// Nobody has seen the acceptance: GitLab would give the job away again after
+/// a while.
+bool is_unheard(const answer_info& x) {
+  return x.status == 0 || x.retriable;
 }
 
 verdict canceled() {
@@ -140,9 +147,18 @@ struct stepper {
     return out;
   }
 
+  /// The server's wish, else doubling from 200 ms.
+  milliseconds accept_pause(const answer_info& x) const {
+    if (x.retry_after_ms > 0)
+      return std::min<milliseconds>(milliseconds{x.retry_after_ms}, 1h);
+    return 100ms * (1 << st.accept_tries);
+  }
+
   actions operator()(const update_result& x) {
     if (st.accepted || (over() && !st.held_back))
       return {};
+    if (is_unheard(x.info) && ++st.accept_tries < accept_tries_max)
+      return {tell_running{accept_pause(x.info)}};
     if (st.held_back && !is_unwanted(x.info))
       return finish_held_back();
     st.accepted = true;

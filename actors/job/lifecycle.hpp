@@ -42,6 +42,7 @@ struct options {
 
 struct state {
   phase at = phase::acquiring;
+  int accept_tries = 0;  ///< that GitLab did not answer, or not yet
   bool accepted = false; ///< GitLab answered the acceptance, or never will
   bool held_back
     = false; ///< the result waits for that: GitLab takes no log yet
@@ -91,7 +92,9 @@ using event
                  job_ordered, slot_gone, slot_orphaned, group_replaced,
                  trace_gone, job_timer, trace_flushed>;
 
-struct tell_running {};
+struct tell_running {
+  std::chrono::milliseconds after{0};
+};
 struct ask_slot {
   bool renewed = false; ///< another group has not promised it
 };

@@ -212,6 +212,10 @@ TEST_CASE("GitLab gets nothing of a job's log before it has accepted the job") {
     f.world.send(f.it, coordinator_changed{
                          {"c", caf::actor_cast<caf::actor>(other.handle)}});
     f.world.run_for(1s);
+    CHECK_EQ(other.last<update_job>().state, "running");
+    CHECK_EQ(other.count<patch_trace>(), 0);
+    f.gitlab_says(200);
+    f.world.run_for(1s);
     CHECK_EQ(other.count<patch_trace>(), 1);
     return;
   }
@@ -581,4 +585,117 @@ TEST_CASE("another group is asked again, or told who holds its slot") {
     f.world.send(f.it, changed);
     CHECK_EQ(other.last<claim>().key, f.setup.key);
   }
+}
+
+TEST_CASE("an acceptance that GitLab did not hear is told again") {
+  fixture f;
+  f.start();
+  auto refuse = [&f](int64_t retry_after_ms) {
+    update_result x;
+    x.key = f.setup.key;
+    x.state = "running";
+    x.info.status = 503;
+    x.info.retriable = true;
+    x.info.retry_after_ms = retry_after_ms;
+    f.world.send(f.it, x);
+  };
+  // The keep-alives of a silent job are its trace's.
+  auto told = [&f] {
+    size_t n = 0;
+    for (const auto& x : f.gitlab.all<update_job>())
+      n += x.asker.handle == f.it ? 1 : 0;
+    return n;
+  };
+  REQUIRE_EQ(told(), 1);
+  refuse(0);
+  f.world.run_for(199ms);
+  CHECK_EQ(told(), 1);
+  f.world.run_for(2ms);
+  CHECK_EQ(told(), 2);
+  refuse(3'000);
+  f.world.run_for(2'999ms);
+  CHECK_EQ(told(), 2);
+  f.world.run_for(2ms);
+  CHECK_EQ(told(), 3);
+  SUBCASE("until it did") {
+    f.gitlab_says(200);
+    f.gets_slot();
+    f.gets_route();
+    CHECK_EQ(f.wire->opened.size(), 1);
+  }
+  SUBCASE("or does not want the job") {
+    f.gitlab_says(404);
+    CHECK_EQ(f.runner.count<job_ended>(), 1);
+  }
+  SUBCASE("five times: then the job is run all the same") {
+    refuse(0);
+    f.world.run_for(1min);
+    refuse(0);
+    f.world.run_for(1min);
+    CHECK_EQ(told(), 5);
+    refuse(0);
+    f.world.run_for(1s);
+    f.gets_slot();
+    f.gets_route();
+    CHECK_EQ(f.wire->opened.size(), 1);
+  }
+}
+
+TEST_CASE("a result outlasts a GitLab that is away for twenty minutes") {
+  fixture f;
+  f.run_up_to_script();
+  f.prints("done\n");
+  f.world.run_for(1s);
+  size_t patches = 0;
+  size_t updates = f.gitlab.count<update_job>(); // the acceptance
+  size_t requests = 0;
+  /// Answers what was asked since the last look as a GitLab that is away does.
+  auto refuse = [&] {
+    if (f.gitlab.count<patch_trace>() > patches) {
+      patches = f.gitlab.count<patch_trace>();
+      auto asked = f.gitlab.last<patch_trace>();
+      patch_result x;
+      x.key = f.setup.key;
+      x.offset = asked.offset;
+      x.total_bytes = static_cast<int64_t>(f.log().size());
+      x.rendered_only = asked.length_max == 0;
+      if (!x.rendered_only) {
+        x.sent_bytes = x.total_bytes - asked.offset;
+        x.info.text = "no answer";
+        ++requests;
+      }
+      f.world.send(caf::actor_cast<trace_actor>(asked.asker.handle), x);
+    }
+    if (f.gitlab.count<update_job>() > updates) {
+      updates = f.gitlab.count<update_job>();
+      update_result x;
+      x.key = f.setup.key;
+      x.info.text = "no answer";
+      ++requests;
+      f.world.send(
+        caf::actor_cast<trace_actor>(f.gitlab.last<update_job>().asker.handle),
+        x);
+    }
+  };
+  refuse();
+  f.plan_ends(plan_outcome::failed, 42);
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1); // at once, whatever GitLab does
+  for (auto i = 0; i < 20 * 60; ++i) {
+    f.world.run_for(1s);
+    refuse();
+  }
+  CHECK_EQ(f.runner.count<job_ended>(), 0);
+  CHECK_LT(requests, 120); // it is not hammered
+  auto asked = requests;
+  for (auto i = 0; i < 60 && requests == asked; ++i) {
+    f.world.run_for(1s);
+    if (f.gitlab.count<patch_trace>() > patches
+        || f.gitlab.count<update_job>() > updates)
+      ++requests;
+  }
+  REQUIRE_GT(requests, asked); // within a minute
+  auto told = f.confirm();
+  CHECK_EQ(told.state, "failed");
+  CHECK_EQ(told.exit_code, 42);
+  CHECK_EQ(f.runner.count<job_ended>(), 1);
 }
