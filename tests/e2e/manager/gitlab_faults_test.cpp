@@ -25,10 +25,11 @@ struct failure_kind {
 };
 
 const std::vector<failure_kind> kinds = {
-  {"401", fault_kind::status, 401},    {"500", fault_kind::status, 500},
-  {"garbage", fault_kind::garbage, 0}, {"half a body", fault_kind::half, 0},
-  {"empty", fault_kind::empty, 0},     {"nothing", fault_kind::close, 0},
-  {"reset", fault_kind::reset, 0},     {"answer lost", fault_kind::lost, 0},
+  {"401", fault_kind::status, 401},     {"500", fault_kind::status, 500},
+  {"429", fault_kind::status, 429},     {"garbage", fault_kind::garbage, 0},
+  {"half a body", fault_kind::half, 0}, {"empty", fault_kind::empty, 0},
+  {"nothing", fault_kind::close, 0},    {"reset", fault_kind::reset, 0},
+  {"answer lost", fault_kind::lost, 0},
 };
 
 /// Prints now and again, so that its log goes out in several pieces, and counts
@@ -99,7 +100,7 @@ TEST_CASE("no job's log or result is lost when GitLab fails for a while") {
   };
   world::settings how;
   how.start = false;
-  how.manager.concurrent = how.manager.capacity = 26;
+  how.manager.concurrent = how.manager.capacity = 30;
   world x{how};
   std::map<int64_t, std::string> jobs;
   for (const auto& place : places)

@@ -511,3 +511,23 @@ TEST_CASE("requests go through a proxy") {
   CHECK_FALSE((*client)->update_job(some_update()).error);
   CHECK_EQ(target, "gitlab.invalid");
 }
+
+TEST_CASE("a GitLab with an IPv6 address is reached") {
+  httplib::Server server;
+  std::string host;
+  server.Put(".*", [&](const httplib::Request& in, httplib::Response&) {
+    host = in.get_header_value("Host");
+  });
+  auto port = server.bind_to_any_port("::1");
+  if (port <= 0) {
+    MESSAGE("this machine has no IPv6");
+    return;
+  }
+  std::thread thread{[&] { server.listen_after_bind(); }};
+  auto client = client_of("http://[::1]:" + std::to_string(port) + "/gitlab");
+  auto answer = client->update_job(some_update());
+  server.stop();
+  thread.join();
+  CHECK_FALSE(answer.error);
+  CHECK_EQ(host, "[::1]:" + std::to_string(port));
+}
