@@ -57,7 +57,7 @@ struct trace_settings {
   size_t queue_max = 512u << 10; ///< raw bytes of a job that may wait [bytes]
   /// When the budget is spent, a job may still have so many: none starves.
   size_t queue_min = 128u << 10;
-  std::shared_ptr<trace_budget> budget; ///< null: none
+  std::shared_ptr<trace_budget> budget{}; ///< null: none
 };
 
 /// Called from the thread that causes it, without a lock held; must not block

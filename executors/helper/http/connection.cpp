@@ -305,6 +305,25 @@ result<void, transfer_errc> connection_to::wait(short events,
   }
 }
 
+/// A server that has answered may take nothing more: who only waited for room
+/// would wait for ever. What it said is still there to be read.
+result<void, transfer_errc> connection_to::wait_for_room(deadline until) {
+  for (;;) {
+    pollfd ready{fd_.get(), POLLOUT | POLLIN, 0};
+    auto n = ::poll(&ready, 1, left_until(until));
+    if (n == 0)
+      return no_answer("timed out waiting for " + peer_);
+    if (n < 0 && errno != EINTR)
+      return no_answer(std::string{"poll: "} + std::strerror(errno));
+    if (n < 0)
+      continue;
+    if ((ready.revents & ~POLLIN) != 0)
+      return {};
+    if (has_input())
+      return no_answer(peer_ + " answered before it had taken everything");
+  }
+}
+
 result<void, transfer_errc> connection_to::wait_tls(int state, deadline until,
                                                     const char* doing) {
   auto error = errno;
@@ -312,7 +331,7 @@ result<void, transfer_errc> connection_to::wait_tls(int state, deadline until,
   if (kind == SSL_ERROR_WANT_READ)
     return wait(POLLIN, until);
   if (kind == SSL_ERROR_WANT_WRITE)
-    return wait(POLLOUT, until);
+    return wait_for_room(until);
   auto why = kind == SSL_ERROR_SYSCALL && error != 0 ? std::strerror(error)
                                                      : tls_reason();
   return no_answer(std::string{doing} + " " + peer_ + " failed: " + why);
@@ -365,7 +384,7 @@ result<void, transfer_errc> connection_to::write(std::string_view bytes,
     if (n >= 0) {
       bytes.remove_prefix(static_cast<size_t>(n));
     } else if (errno == EAGAIN) {
-      if (auto ready = wait(POLLOUT, until); !ready)
+      if (auto ready = wait_for_room(until); !ready)
         return ready;
     } else if (errno != EINTR) {
       return no_answer("writing to " + peer_

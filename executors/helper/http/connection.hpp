@@ -87,6 +87,7 @@ private:
   result<void, transfer_errc>
   tunnel(const url& to, const std::string& authorization, deadline until);
   result<void, transfer_errc> wait(short events, deadline until) const;
+  result<void, transfer_errc> wait_for_room(deadline until);
   result<void, transfer_errc> wait_tls(int state, deadline until,
                                        const char* doing);
 

@@ -4,6 +4,8 @@
 #include <csignal>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <future>
+#include <mutex>
 #include <spawn.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -47,10 +49,14 @@ TEST_CASE("cache-init makes folders writable for all") {
 }
 
 TEST_CASE("health-check waits for what is to answer") {
-  peer_script service{[](int) {}};
+  std::promise<void> asked;
+  std::once_flag first;
+  peer_script service{
+    [&](int) { std::call_once(first, [&] { asked.set_value(); }); }};
   auto port = std::to_string(service.port());
   CHECK_EQ(run_helper({"health-check", "--port", port, "-p", port}).status, 0);
-  CHECK_GE(service.connections(), 1);
+  CHECK_EQ(asked.get_future().wait_for(std::chrono::seconds{20}),
+           std::future_status::ready);
   auto linked = run_helper({"health-check"},
                            {"DB_TCP_ADDR=127.0.0.1", "DB_TCP_PORT=" + port});
   CHECK_EQ(linked.status, 0);
