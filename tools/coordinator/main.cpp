@@ -43,6 +43,7 @@
 // An error is {message} with a status of 4xx.
 
 #include "tools/coordinator/commands.hpp"
+#include "tools/tight_help.hpp"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -89,21 +90,6 @@ void add_server(CLI::App* to, std::string& server) {
   if (server.empty())
     option->required();
 }
-
-/// Help without the empty lines that keep it from fitting a screen.
-class tight_formatter final : public CLI::Formatter {
-public:
-  std::string make_help(const CLI::App* app, std::string name,
-                        CLI::AppFormatMode mode) const override {
-    auto text = CLI::Formatter::make_help(app, std::move(name), mode);
-    for (std::string_view heading : {"\n\nPositionals:", "\n\nOptions:"})
-      if (auto at = text.find(heading); at != std::string::npos)
-        text.erase(at, 1);
-    while (text.ends_with("\n\n"))
-      text.pop_back();
-    return text;
-  }
-};
 
 /// `127.0.0.1:0` or `[::1]:8080`.
 void read_address(const std::string& text, test_gitlab_options& to) {
@@ -340,8 +326,8 @@ private:
     add_server(at, server_);
     add_rule_option<std::string>(
       at, "kind", "kind",
-      "latency, status, garbage, half, empty, reset, close,\n"
-      "lost, interval; prints the fault's id");
+      "latency, status, garbage, half, empty, reset,\n"
+      "close, lost or interval");
     add_rule_option<std::string>(at, "--endpoint", "endpoint",
                                  "request, update, trace, git, ... (any)");
     add_rule_option<int64_t>(at, "--count", "count", "Requests to hit (all)");

@@ -2,12 +2,14 @@
 #include "config/version.hpp"
 #include "tools/muster/admin/options.hpp"
 #include "tools/muster/commands.hpp"
+#include "tools/tight_help.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -72,6 +74,7 @@ struct program {
 
   program() {
     app.name("muster");
+    app.formatter(std::make_shared<tight_formatter>());
     app.require_subcommand(0, 1);
     app.option_defaults()->take_last(); // as GitLab Runner's
     app.set_version_flag("-v,--version", version_lines());
@@ -96,9 +99,7 @@ struct program {
     admin.add_to(app, global, status, run.config_path);
     add_try();
     // Last: commands would take it over.
-    app.footer("These options stand before or after the command. Each command "
-               "has a --help.\nIt reads GitLab Runner's config.toml: "
-               + run.config_path);
+    app.footer("Each command has a --help. Configuration: " + run.config_path);
   }
 
   void add_config_option(CLI::App* to, std::string& path) {

@@ -45,7 +45,7 @@ void check_screen(const std::string& program, const std::string& arguments) {
 
 TEST_CASE("the help of each command of muster fits a screen") {
   for (const auto* words :
-       {"", "--help", "run --help", "check --help", "lint --help",
+       {"", "--help", "run --help", "check --help", "lint --help", "try --help",
         "list --help", "verify --help", "register --help", "unregister --help",
         "reset-token --help", "run-single --help"})
     check_screen(MUSTER_PROGRAM, words);
