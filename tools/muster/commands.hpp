@@ -36,8 +36,8 @@ struct try_options {
   std::string executor = "instance";
   std::string state_dir; ///< its folder and caches are in there
   int concurrent = 4;    ///< jobs at the same time
-  bool list = false;  ///< show the jobs, run none
-  bool alone = false; ///< named jobs without those that they need
+  bool list = false;     ///< show the jobs, run none
+  bool alone = false;    ///< named jobs without those that they need
 };
 
 /// Runs a pipeline file on this machine, from the commit at hand. Returns the
