@@ -48,6 +48,15 @@ public:
   /// Never empty, never more than `wanted()`.
   virtual void data(std::string_view bytes) = 0;
 
+  /// The same of a command's stderr. Both share the credit.
+  virtual void error_data(std::string_view) {
+  }
+
+  /// A command has ended and all that it printed was delivered; 128 + n after
+  /// signal n. `closed` follows.
+  virtual void exited(int) {
+  }
+
   /// Nothing follows. `closed` without a fault when the peer ended the stream
   /// in order or `close_stream` was called.
   virtual void closed(const connection_failure& why) = 0;
@@ -64,6 +73,13 @@ struct exec_request {
   std::string command; ///< for the login shell there
   std::string input;   ///< all of stdin, then end of file
   std::chrono::milliseconds timeout{30'000};
+};
+
+/// A command whose input and output are a stream.
+struct command_request {
+  std::string command;     ///< for the login shell there
+  std::string input;       ///< the first bytes of its stdin
+  bool ends_input = false; ///< end of file follows; else `send` gives more
 };
 
 using exec_callback
@@ -98,6 +114,14 @@ public:
   virtual void open_stream(connection_id connection, stream_id id,
                            const std::string& socket_path,
                            std::shared_ptr<stream_sink> sink)
+    = 0;
+
+  /// Runs a command on an exec channel with its stdin and its output as a
+  /// stream. Where the server allows no further one on the connection, another
+  /// connection is made for it.
+  virtual void open_command(connection_id connection, stream_id id,
+                            command_request what,
+                            std::shared_ptr<stream_sink> sink)
     = 0;
 
   /// Sends bytes in order. What the peer does not take yet is kept.

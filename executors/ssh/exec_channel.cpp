@@ -33,6 +33,32 @@ int signal_number(std::string_view name) {
   return 0;
 }
 
+command_start start_command(LIBSSH2_CHANNEL* raw, const std::string& command,
+                            channel_work& w) {
+  auto code = libssh2_channel_process_startup(
+    raw, "exec", 4, command.data(), static_cast<unsigned>(command.size()));
+  if (code == LIBSSH2_ERROR_EAGAIN)
+    return command_start::waiting;
+  if (code == 0)
+    return command_start::begun;
+  if (is_channel_error(code))
+    return command_start::refused;
+  w.broken = true;
+  return command_start::waiting;
+}
+
+int exit_code_of(LIBSSH2_CHANNEL* raw) {
+  char* name = nullptr;
+  size_t size = 0;
+  libssh2_channel_get_exit_signal(raw, &name, &size, nullptr, nullptr, nullptr,
+                                  nullptr);
+  if (name == nullptr)
+    return libssh2_channel_get_exit_status(raw);
+  auto code = 128 + signal_number({name, size});
+  std::free(name); // of our own allocator, see handle.cpp
+  return code;
+}
+
 exec_channel::exec_channel(const std::string& at, exec_request what,
                            exec_callback done, tally& counts, time_point now)
   : channel{"session", ""},
@@ -81,7 +107,7 @@ void exec_channel::run(channel_work& w) {
   w.broken = end == remote_end::broken;
   if (end != remote_end::closed || libssh2_channel_eof(raw()) != 1)
     return;
-  result_.exit_code = exit_code();
+  result_.exit_code = exit_code_of(raw());
   if (result_.error_output.size() > error_bytes_max)
     result_.error_output.erase(0,
                                result_.error_output.size() - error_bytes_max);
@@ -100,17 +126,10 @@ bool exec_channel::start(channel_work& w) {
     close();
     return false;
   }
-  auto code = libssh2_channel_process_startup(
-    raw(), "exec", 4, command.data(), static_cast<unsigned>(command.size()));
-  if (code == LIBSSH2_ERROR_EAGAIN)
-    return false;
-  started_ = code == 0;
-  if (started_)
-    return true;
-  if (!is_channel_error(code)) {
-    w.broken = true;
-    return false;
-  }
+  auto begun = start_command(raw(), command, w);
+  started_ = begun == command_start::begun;
+  if (begun != command_start::refused)
+    return started_;
   tell(fail(connection_errc::channel_refused,
             "exec: " + at_ + " refused to run a command: " + w.on.error_text()
               + ": does the user have a login shell?"));
@@ -158,18 +177,6 @@ void exec_channel::collect(int stream, std::string_view bytes) {
   errors += bytes;
   if (errors.size() > 2 * error_bytes_max)
     errors.erase(0, errors.size() - error_bytes_max);
-}
-
-int exec_channel::exit_code() {
-  char* name = nullptr;
-  size_t size = 0;
-  libssh2_channel_get_exit_signal(raw(), &name, &size, nullptr, nullptr,
-                                  nullptr, nullptr);
-  if (name == nullptr)
-    return libssh2_channel_get_exit_status(raw());
-  auto code = 128 + signal_number({name, size});
-  std::free(name); // of our own allocator, see handle.cpp
-  return code;
 }
 
 void exec_channel::tell(const result<exec_result, connection_errc>& what) {

@@ -5,6 +5,15 @@
 
 namespace muster::ssh {
 
+enum class command_start { begun, waiting, refused };
+
+/// Asks the server to run a command on an open session channel.
+command_start start_command(LIBSSH2_CHANNEL* raw, const std::string& command,
+                            channel_work& w);
+
+/// How the command of a channel that was closed ended: 128 + n after signal n.
+int exit_code_of(LIBSSH2_CHANNEL* raw);
+
 /// A command on a session channel.
 class exec_channel : public channel {
 public:
@@ -28,7 +37,6 @@ private:
   /// Reads one of the streams; false while there may be more.
   bool read(int stream, channel_work& w);
   void collect(int stream, std::string_view bytes);
-  int exit_code();
   void tell(const result<exec_result, connection_errc>& what);
 
   std::string at_;

@@ -19,12 +19,16 @@ struct ssh_options {
   /// lost.
   std::chrono::milliseconds open_timeout{15'000};
 
-  /// A connection on which nothing was received for three keep-alive intervals,
+  /// A connection on which nothing was received for the time of a keep-alive,
   /// and at least this long, is lost.
   std::chrono::milliseconds silence_min{15'000};
 
   /// How long a stream that was closed may go on sending what it had queued.
   std::chrono::milliseconds linger{5'000};
+
+  /// How long a further connection, made for a session that the first had no
+  /// room for, is kept without any.
+  std::chrono::milliseconds idle_linger{30'000};
 
   /// Handshakes at a time: their cryptography shares the reactor's thread, and
   /// sshd drops connections beyond MaxStartups (10).

@@ -102,6 +102,15 @@ void ssh_transport::open_stream(connection_id connection, stream_id id,
   });
 }
 
+void ssh_transport::open_command(connection_id connection, stream_id id,
+                                 command_request what,
+                                 std::shared_ptr<stream_sink> sink) {
+  reactor_->post([connection, id, what = std::move(what),
+                  sink = std::move(sink)](ssh::reactor& x) mutable {
+    x.open_command(connection, id, std::move(what), std::move(sink));
+  });
+}
+
 void ssh_transport::send(stream_id id, std::string bytes) {
   reactor_->post([id, bytes = std::move(bytes)](ssh::reactor& x) mutable {
     x.send(id, std::move(bytes));

@@ -36,6 +36,9 @@ public:
   void open_stream(connection_id connection, stream_id id,
                    const std::string& socket_path,
                    std::shared_ptr<stream_sink> sink) override;
+  void open_command(connection_id connection, stream_id id,
+                    command_request what,
+                    std::shared_ptr<stream_sink> sink) override;
   void send(stream_id id, std::string bytes) override;
   void resume(stream_id id) override;
   void close_stream(stream_id id) override;

@@ -17,6 +17,11 @@ namespace {
 constexpr size_t scratch_bytes = 64 * 1024;
 constexpr auto admit_interval = std::chrono::milliseconds{100};
 
+/// Connections to a server that allows few sessions on each.
+constexpr size_t further_max = 64;
+/// Their ids; those of callers are smaller.
+constexpr connection_id further_base = connection_id{1} << 63;
+
 int make_epoll() {
   int fd = epoll_create1(EPOLL_CLOEXEC);
   if (fd < 0)
@@ -32,6 +37,19 @@ connection_failure no_connection(connection_id id) {
 connection_failure closed_by_us(const std::string& what) {
   return {connection_errc::closed, what + ": closed by this manager"};
 }
+
+/// Of a further connection: its channels hear of its end themselves.
+class no_sink : public connection_sink {
+public:
+  void connected(const std::string&) override {
+  }
+
+  void failed(const connection_failure&) override {
+  }
+
+  void lost(const connection_failure&) override {
+  }
+};
 
 } // namespace
 
@@ -166,6 +184,10 @@ void reactor::reap() {
     if (found == sessions_.end())
       continue;
     auto* x = found->second.get();
+    for (auto other : x->further)
+      disconnect(other);
+    if (auto* first = find(x->first))
+      std::erase(first->further, id);
     set_timer(*x, time_point::max());
     std::erase(ready_, x);
     entries_.erase(&x->state);
@@ -218,23 +240,58 @@ void reactor::connect(connection_id id, dial to,
                                           + " is in use"});
     return;
   }
-  auto where = to.where;
-  auto made
-    = std::make_unique<entry>(around_, std::move(to), std::move(sink), now_);
+  add_session(id, to, std::move(sink));
+}
+
+reactor::entry* reactor::add_session(connection_id id, const dial& to,
+                                     std::shared_ptr<connection_sink> sink) {
+  auto made = std::make_unique<entry>(around_, to, std::move(sink), now_);
   made->id = id;
   auto* x = made.get();
+  x->state.on_full(
+    [this, x](const auto& what) { return open_elsewhere(*x, what); });
   entries_[&x->state] = x;
   sessions_[id] = std::move(made);
   settle(*x);
-  if (auto numeric = numeric_endpoints(where); !numeric.empty()) {
+  if (auto numeric = numeric_endpoints(to.where); !numeric.empty())
     resolved(id, std::move(numeric));
-    return;
-  }
-  resolver_.resolve(std::move(where), [box = mailbox_, id](auto found) {
-    box->post([id, found = std::move(found)](reactor& self) {
-      self.resolved(id, found);
+  else
+    resolver_.resolve(to.where, [box = mailbox_, id](auto found) {
+      box->post([id, found = std::move(found)](reactor& self) {
+        self.resolved(id, found);
+      });
     });
-  });
+  return x;
+}
+
+/// The server allows no further channel of this kind on a connection that has
+/// some: the next connection may have room.
+bool reactor::open_elsewhere(entry& from,
+                             const std::shared_ptr<channel>& what) {
+  auto* first = from.first == 0 ? &from : find(from.first);
+  if (first == nullptr || stopping_)
+    return false;
+  auto& others = first->further;
+  auto at = std::find(others.begin(), others.end(), from.id);
+  auto next = at == others.end() ? others.begin() : at + 1;
+  auto* to = next == others.end() ? nullptr : find(*next);
+  if (to == nullptr) {
+    if (others.size() >= further_max)
+      return false;
+    auto target = first->target;
+    target.pinned = first->state.host_key();
+    auto id = further_base + ++further_made_;
+    to = add_session(id, target, std::make_shared<no_sink>());
+    to->first = first->id;
+    to->state.end_when_idle();
+    others.push_back(id);
+  }
+  for (auto& [id, one] : streams_)
+    if (one.channel == what)
+      one.on = to;
+  to->state.open(what);
+  make_ready(*to);
+  return true;
 }
 
 void reactor::resolved(connection_id id,
@@ -267,26 +324,48 @@ void reactor::exec(connection_id id, exec_request what, exec_callback done) {
   make_ready(*x);
 }
 
-void reactor::open_stream(connection_id connection, stream_id id,
-                          const std::string& socket_path,
-                          std::shared_ptr<stream_sink> sink) {
+/// Where a stream is to be opened; null if the sink was told that it cannot be.
+reactor::entry* reactor::find_for(connection_id connection, stream_id id,
+                                  const std::shared_ptr<stream_sink>& sink) {
   auto* x = find(connection);
   if (x == nullptr) {
     sink->closed(stopping_ ? closed_by_us("stream")
                            : no_connection(connection));
-    return;
+    return nullptr;
   }
   if (streams_.contains(id)) {
     sink->closed({connection_errc::channel_refused,
                   "stream: the id " + std::to_string(id) + " is in use"});
-    return;
+    return nullptr;
   }
-  auto made = std::make_shared<stream_channel>(
-    x->state.at(), socket_path, std::move(sink), options_, counts_,
-    [this, id] { streams_.erase(id); });
-  streams_[id] = {x, made};
-  x->state.open(std::move(made));
-  make_ready(*x);
+  return x;
+}
+
+void reactor::add_stream(entry& to, stream_id id,
+                         std::shared_ptr<sink_channel> made) {
+  streams_[id] = {&to, made};
+  to.state.open(std::move(made));
+  make_ready(to);
+}
+
+void reactor::open_stream(connection_id connection, stream_id id,
+                          const std::string& socket_path,
+                          std::shared_ptr<stream_sink> sink) {
+  if (auto* x = find_for(connection, id, sink))
+    add_stream(*x, id,
+               std::make_shared<stream_channel>(
+                 x->state.at(), socket_path, std::move(sink), options_, counts_,
+                 [this, id] { streams_.erase(id); }));
+}
+
+void reactor::open_command(connection_id connection, stream_id id,
+                           command_request what,
+                           std::shared_ptr<stream_sink> sink) {
+  if (auto* x = find_for(connection, id, sink))
+    add_stream(*x, id,
+               std::make_shared<command_channel>(
+                 x->state.at(), std::move(what), std::move(sink), options_,
+                 counts_, [this, id] { streams_.erase(id); }));
 }
 
 void reactor::send(stream_id id, std::string bytes) {

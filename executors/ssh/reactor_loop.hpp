@@ -44,6 +44,8 @@ public:
   void open_stream(connection_id connection, stream_id id,
                    const std::string& socket_path,
                    std::shared_ptr<stream_sink> sink);
+  void open_command(connection_id connection, stream_id id,
+                    command_request what, std::shared_ptr<stream_sink> sink);
   void send(stream_id id, std::string bytes);
   void resume(stream_id id);
   void close_stream(stream_id id);
@@ -53,20 +55,24 @@ public:
 
 private:
   struct entry {
-    entry(const surroundings& around, dial to,
+    entry(const surroundings& around, const dial& to,
           std::shared_ptr<connection_sink> sink, time_point now)
-      : state{around, std::move(to), std::move(sink), now} {
+      : state{around, to, std::move(sink), now},
+        target{to} {
     }
 
     session state;
+    dial target; ///< for further ones
     connection_id id = 0;
+    connection_id first = 0; ///< of which this is a further one; 0: of none
+    std::vector<connection_id> further;   ///< in the order of their making
     bool ready = false;                   ///< to be visited
     time_point timer = time_point::max(); ///< its place in `timers_`
   };
 
   struct open_one {
     entry* on;
-    std::shared_ptr<stream_channel> channel;
+    std::shared_ptr<sink_channel> channel;
   };
 
   void run();
@@ -79,6 +85,12 @@ private:
   void reap();
   void end_all();
   entry* find(connection_id id);
+  entry* find_for(connection_id connection, stream_id id,
+                  const std::shared_ptr<stream_sink>& sink);
+  void add_stream(entry& to, stream_id id, std::shared_ptr<sink_channel> made);
+  entry* add_session(connection_id id, const dial& to,
+                     std::shared_ptr<connection_sink> sink);
+  bool open_elsewhere(entry& from, const std::shared_ptr<channel>& what);
   void make_ready(entry& x);
   void settle(entry& x);
   void set_timer(entry& x, time_point at);
@@ -102,6 +114,7 @@ private:
   std::deque<connection_id> waiting_; ///< for their turn, in order
   time_point admit_again_ = time_point::max();
   std::vector<connection_id> over_;
+  connection_id further_made_ = 0;
   std::thread thread_;
 };
 

@@ -114,7 +114,7 @@ time_point session::due() const {
     return std::min(layer_until_, endpoint_until_);
   if (phase_ != phase::established)
     return layer_until_;
-  auto due = keepalive_due_;
+  auto due = std::min(keepalive_due_, idle_until_);
   if (opening_)
     due = std::min(due, opening_until_);
   for (const auto& x : channels_)
@@ -149,6 +149,10 @@ void session::expire(time_point now) {
   if (opening_ && now >= opening_until_) {
     end(connection_lost(at_, "no answer to the request for a channel within "
                                + to_text(around_.options.open_timeout)));
+    return;
+  }
+  if (now >= idle_until_) {
+    end({connection_errc::closed, "connection to " + at_ + ": not needed"});
     return;
   }
   if (now >= keepalive_due_)
@@ -220,6 +224,7 @@ void session::work() {
     return;
   }
   more_ = w.more;
+  note_idle();
   if (!handle_.socket.end().empty() && !w.more)
     end(connection_lost(at_, "the server " + handle_.socket.end()));
 }
@@ -266,11 +271,30 @@ void session::open_next(channel_work& w) {
   opening_ = false;
   opens_.pop_front();
   if (raw == nullptr) {
-    what->refused(handle_.error_text());
+    auto why = handle_.error_text();
+    if (!pass_on(what))
+      what->refused(why);
     return;
   }
   channels_.push_back(what);
   what->accept(raw);
+}
+
+/// Servers bound the sessions of a connection (MaxSessions). One that refuses a
+/// session beside others may allow it on another connection.
+bool session::pass_on(const std::shared_ptr<channel>& what) {
+  auto is_same = [&what](const auto& x) { return x->type() == what->type(); };
+  return !what->done() && take_over_ && what->type() == "session"
+         && std::any_of(channels_.begin(), channels_.end(), is_same)
+         && take_over_(what);
+}
+
+void session::note_idle() {
+  auto is_idle = ends_when_idle_ && channels_.empty() && opens_.empty();
+  if (!is_idle)
+    idle_until_ = time_point::max();
+  else if (idle_until_ == time_point::max())
+    idle_until_ = now_ + around_.options.idle_linger;
 }
 
 void session::run_channels(channel_work& w) {
@@ -294,8 +318,15 @@ void session::run_channels(channel_work& w) {
   std::erase_if(channels_, [](const auto& x) { return x->done(); });
 }
 
+/// A peer that is silent for the time of a keep-alive is lost: it is asked
+/// three times meanwhile. libssh2 sends none closer than this.
+milliseconds session::keepalive_interval() const {
+  constexpr milliseconds least{2'000};
+  return std::max(to_.keepalive / 3, least);
+}
+
 void session::keep_alive() {
-  auto interval = to_.keepalive;
+  auto interval = keepalive_interval();
   auto heard = handle_.socket.last_received();
   auto silence = std::chrono::floor<milliseconds>(now_ - heard);
   if (silence < interval) {

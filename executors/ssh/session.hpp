@@ -7,6 +7,7 @@
 #include "executors/transport.hpp"
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -81,6 +82,24 @@ public:
   /// Opens a channel as soon as it can.
   void open(std::shared_ptr<channel> what);
 
+  /// The key that the server has presented; empty before that.
+  const std::string& host_key() const {
+    return host_key_;
+  }
+
+  /// Who takes a channel that the server refused beside others of its kind;
+  /// returns false if nobody does.
+  using take_over = std::function<bool(const std::shared_ptr<channel>&)>;
+
+  void on_full(take_over what) {
+    take_over_ = std::move(what);
+  }
+
+  /// Ends by itself when it has had no channel for a while.
+  void end_when_idle() {
+    ends_when_idle_ = true;
+  }
+
   /// Ends the connection: tells all channels, then the sink.
   void end(const connection_failure& why);
 
@@ -117,6 +136,9 @@ private:
   bool pump(channel_work& w);
   void open_next(channel_work& w);
   void run_channels(channel_work& w);
+  bool pass_on(const std::shared_ptr<channel>& what);
+  void note_idle();
+  milliseconds keepalive_interval() const;
   void keep_alive();
 
   void update_interest();
@@ -152,6 +174,10 @@ private:
   time_point keepalive_due_ = time_point::max();
   time_point keepalive_sent_;
   int keepalives_unanswered_ = 0;
+
+  take_over take_over_;
+  bool ends_when_idle_ = false;
+  time_point idle_until_ = time_point::max();
 };
 
 } // namespace muster::ssh

@@ -165,9 +165,8 @@ bool session::step_authentication() {
   // earlier.
   libssh2_keepalive_config(handle_.get(), 1,
                            static_cast<unsigned>(keepalive_min.count()));
-  to_.keepalive = std::max<milliseconds>(to_.keepalive, keepalive_min);
   keepalive_sent_ = now_;
-  keepalive_due_ = now_ + to_.keepalive;
+  keepalive_due_ = now_ + keepalive_interval();
   ++around_.counts.connections;
   sink_->connected(host_key_);
   return true;

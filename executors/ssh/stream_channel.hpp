@@ -9,14 +9,13 @@
 
 namespace muster::ssh {
 
-/// A stream to a unix socket at the instance
-/// (`direct-streamlocal@openssh.com`).
-class stream_channel : public channel {
+/// A channel whose bytes are a stream for a sink.
+class sink_channel : public channel {
 public:
   /// `on_end` is called once, before the sink hears `closed`.
-  stream_channel(const std::string& at, const std::string& socket_path,
-                 std::shared_ptr<stream_sink> sink, const ssh_options& options,
-                 tally& counts, std::function<void()> on_end);
+  sink_channel(const char* type, std::string message, const std::string& at,
+               std::shared_ptr<stream_sink> sink, const ssh_options& options,
+               tally& counts, std::function<void()> on_end);
 
   void send(std::string bytes);
 
@@ -26,28 +25,65 @@ public:
   /// Ends the stream. What is queued is still sent, for a while.
   void finish(const connection_failure& why, time_point now);
 
-  void refused(const std::string& reason) override;
   void lost(const connection_failure& why) override;
   time_point due() const override;
   void expire(time_point now) override;
+
+protected:
+  /// Reads one of the channel's streams within the sink's credit. Returns
+  /// whether all that there is was read.
+  bool read(int stream, channel_work& w);
+  void tell_closed(const connection_failure& why);
+
+  std::string at_;
+  std::shared_ptr<stream_sink> sink_; ///< null once it was told the end
+  tally& counts_;
+  output_queue output_;
+
+private:
+  milliseconds linger_;
+  std::function<void()> on_end_;
+  bool paused_ = false; ///< the sink wanted nothing
+  time_point linger_until_ = time_point::max();
+};
+
+/// A stream to a unix socket at the instance
+/// (`direct-streamlocal@openssh.com`).
+class stream_channel : public sink_channel {
+public:
+  stream_channel(const std::string& at, const std::string& socket_path,
+                 std::shared_ptr<stream_sink> sink, const ssh_options& options,
+                 tally& counts, std::function<void()> on_end);
+
+  void refused(const std::string& reason) override;
 
 protected:
   void opened() override;
   void run(channel_work& w) override;
 
 private:
-  void read(channel_work& w);
-  void tell_closed(const connection_failure& why);
-
-  std::string at_;
   std::string socket_path_;
-  std::shared_ptr<stream_sink> sink_; ///< null once it was told the end
-  milliseconds linger_;
-  tally& counts_;
-  std::function<void()> on_end_;
-  output_queue output_;
-  bool paused_ = false; ///< the sink wanted nothing
-  time_point linger_until_ = time_point::max();
+};
+
+/// A command on a session channel, its input and output a stream.
+class command_channel : public sink_channel {
+public:
+  command_channel(const std::string& at, command_request what,
+                  std::shared_ptr<stream_sink> sink, const ssh_options& options,
+                  tally& counts, std::function<void()> on_end);
+
+  void refused(const std::string& reason) override;
+
+protected:
+  void opened() override;
+  void run(channel_work& w) override;
+
+private:
+  bool start(channel_work& w);
+
+  command_request request_;
+  bool started_ = false;
+  bool input_ended_ = false;
 };
 
 } // namespace muster::ssh

@@ -22,7 +22,8 @@ public:
 
   struct stream {
     connection_id connection = 0;
-    std::string path;
+    std::string path; ///< of the socket
+    command_request command;
     std::shared_ptr<stream_sink> sink;
     std::string sent;
     bool is_closed = false;
@@ -47,7 +48,14 @@ public:
                    const std::string& path,
                    std::shared_ptr<stream_sink> sink) override {
     opened.push_back(id);
-    streams[id] = {connection, path, std::move(sink), "", false};
+    streams[id] = {connection, path, {}, std::move(sink), "", false};
+  }
+
+  void open_command(connection_id connection, stream_id id,
+                    command_request what,
+                    std::shared_ptr<stream_sink> sink) override {
+    opened.push_back(id);
+    streams[id] = {connection, "", std::move(what), std::move(sink), "", false};
   }
 
   void send(stream_id id, std::string bytes) override {
