@@ -54,8 +54,10 @@ void spool::append_output(int64_t time_us, frames::output_stream stream,
 
 void spool::append_piece(int64_t time_us, frames::output_stream stream,
                          std::string_view bytes) {
-  bool fits = size_bytes() + bytes.size() + output_cost <= bound_bytes_;
-  if (dropped_bytes_ > 0 || !fits || !error_.empty()) {
+  auto size = bytes.size() + output_cost;
+  bool fits = size_bytes() + size <= bound_bytes_
+              && (error_.empty() || tail_.size() + size <= spare_max);
+  if (dropped_bytes_ > 0 || !fits) {
     dropped_bytes_ += bytes.size();
     return;
   }
@@ -71,13 +73,16 @@ uint64_t spool::begin_record() {
 }
 
 void spool::end_record() {
-  if (tail_.size() > tail_max && error_.empty())
+  if (tail_.size() > tail_max && tail_.size() >= retry_at_)
     store_tail();
 }
 
 void spool::store_tail() {
   if (!file_ && !open_file())
     return;
+  if (dropped_bytes_ == 0)
+    error_.clear();
+  retry_at_ = 0;
   size_t done = 0;
   while (done < tail_.size()) {
     auto n = ::pwrite(file_.get(), tail_.data() + done, tail_.size() - done,
@@ -107,6 +112,8 @@ bool spool::open_file() {
 
 /// The tail stays in memory as it is: what was accepted before is not lost.
 void spool::give_up(const char* what) {
+  constexpr size_t step = 256u << 10;
+  retry_at_ = tail_.size() + step;
   error_
     = std::string{"the spool cannot be "} + what + ": " + std::strerror(errno);
 }

@@ -20,13 +20,16 @@ class spool {
 public:
   static constexpr uint64_t bound_default = 256ull << 20; ///< [bytes]
   static constexpr size_t tail_max = 64u << 10;           ///< [bytes]
+  /// What is kept in memory when the disk takes no more. [bytes]
+  static constexpr size_t spare_max = 8u << 20;
 
   /// `path` names the file while it is being made; its folder must exist when
   /// the first 64 KiB are full.
   explicit spool(std::string path, uint64_t bound_bytes = bound_default);
 
-  /// Appends output, cut into records. Beyond the bound, and once the disk
-  /// refused, output is counted and dropped: the log has one end, no holes.
+  /// Appends output, cut into records. Beyond the bound output is counted and
+  /// dropped: the log has one end, no holes. A disk that is full is tried again
+  /// now and then, and meanwhile the output stays in memory, within a bound.
   void append_output(int64_t time_us, frames::output_stream stream,
                      std::string_view bytes);
 
@@ -79,8 +82,9 @@ private:
   uint64_t bound_bytes_;
   unique_fd file_;
   std::string tail_;
-  std::string loaded_; ///< what `read` took from the file
-  std::string error_;  ///< why the disk was given up; empty: it was not
+  std::string loaded_;  ///< what `read` took from the file
+  std::string error_;   ///< why the disk took no more; empty: it did
+  size_t retry_at_ = 0; ///< size of the tail at which the disk is tried again
   std::vector<uint64_t> offsets_; ///< of every 64th record [bytes]
   uint64_t stored_bytes_ = 0;     ///< in the file
   uint64_t records_ = 0;

@@ -100,6 +100,40 @@ TEST_CASE("a job can be canceled from another connection, an unknown one is "
   CHECK_EQ(log.end->outcome, plan_outcome::canceled);
 }
 
+TEST_CASE("daemons, and processes in namespaces of their own, are ended too") {
+  host machine;
+  auto number = "600." + std::to_string(::getpid());
+  auto root = ::geteuid() == 0;
+  auto job = machine.run(three_stages(
+    // A daemon of the old kind: two forks, a session, nothing of the terminal.
+    "(setsid sh -c '(trap \"\" TERM HUP; exec sleep " + number
+    + ") >/dev/null 2>&1 </dev/null &' &)\n"
+      "nohup sleep "
+    + number
+    + " >/dev/null 2>&1 &\n"
+      "env -i sleep "
+    + number + " >/dev/null 2>&1 &\n"
+    + (root ? "unshare --pid --fork --mount-proc sh -c 'trap \"\" TERM; sleep "
+                + number + "; true' >/dev/null 2>&1 &\n"
+            : std::string{})
+    + "echo begun; wait"));
+  collect(job, has_begun);
+  auto found = [&number] {
+    return run_command({"pgrep", "-f", "sleep " + number}).out;
+  };
+  REQUIRE(eventually([&] { return !found().empty(); }));
+  SUBCASE("cancelled") {
+    job.send(frames::cancel{"k", cancel_mode::now});
+    auto log = collect(job);
+    REQUIRE(log.end.has_value());
+    CHECK_EQ(log.end->text, "canceled"); // and nothing that was left
+  }
+  SUBCASE("cleaned") {
+    CHECK(machine.clean("k").clean);
+  }
+  CHECK_EQ(found(), "");
+}
+
 TEST_CASE("a stopped process is ended too") {
   host machine;
   auto job = machine.run(three_stages("echo begun; kill -STOP $$"));
