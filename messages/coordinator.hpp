@@ -52,12 +52,13 @@ struct patch_trace {
   int64_t length_max = 0; ///< 0: only render what is queued [bytes]
   bool debug_trace = false;
   peer asker;
+  int64_t shift = 0; ///< GitLab's log is longer by this: of another manager
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, patch_trace& x) {
   return f(caf::meta::type_name("patch_trace"), x.key, x.job, x.token, x.offset,
-           x.length_max, x.debug_trace, x.asker);
+           x.length_max, x.debug_trace, x.asker, x.shift);
 }
 
 /// What every answer of GitLab tells beside its own.

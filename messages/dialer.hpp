@@ -58,12 +58,13 @@ struct open_stream {
   acquisition_key key;
   int64_t timeout_ms = 0; ///< > 0 [ms]
   peer asker;
+  std::string temp_dir = {}; ///< of the job there; removed when it is cleaned
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, open_stream& x) {
   return f(caf::meta::type_name("open_stream"), x.instance, x.key, x.timeout_ms,
-           x.asker);
+           x.asker, x.temp_dir);
 }
 
 /// Ends whatever is left of `key` at the instance. Answered by
@@ -127,12 +128,18 @@ struct stream_route {
   uint64_t connection = 0;
   std::string socket_path;
   caf::error why;
+  /// The server there forwards no sockets: this program, run with `connect`,
+  /// leads to any of them. Empty: not needed.
+  std::string bridge = {};
+  /// No helper can run there, and why: plans are carried out over exec
+  /// channels. Empty: one runs.
+  std::string no_helper = {};
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, stream_route& x) {
   return f(caf::meta::type_name("stream_route"), x.key, x.connection,
-           x.socket_path, x.why);
+           x.socket_path, x.why, x.bridge, x.no_helper);
 }
 
 /// Answers `end_leftovers`.

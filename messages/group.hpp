@@ -47,12 +47,13 @@ typename Inspector::result_type inspect(Inspector& f, acquire& x) {
 }
 
 /// A job holds this slot already: it got it from a group, or an instance actor,
-/// that failed. Answered by `acquired` when the instance is there again.
+/// that failed, or from an earlier manager. Answered by `acquired` when the
+/// instance is there again, or when it is not.
 struct claim {
   acquisition_key key;
   instance_id instance;
   int32_t slot = 0;
-  peer asker;
+  peer asker; ///< nobody: the job is over, the slot is only to be cleaned
 };
 
 template <class Inspector>

@@ -2,6 +2,7 @@
 
 #include "messages/dialer.hpp"
 #include "messages/group.hpp"
+#include "messages/journal.hpp"
 #include "messages/plan.hpp"
 #include "messages/trace.hpp"
 
@@ -91,6 +92,51 @@ typename Inspector::result_type inspect(Inspector& f, stream_lost& x) {
            x.refused, x.why);
 }
 
+// -- what a script tells, where there is no helper (inputs)
+// --------------------
+
+/// A script's exit code is known, or its channel was closed.
+struct script_ended {
+  uint64_t script = 0;
+  bool has_code = false;
+  int32_t exit_code = 0;
+  bool is_closed = false;
+  caf::error why; ///< of the end of the channel
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, script_ended& x) {
+  return f(caf::meta::type_name("script_ended"), x.script, x.has_code,
+           x.exit_code, x.is_closed, x.why);
+}
+
+/// The job's processes were killed, or could not be.
+struct processes_swept {
+  uint64_t number = 0; ///< of the sweep
+  bool clean = false;
+  std::string text; ///< why not
+  caf::error why;   ///< not done
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, processes_swept& x) {
+  return f(caf::meta::type_name("processes_swept"), x.number, x.clean, x.text,
+           x.why);
+}
+
+/// A moment that a plan waits for.
+struct plan_timer {
+  uint64_t version = 0;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, plan_timer& x) {
+  return f(caf::meta::type_name("plan_timer"), x.version);
+}
+
+using script_listener_actor = caf::typed_actor<caf::reacts_to<script_ended>,
+                                               caf::reacts_to<processes_swept>>;
+
 /// The edge's view of a job.
 using stream_listener_actor
   = caf::typed_actor<caf::reacts_to<plan_accepted>, caf::reacts_to<plan_ended>,
@@ -101,7 +147,9 @@ using job_actor = stream_listener_actor::extend<
   caf::reacts_to<coordinator_changed>, caf::reacts_to<job_timer>,
   caf::reacts_to<acquired>, caf::reacts_to<stream_route>,
   caf::reacts_to<update_result>, caf::reacts_to<trace_flushed>,
-  caf::reacts_to<job_ordered>>;
+  caf::reacts_to<job_ordered>, caf::reacts_to<job_start_written>,
+  caf::reacts_to<script_ended>, caf::reacts_to<processes_swept>,
+  caf::reacts_to<plan_timer>>;
 
 /// A job's last message: its result is confirmed, unwanted or given up.
 struct job_ended {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "messages/id.hpp"
+#include "messages/log_recipe.hpp"
 #include "messages/payload.hpp"
 #include "messages/peer.hpp"
 
@@ -12,31 +13,68 @@
 
 namespace muster {
 
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, stage_text& x) {
+  return f(caf::meta::type_name("stage_text"), x.name, x.heading, x.phase,
+           x.attempts_max, x.failure_counts, x.before);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, manager_line& x) {
+  return f(caf::meta::type_name("manager_line"), x.source, x.unix_us, x.text);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, log_recipe& x) {
+  return f(caf::meta::type_name("log_recipe"), x.base_us, x.socket_path,
+           x.project, x.timeout_ms, x.prepare_timeout_ms,
+           x.get_sources_timeout_ms, x.failure_reasons, x.debug_trace,
+           x.sections, x.stages, x.masked, x.token_prefixes,
+           x.mask_all_default_tokens, x.timestamps, x.limit_bytes);
+}
+
 /// Writes an accepted job down. Answered by `job_written`; the job is run only
 /// then.
 struct write_job {
   acquisition_key key;
   std::string runner; ///< identity of the runner: url and short token
   job_payload payload;
+  int64_t taken_us = 0; ///< when it was accepted, Unix time [us]
   peer asker;
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, write_job& x) {
   return f(caf::meta::type_name("write_job"), x.key, x.runner, x.payload,
-           x.asker);
+           x.taken_us, x.asker);
 }
 
-/// Where a job runs.
-struct write_job_place {
+/// All lines of the manager's own in the job's log so far.
+struct write_job_lines {
   acquisition_key key;
-  instance_id instance;
-  int32_t slot = 0;
+  std::vector<manager_line> lines;
 };
 
 template <class Inspector>
-typename Inspector::result_type inspect(Inspector& f, write_job_place& x) {
-  return f(caf::meta::type_name("write_job_place"), x.key, x.instance, x.slot);
+typename Inspector::result_type inspect(Inspector& f, write_job_lines& x) {
+  return f(caf::meta::type_name("write_job_lines"), x.key, x.lines);
+}
+
+/// The job's plan is about to be sent to an instance. Answered by
+/// `job_start_written`: only then may it be, so that no script runs twice.
+struct write_job_start {
+  acquisition_key key;
+  instance_id instance;
+  int32_t slot = 0;
+  std::vector<manager_line> lines;
+  log_recipe recipe;
+  peer asker;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, write_job_start& x) {
+  return f(caf::meta::type_name("write_job_start"), x.key, x.instance, x.slot,
+           x.lines, x.recipe, x.asker);
 }
 
 /// The job's result is known, GitLab has not confirmed it yet.
@@ -134,18 +172,29 @@ typename Inspector::result_type inspect(Inspector& f, job_written& x) {
   return f(caf::meta::type_name("job_written"), x.key, x.why);
 }
 
+/// Answers `write_job_start`.
+struct job_start_written {
+  acquisition_key key;
+  caf::error why; ///< not written: `why` is set
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_start_written& x) {
+  return f(caf::meta::type_name("job_start_written"), x.key, x.why);
+}
+
 struct known_instance {
   instance_id instance;
   int32_t use_count = 0;
   int64_t last_use_ms = 0; ///< Unix time [ms]
   std::string host_key;
-  bool had_jobs = false; ///< a job of an earlier manager may still be there
+  std::vector<acquisition_key> jobs; ///< of which something may be there
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, known_instance& x) {
   return f(caf::meta::type_name("known_instance"), x.instance, x.use_count,
-           x.last_use_ms, x.host_key, x.had_jobs);
+           x.last_use_ms, x.host_key, x.jobs);
 }
 
 /// Answers `read_instances`.
@@ -161,21 +210,36 @@ typename Inspector::result_type inspect(Inspector& f, known_instances& x) {
            x.why);
 }
 
+/// How far an earlier manager had come with a job.
+enum class left_phase : uint8_t {
+  waiting, ///< its plan was never sent: nothing of it has run
+  started, ///< its plan may be at the instance
+  ended,   ///< its result is known, but not confirmed by GitLab
+  lost,    ///< what is written of it cannot be used by this muster
+};
+
 /// A job that an earlier manager accepted and did not bring to an end.
 struct left_job {
   acquisition_key key;
-  int64_t job = 0;
-  secret token;
-  bool has_result = false; ///< known, but not confirmed by GitLab
-  bool success = false;
+  left_phase at = left_phase::lost;
+  /// Whole while `waiting`; else what the end of the job needs: at least the
+  /// number and the token.
+  job_payload payload;
+  int64_t taken_us = 0; ///< when it was accepted, Unix time [us]
+  instance_id instance; ///< once `started`
+  int32_t slot = 0;
+  std::vector<manager_line> lines; ///< of the manager's own, so far
+  log_recipe recipe;               ///< once `started`
+  bool success = false;            ///< once `ended`
   int32_t exit_code = 0;
   std::string failure_reason;
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, left_job& x) {
-  return f(caf::meta::type_name("left_job"), x.key, x.job, x.token,
-           x.has_result, x.success, x.exit_code, x.failure_reason);
+  return f(caf::meta::type_name("left_job"), x.key, x.at, x.payload, x.taken_us,
+           x.instance, x.slot, x.lines, x.recipe, x.success, x.exit_code,
+           x.failure_reason);
 }
 
 /// Answers `read_jobs`.
@@ -189,17 +253,19 @@ typename Inspector::result_type inspect(Inspector& f, left_jobs& x) {
   return f(caf::meta::type_name("left_jobs"), x.jobs, x.why);
 }
 
-using journal_actor
-  = caf::typed_actor<caf::reacts_to<write_job>, caf::reacts_to<write_job_place>,
-                     caf::reacts_to<write_job_result>,
-                     caf::reacts_to<rename_runner>, caf::reacts_to<forget_job>,
-                     caf::reacts_to<write_instance>,
-                     caf::reacts_to<forget_instance>,
-                     caf::reacts_to<read_instances>, caf::reacts_to<read_jobs>>;
+using journal_actor = caf::typed_actor<
+  caf::reacts_to<write_job>, caf::reacts_to<write_job_lines>,
+  caf::reacts_to<write_job_start>, caf::reacts_to<write_job_result>,
+  caf::reacts_to<rename_runner>, caf::reacts_to<forget_job>,
+  caf::reacts_to<write_instance>, caf::reacts_to<forget_instance>,
+  caf::reacts_to<read_instances>, caf::reacts_to<read_jobs>>;
 
 /// What the journal says to a runner.
 using journal_asker_actor
   = caf::typed_actor<caf::reacts_to<job_written>, caf::reacts_to<left_jobs>>;
+
+/// What the journal says to a job.
+using start_asker_actor = caf::typed_actor<caf::reacts_to<job_start_written>>;
 
 /// What the journal says to a group.
 using instances_asker_actor = caf::typed_actor<caf::reacts_to<known_instances>>;

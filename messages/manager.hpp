@@ -29,6 +29,18 @@ typename Inspector::result_type inspect(Inspector& f, permit_back& x) {
   return f(caf::meta::type_name("permit_back"), x.runner);
 }
 
+/// A runner goes on with jobs of an earlier manager: they count among those of
+/// `concurrent`, also beyond it.
+struct permits_taken {
+  runner_id runner;
+  int32_t count = 0; ///< [jobs]
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, permits_taken& x) {
+  return f(caf::meta::type_name("permits_taken"), x.runner, x.count);
+}
+
 /// The process is told to stop (a signal: an input).
 struct shutdown_request {
   stop_mode mode = stop_mode::graceful;
@@ -61,7 +73,7 @@ typename Inspector::result_type inspect(Inspector& f, manager_timer& x) {
 
 using manager_actor = caf::typed_actor<
   caf::reacts_to<permit_request>, caf::reacts_to<permit_back>,
-  caf::reacts_to<shutdown_request>, caf::reacts_to<runner_stopped>,
-  caf::reacts_to<manager_timer>>;
+  caf::reacts_to<permits_taken>, caf::reacts_to<shutdown_request>,
+  caf::reacts_to<runner_stopped>, caf::reacts_to<manager_timer>>;
 
 } // namespace muster

@@ -165,6 +165,8 @@ struct job_payload {
   secret tls_key;
 };
 
+/// Number and token come first: the journal reads these two from what any
+/// version of muster has written.
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, job_payload& x) {
   return f(caf::meta::type_name("job_payload"), x.id, x.token,

@@ -34,12 +34,15 @@ struct finish {
   std::string state;          ///< `success` or `failed`
   std::string failure_reason; ///< as GitLab understands it
   int32_t exit_code = 0;
+  /// Where our last words begin, if GitLab may have more of the log than there
+  /// is here: they follow on what it has then; -1: it has not [bytes]
+  int64_t words_from = -1;
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, finish& x) {
   return f(caf::meta::type_name("finish"), x.state, x.failure_reason,
-           x.exit_code);
+           x.exit_code, x.words_from);
 }
 
 /// Answers `finish`.

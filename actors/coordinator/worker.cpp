@@ -103,7 +103,7 @@ struct caller {
     if (bytes.empty())
       return out;
     auto answer = client->patch_trace(
-      {x.job, x.token, x.debug_trace, x.offset, std::move(bytes)});
+      {x.job, x.token, x.debug_trace, x.offset + x.shift, std::move(bytes)});
     session->note(answer);
     out.info = info_of(answer);
     out.range_end = answer.next_offset;

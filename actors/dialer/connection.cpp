@@ -1,6 +1,7 @@
 #include "actors/dialer/connection.hpp"
 
 #include "config/log.hpp"
+#include "executors/shells/remote.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -99,6 +100,7 @@ struct driver {
     s.link.session = 0;
     s.running.clear();
     s.routed.clear();
+    s.sweeps.clear();
     for (auto& x : s.cleans)
       x.sent = false;
     ++s.failures;
@@ -161,18 +163,20 @@ struct driver {
     }
     auto answer = read_bootstrap(x.output);
     if (!answer.socket_path.empty()) {
-      s.phase = connection_phase::greeting;
+      s.no_helper.clear();
       s.socket_path = answer.socket_path;
-      edge->open_control(s.link.session, s.link.session, s.socket_path, me());
+      s.program = answer.program;
+      greet();
     } else if (s.phase == connection_phase::probing
                && answer.platform == "Linux x86_64") {
-      s.phase = connection_phase::uploading;
-      edge->upload_helper(s.link.session, ++s.commands, me());
+      upload(1);
+    } else if (answer.full > 0) {
+      upload(answer.full + 1);
+    } else if (!answer.obstacle.empty()) {
+      go_without(answer.obstacle);
     } else if (s.phase == connection_phase::probing
                && !answer.platform.empty()) {
-      failed(error_of(connection_errc::helper_unavailable,
-                      "there is no muster-helper for the platform of instance "
-                        + s.instance.value + ": " + answer.platform));
+      go_without("there is none for its platform, " + answer.platform);
     } else {
       failed(error_of(connection_errc::channel_refused,
                       "muster-helper did not start on instance "
@@ -180,6 +184,51 @@ struct driver {
                         + std::to_string(x.exit_code)
                         + "): " + x.error_output));
     }
+  }
+
+  void upload(int place) const {
+    st().phase = connection_phase::uploading;
+    edge->upload_helper(st().link.session, ++st().commands, place, me());
+  }
+
+  /// The control stream's id; the one through a bridge is another.
+  stream_id control() const {
+    constexpr stream_id bridged = stream_id{1} << 61;
+    return st().link.session + (st().is_bridged ? bridged : 0);
+  }
+
+  std::string bridge() const {
+    return st().is_bridged ? st().program : "";
+  }
+
+  void greet() const {
+    st().phase = connection_phase::greeting;
+    edge->open_control(st().link.session, control(), st().socket_path, bridge(),
+                       me());
+  }
+
+  void helper_lost(const helper_down& x) const {
+    auto& s = st();
+    // The helper has just said that it listens: sshd forbids the way there.
+    if (s.phase == connection_phase::greeting && !s.is_bridged
+        && !s.program.empty() && is(x.why, connection_errc::channel_refused)) {
+      s.is_bridged = true;
+      log::info("sshd on the instance forwards no sockets: the helper is "
+                "reached over exec channels",
+                {{"instance", s.instance.value}});
+      greet();
+      return;
+    }
+    failed(x.why);
+  }
+
+  void go_without(const std::string& why) const {
+    if (st().no_helper != why)
+      log::warning("muster-helper cannot run on the instance: its jobs are "
+                   "carried out over SSH and cannot outlive the connection",
+                   {{"instance", st().instance.value}, {"err", why}});
+    st().no_helper = why;
+    came_up();
   }
 
   void came_up() const {
@@ -202,15 +251,24 @@ struct driver {
 
   // -- those who wait ---------------------------------------------------------
 
+  bool has_helper() const {
+    return st().no_helper.empty();
+  }
+
   void refuse(const open_stream& x, const caf::error& why) const {
     self->send(as<stream_asker_actor>(x.asker),
-               stream_route{x.key, 0, "", why});
+               stream_route{x.key, 0, "", why, "", ""});
   }
 
   void route(const open_stream& x) const {
     ++st().routed[x.key.value];
     self->send(as<stream_asker_actor>(x.asker),
-               stream_route{x.key, st().link.session, st().socket_path, {}});
+               stream_route{x.key,
+                            st().link.session,
+                            has_helper() ? st().socket_path : "",
+                            {},
+                            bridge(),
+                            st().no_helper});
   }
 
   void not_clean(const end_leftovers& x, const std::string& text) const {
@@ -220,13 +278,23 @@ struct driver {
 
   void send_clean(connection_state::waiting_clean& x) const {
     x.sent = true;
-    edge->clean(st().link.session, x.what.key);
+    const auto& key = x.what.key;
+    if (has_helper()) {
+      edge->clean(control(), key);
+      return;
+    }
+    auto number = ++st().commands;
+    st().sweeps[number] = key;
+    edge->sweep(st().link.session, number, key, st().temp_dirs[key], me());
   }
 
   void open(const open_stream& x) const {
     auto& s = st();
+    if (!x.temp_dir.empty())
+      s.temp_dirs[x.key] = x.temp_dir;
     // A job that removes the helper's files leaves it running, out of reach.
-    if (s.phase == connection_phase::up && s.routed[x.key.value] >= streams_max)
+    if (s.phase == connection_phase::up && has_helper()
+        && s.routed[x.key.value] >= streams_max)
       failed(error_of(connection_errc::channel_refused,
                       "no stream to muster-helper at " + s.socket_path
                         + " stays open: it is started again"));
@@ -271,6 +339,15 @@ struct driver {
     self->send(as<dial_asker_actor>(row->what.asker),
                leftovers_ended{row->what.instance, x.key, x.clean, x.text});
     rows.erase(row);
+    st().temp_dirs.erase(x.key);
+  }
+
+  void swept(const exec_ended& x) const {
+    auto key = st().sweeps.extract(x.number).mapped();
+    auto answer = remote::read_sweep(x.output);
+    if (x.why)
+      answer = {false, text_of(x.why)};
+    cleaned({x.attempt, key, answer.clean, answer.text});
   }
 
   void run(const run_command& x) const {
@@ -289,6 +366,10 @@ struct driver {
   }
 
   void ended(const exec_ended& x) const {
+    if (st().sweeps.count(x.number) > 0) {
+      swept(x);
+      return;
+    }
     auto found = st().running.find(x.number);
     if (found == st().running.end())
       return;
@@ -306,7 +387,7 @@ struct driver {
       if (late(x))
         refuse(x.what,
                error_of(connection_errc::timed_out,
-                        "no connection to instance " + s.instance.value
+                        "no connection to instance " + x.what.instance.value
                           + " within "
                           + std::to_string(x.what.timeout_ms / 1000) + " s"));
     std::erase_if(s.streams, late);
@@ -314,6 +395,11 @@ struct driver {
       if (late(x))
         not_clean(x.what, "the helper did not answer within 60 s");
     std::erase_if(s.cleans, late);
+    if (s.phase == connection_phase::idle && s.streams.empty()
+        && s.cleans.empty()) {
+      self->quit(); // nobody has dialed, and nobody waits any more
+      return;
+    }
     if (s.phase == connection_phase::pausing && !s.given_up)
       begin_session();
     else
@@ -363,7 +449,7 @@ connection(self_ptr<connection_actor, connection_state> self,
     },
     [d, current](const helper_down& x) {
       if (current(x.attempt))
-        d.failed(x.why);
+        d.helper_lost(x);
     },
     [d, current](const helper_cleaned& x) {
       if (current(x.attempt))

@@ -50,6 +50,9 @@ struct connection_state {
   uint64_t commands = 0; ///< numbers given to commands
   std::string host_key;
   std::string socket_path; ///< of the helper
+  std::string program;     ///< the helper itself
+  bool is_bridged = false; ///< the server forwards no sockets
+  std::string no_helper;   ///< why there is none; empty: there is
   uint64_t timer = 0;
   struct waiting_stream {
     open_stream what;
@@ -67,6 +70,8 @@ struct connection_state {
   };
   std::vector<waiting_clean> cleans;
   std::map<uint64_t, run_command> running;
+  std::map<uint64_t, acquisition_key> sweeps;       ///< without a helper
+  std::map<acquisition_key, std::string> temp_dirs; ///< of jobs, likewise
   const char* name = "connection";
 };
 

@@ -19,13 +19,18 @@ caf::error not_dialed(const instance_id& instance) {
 dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
                                    const caf::actor_addr& parent,
                                    std::shared_ptr<const dial_edge> edge) {
-  auto start = [self, edge](const dial& x) {
+  auto make = [self, edge](const instance_id& instance) -> connection_actor {
     auto& st = self->state;
     auto base = ++st.connections_made << id_bits;
     auto made = self->spawn(connection, caf::actor_cast<dialer_actor>(self),
                             edge, base);
     self->monitor(made);
-    st.connections[x.instance] = {made, x};
+    st.connections[instance] = {made, std::nullopt};
+    return made;
+  };
+  auto start = [self, make](const dial& x) {
+    auto made = make(x.instance);
+    self->state.connections[x.instance].asked = x;
     self->send(made, x);
   };
   auto find = [self](const instance_id& instance) -> connection_actor* {
@@ -39,9 +44,14 @@ dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
       self->quit(x.reason);
       return;
     }
-    for (const auto& row : self->state.connections)
-      if (row.second.actor.address() == x.source) {
-        start(dial{row.second.asked});
+    auto& rows = self->state.connections;
+    for (auto row = rows.begin(); row != rows.end(); ++row)
+      if (row->second.actor.address() == x.source) {
+        if (row->second.asked) {
+          start(dial{*row->second.asked});
+        } else {
+          rows.erase(row);
+        }
         return;
       }
   });
@@ -68,20 +78,15 @@ dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
         self->send(as<dial_asker_actor>(x.asker),
                    command_ended{x.instance, -1, "", not_dialed(x.instance)});
     },
-    [self, find](const open_stream& x) {
-      if (auto* found = find(x.instance))
-        self->send(*found, x);
-      else
-        self->send(as<stream_asker_actor>(x.asker),
-                   stream_route{x.key, 0, "", not_dialed(x.instance)});
+    // After a restart jobs and slots come before their instance has dialed:
+    // they wait until their deadline.
+    [self, find, make](const open_stream& x) {
+      auto* found = find(x.instance);
+      self->send(found ? *found : make(x.instance), x);
     },
-    [self, find](const end_leftovers& x) {
-      if (auto* found = find(x.instance))
-        self->send(*found, x);
-      else
-        self->send(as<dial_asker_actor>(x.asker),
-                   leftovers_ended{x.instance, x.key, false,
-                                   text_of(not_dialed(x.instance))});
+    [self, find, make](const end_leftovers& x) {
+      auto* found = find(x.instance);
+      self->send(found ? *found : make(x.instance), x);
     },
   };
 }

@@ -6,13 +6,14 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 
 namespace muster {
 
 struct dialer_state {
   struct row {
     connection_actor actor;
-    dial asked; ///< asked again if the connection actor dies
+    std::optional<dial> asked; ///< asked again if the connection actor dies
   };
   std::map<instance_id, row> connections;
   uint64_t connections_made = 0;
@@ -26,7 +27,8 @@ typename Inspector::result_type inspect(Inspector& f, dialer_state& x) {
 
 /// Owns one connection an instance, whoever owns the group. Spawned by the
 /// manager, which it monitors. A dead connection is started again: who waits
-/// for a stream has a deadline of its own.
+/// for a stream has a deadline of its own. Who asks before the instance is
+/// dialed waits too.
 dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
                                    const caf::actor_addr& parent,
                                    std::shared_ptr<const dial_edge> edge);

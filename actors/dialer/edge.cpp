@@ -1,9 +1,11 @@
 #include "actors/dialer/edge.hpp"
 
 #include "executors/helper/frames.hpp"
+#include "executors/shells/remote.hpp"
 #include "messages/errors.hpp"
 
 #include <caf/all.hpp>
+#include <cstdlib>
 #include <fmt/format.h>
 #include <fstream>
 #include <limits>
@@ -118,13 +120,26 @@ private:
   bool told_ = false; ///< that it is down
 };
 
-/// Names the folder and the helper at the instance. Two versions may coexist.
-std::string preamble(const std::string& hash) {
+/// Goes through the folders that may hold the helper: homes may be read-only or
+/// refuse to run programs. `$h` is the helper, `$r` its state; two versions may
+/// coexist. Machines may share a folder, as containers and hosts with one home
+/// do: each has a state of its own there, or it would reach the helper of
+/// another, and run jobs on it.
+std::string each_place(const std::string& hash, const std::string& body) {
   return fmt::format(
-    "umask 077; d=\"${{XDG_CACHE_HOME:-$HOME/.cache}}/muster\";"
-    " h=\"$d/muster-helper-{0}\"; r=\"$d/run-{0}\"; ",
-    hash);
+    "umask 077; u=$(id -u); i=0; "
+    "m=$({{ echo \"$HOME\"; cat /proc/sys/kernel/random/boot_id; "
+    "readlink /proc/self/ns/pid; uname -n; }} 2>/dev/null | cksum | "
+    "cut -d\" \" -f1); "
+    "for d in \"${{XDG_CACHE_HOME:-$HOME/.cache}}/muster\" "
+    "\"/tmp/.muster-$u\" \"/run/user/$u/muster\" \"/dev/shm/.muster-$u\"; do "
+    "i=$((i + 1)); "
+    "h=\"$d/muster-helper-{0}\"; r=\"$d/run-{0}-$m\"; {1}; done; ",
+    hash, body);
 }
+
+/// What is said and done where the helper is.
+constexpr auto serve_there = "echo \"at $h\"; exec \"$h\" serve --dir \"$r\"";
 
 } // namespace
 
@@ -165,23 +180,35 @@ void dial_edge::exec(connection_id id, uint64_t number, std::string command,
 
 void dial_edge::probe_helper(connection_id id, uint64_t number,
                              const session_listener_actor& to) const {
-  auto command
-    = fmt::format("sh -c '{}if [ -x \"$h\" ]; then exec \"$h\" serve --dir "
-                  "\"$r\"; fi; echo \"need $(uname -s) $(uname -m)\"'",
-                  preamble(helper_hash_));
+  // Others may write into the later folders: only what is ours is run.
+  auto command = fmt::format(
+    "sh -c '{}echo \"need $(uname -s) $(uname -m)\"'",
+    each_place(helper_hash_,
+               fmt::format("if [ -O \"$d\" ] && ! [ -L \"$d\" ] && "
+                           "[ -x \"$h\" ]; then {}; fi",
+                           serve_there)));
   exec(id, number, std::move(command), "", std::chrono::seconds{30}, to);
 }
 
-void dial_edge::upload_helper(connection_id id, uint64_t number,
+void dial_edge::upload_helper(connection_id id, uint64_t number, int place,
                               const session_listener_actor& to) const {
-  // A connection that breaks ends the input early: the size tells.
-  auto command = fmt::format(
-    "sh -c '{}set -e; mkdir -p \"$d\"; t=\"$d/.upload.$$\"; "
-    "trap \"rm -f \\\"$t\\\"\" EXIT; cat > \"$t\"; "
-    "if [ \"$(wc -c < \"$t\")\" -ne {} ]; then echo \"the upload of "
-    "muster-helper is not whole: is the disk full?\" >&2; exit 1; fi; "
-    "chmod 700 \"$t\"; mv -f \"$t\" \"$h\"; exec \"$h\" serve --dir \"$r\"'",
-    preamble(helper_hash_), helper_size_);
+  // A tiny script tells whether programs can run there. A connection that
+  // breaks ends the input early: the size tells.
+  auto body = fmt::format(
+    "if [ $i -ge {} ]; then mkdir -p \"$d\" 2>/dev/null; "
+    "if [ -O \"$d\" ] && ! [ -L \"$d\" ] && chmod 700 \"$d\"; then "
+    "t=\"$d/.upload.$$\"; trap \"rm -f \\\"$t\\\"\" EXIT; "
+    "c=\"no space\"; if {{ printf \"#!/bin/sh\\nexit 0\\n\" > \"$t\"; }} "
+    "2>/dev/null; then chmod 700 \"$t\"; "
+    "if \"$t\" 2>/dev/null; then cat > \"$t\"; "
+    "if [ \"$(wc -c < \"$t\")\" -ne {} ]; then echo \"full $i\"; exit 1; fi; "
+    "chmod 700 \"$t\"; mv -f \"$t\" \"$h\"; {}; fi; "
+    "c=\"programs there cannot be run\"; fi; rm -f \"$t\" 2>/dev/null; "
+    "else c=\"cannot be made or is not ours\"; fi; w=\"$w$s$d: $c\"; s=\"; \"; "
+    "fi",
+    place, helper_size_, serve_there);
+  auto command = fmt::format("sh -c 'w=; s=; {}echo \"none $w\"; exit 1'",
+                             each_place(helper_hash_, body));
   // Read anew for each instance rather than kept: megabytes that an idle
   // manager does not need, and the file is in the page cache.
   exec(id, number, std::move(command), read_file(helper_path_),
@@ -190,14 +217,27 @@ void dial_edge::upload_helper(connection_id id, uint64_t number,
 
 void dial_edge::open_control(connection_id id, stream_id control,
                              const std::string& socket_path,
+                             const std::string& bridge,
                              const session_listener_actor& to) const {
-  wire_->open_stream(id, control, socket_path,
-                     std::make_shared<control_sink>(id, to));
+  auto sink = std::make_shared<control_sink>(id, to);
+  if (bridge.empty())
+    wire_->open_stream(id, control, socket_path, std::move(sink));
+  else
+    wire_->open_command(
+      id, control, {remote::bridge_command(bridge, socket_path), "", false},
+      std::move(sink));
   wire_->send(control, frames::encode(frames::hello{frames::version_min}));
 }
 
 void dial_edge::clean(stream_id control, const acquisition_key& key) const {
   wire_->send(control, frames::encode(frames::clean{key.value}));
+}
+
+void dial_edge::sweep(connection_id id, uint64_t number,
+                      const acquisition_key& key, const std::string& temp_dir,
+                      const session_listener_actor& to) const {
+  exec(id, number, remote::sweep_command(key.value, temp_dir), "",
+       std::chrono::seconds{60}, to);
 }
 
 bootstrap_answer read_bootstrap(const std::string& output) {
@@ -209,6 +249,12 @@ bootstrap_answer read_bootstrap(const std::string& output) {
       answer.socket_path = line.substr(6);
     else if (line.starts_with("need "))
       answer.platform = line.substr(5);
+    else if (line.starts_with("at /"))
+      answer.program = line.substr(3);
+    else if (line.starts_with("none "))
+      answer.obstacle = line.substr(5);
+    else if (line.starts_with("full "))
+      answer.full = std::atoi(line.c_str() + 5);
   }
   return answer;
 }

@@ -39,14 +39,23 @@ public:
   void probe_helper(connection_id id, uint64_t number,
                     const session_listener_actor& to) const;
 
-  /// Puts the helper there and starts it. Answered by `exec_ended`.
-  void upload_helper(connection_id id, uint64_t number,
+  /// Puts the helper into the first folder from the `place`-th on (counted from
+  /// 1) that lets it run, and starts it. Answered by `exec_ended`; see
+  /// `read_bootstrap`.
+  void upload_helper(connection_id id, uint64_t number, int place,
                      const session_listener_actor& to) const;
 
-  /// Opens the control stream. Answered by `helper_up`, later by `helper_down`.
+  /// Opens the control stream: to the socket, or through the program `bridge`.
+  /// Answered by `helper_up`, later by `helper_down`.
   void open_control(connection_id id, stream_id control,
-                    const std::string& socket_path,
+                    const std::string& socket_path, const std::string& bridge,
                     const session_listener_actor& to) const;
+
+  /// Ends what is left of a job where there is no helper. Answered by
+  /// `exec_ended`; see `remote::read_sweep`.
+  void sweep(connection_id id, uint64_t number, const acquisition_key& key,
+             const std::string& temp_dir,
+             const session_listener_actor& to) const;
 
   void clean(stream_id control, const acquisition_key& key) const;
 
@@ -61,7 +70,10 @@ private:
 /// What the bootstrap commands printed.
 struct bootstrap_answer {
   std::string socket_path; ///< set: the helper answers there
+  std::string program;     ///< it, there
   std::string platform;    ///< set: it has to be put there first
+  std::string obstacle;    ///< set: it cannot run there, and why
+  int full = 0;            ///< set: this folder had no room for it
 };
 
 bootstrap_answer read_bootstrap(const std::string& output);

@@ -18,6 +18,9 @@ constexpr auto request_patience = 10min;
 /// most changes are quick, and a job may be waiting. Doubled up to the
 /// configured interval, so a change costs a few more calls at most.
 constexpr auto first_listing = 50ms;
+/// So many listings must leave out the instance of a job that holds a slot of
+/// an earlier manager; see also `cloud_view`.
+constexpr int claim_misses = 6;
 
 struct driver {
   self_t self;
@@ -138,7 +141,7 @@ struct driver {
   void arm_listing() const {
     auto& s = st();
     time_point::duration wait = cfg().update_interval;
-    if (s.cloud.expects_change()) {
+    if (s.cloud.expects_change() || misses_claimed()) {
       wait = cfg().update_interval_when_expecting;
       if (s.quick_listings < 10)
         wait = std::min<time_point::duration>(
@@ -182,6 +185,12 @@ struct driver {
       found.push_back({one.instance, one.state});
     for (const auto& one : s.cloud.reconcile(found, self->now()))
       observe(one);
+    std::erase_if(s.lost, [&found](const auto& id) {
+      return std::none_of(found.begin(), found.end(), [&id](const auto& one) {
+        return one.instance == id;
+      });
+    });
+    give_up_claims();
     if (!std::exchange(s.ready, true))
       self->send(setup->parent, group_ready{s.id});
     arm_listing();
@@ -230,20 +239,56 @@ struct driver {
     s.instances.add(x.instance, x.cause, self->now(), use_count);
     spawn_instance(x, use_count,
                    known == s.known.end() ? "" : known->second.host_key);
-    if (x.cause == instance_cause::preexisted && known == s.known.end())
+    // One that was lost a moment ago is not taken for a new one: it would be
+    // dialed and lost again, in the place of one that works.
+    if (s.lost.erase(x.instance) > 0)
+      tell(x.instance, retire{"instance is unhealthy: it was lost before"});
+    else if (x.cause == instance_cause::preexisted && known == s.known.end())
       tell(x.instance, retire{"no data on pre-existing instance so removing "
                               "for safety"});
-    else if (known != s.known.end() && known->second.had_jobs
-             && !is_claimed(x.instance))
+    else if (known != s.known.end() && has_unclaimed(known->second))
       tell(x.instance, retire{"pre-existing instance has acquisition so "
                               "removing for safety"});
     tell(x.instance, provider_state{x.state});
   }
 
-  bool is_claimed(const instance_id& id) const {
+  /// Whether something of a job may be there that nobody looks after: slots
+  /// that are claimed are cleaned before they are free.
+  bool has_unclaimed(const known_instance& x) const {
+    return std::any_of(x.jobs.begin(), x.jobs.end(), [this](const auto& key) {
+      return st().claims.count(key) == 0;
+    });
+  }
+
+  bool misses_claimed() const {
     return std::any_of(
-      st().claims.begin(), st().claims.end(),
-      [&](const auto& row) { return row.second.instance == id; });
+      st().claims.begin(), st().claims.end(), [this](const auto& row) {
+        return st().actors.count(row.second.what.instance) == 0;
+      });
+  }
+
+  void give_up_claims() const {
+    auto& s = st();
+    for (auto row = s.claims.begin(); row != s.claims.end();) {
+      auto& held = row->second;
+      auto is_there = s.actors.count(held.what.instance) > 0;
+      if (is_there || ++held.missed < claim_misses) {
+        ++row;
+        continue;
+      }
+      refuse(held.what, "it is not among the instances that the cloud lists");
+      row = s.claims.erase(row);
+    }
+  }
+
+  void refuse(const claim& x, const std::string& why) const {
+    if (!x.asker.handle)
+      return;
+    acquired answer;
+    answer.key = x.key;
+    answer.instance = x.instance;
+    answer.why = error_of(instance_errc::removed_externally, why);
+    self->send(as<acquirer_actor>(x.asker), std::move(answer));
   }
 
   void spawn_instance(const observation& x, int32_t use_count,
@@ -260,9 +305,12 @@ struct driver {
     with.host_key = host_key;
     with.parent = caf::actor_cast<instance_parent_actor>(self);
     with.provider = caf::actor_cast<provider_gate_actor>(self);
-    for (const auto& row : st().claims)
-      if (row.second.instance == x.instance)
-        with.claims.push_back({row.first, row.second.slot, row.second.asker});
+    for (const auto& [key, held] : st().claims)
+      if (held.what.instance == x.instance) {
+        with.claims.push_back({key, held.what.slot, held.what.asker});
+        // Taken from now on, before the instance says so.
+        st().instances.occupy({x.instance, held.what.slot}, key);
+      }
     with.dialer = setup->dialer;
     with.journal = setup->journal;
     with.log_fields = fields();
@@ -291,6 +339,8 @@ struct driver {
 
   void instance_down(const instance_id& id, const caf::error& why) const {
     auto& s = st();
+    if (is(why, instance_errc::removed_externally))
+      s.lost.insert(id);
     if (!is(why, instance_errc::retired)) {
       auto with = fields(id);
       const auto* book = s.instances.find(id);
@@ -362,7 +412,7 @@ struct driver {
 
   void on(const claim& x) const {
     auto& s = st();
-    s.claims[x.key] = x;
+    s.claims[x.key] = {x, 0};
     auto found = s.actors.find(x.instance);
     if (found != s.actors.end()
         && s.instances.occupy({x.instance, x.slot}, x.key))
@@ -397,14 +447,21 @@ struct driver {
     auto& s = st();
     if (!x.accepted) {
       s.instances.occupy_refused(x.key);
+      if (auto held = s.claims.find(x.key); held != s.claims.end()) {
+        refuse(held->second.what, "the instance does not have the job's slot");
+        s.claims.erase(held);
+        tell(x.instance, retire{"a job is there that has no slot"});
+      }
       put_back(x.key);
       decide_soon();
       return;
     }
     s.instances.occupy_accepted(x.key);
     if (auto held = s.claims.find(x.key); held != s.claims.end()) {
-      self->send(as<acquirer_actor>(held->second.asker),
-                 acquired{x.key, x.instance, x.slot, x.slot_peer, "", "", {}});
+      if (const auto& asker = held->second.what.asker; asker.handle)
+        self->send(
+          as<acquirer_actor>(asker),
+          acquired{x.key, x.instance, x.slot, x.slot_peer, "", "", {}});
       s.claims.erase(held);
       return;
     }

@@ -12,6 +12,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,11 @@ struct group_setup {
 };
 
 struct group_state {
+  struct held_slot {
+    claim what;
+    int missed = 0; ///< listings without its instance
+  };
+
   fleet instances;
   reservations promises;
   cloud_view cloud;
@@ -38,8 +44,9 @@ struct group_state {
   std::string id; ///< the cloud's own group
   std::map<instance_id, instance_actor> actors;
   std::map<instance_id, known_instance> known; ///< by the journal, at the start
+  std::set<instance_id> lost; ///< that did not answer; the cloud may list them
   std::map<acquisition_key, acquire> acquirers;
-  std::map<acquisition_key, claim> claims; ///< by jobs; not given back yet
+  std::map<acquisition_key, held_slot> claims; ///< not answered yet
   std::string last_told; ///< the last `required scaling change`
 
   bool deciding = false; ///< a `decide` is under way

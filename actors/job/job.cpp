@@ -1,11 +1,13 @@
 #include "actors/job/job.hpp"
 
+#include "actors/job/stream_ids.hpp"
 #include "actors/trace/trace.hpp"
 #include "config/duration.hpp"
 #include "config/feature_flags.hpp"
 #include "config/version.hpp"
 #include "executors/plan/masking.hpp"
 #include "executors/plan/trace_text.hpp"
+#include "executors/shells/remote.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -13,16 +15,14 @@
 
 namespace muster {
 
-namespace {
-
-using self_t = self_ptr<job_actor, job_state>;
-
-/// The transport's ids of streams are unique in the process. The low half of
-/// the numbers belongs to connections.
 stream_id next_stream_id() {
   static std::atomic<stream_id> last{stream_id{1} << 62};
   return ++last;
 }
+
+namespace {
+
+using self_t = self_ptr<job_actor, job_state>;
 
 result<plan_result, job_errc> make_plan(const job_setup& setup, int32_t slot,
                                         int64_t began_unix) {
@@ -61,7 +61,15 @@ struct performer {
   }
 
   void write(trace_source source, const std::string& text) const {
-    st().shelved.log->append(source, setup.edge->unix_us(), text);
+    auto now = setup.edge->unix_us();
+    st().shelved.log->append(source, now, text);
+    if (!st().life.plan_sent)
+      st().lines.push_back({static_cast<uint8_t>(source), now, secret{text}});
+  }
+
+  /// What GitLab may have of the log must be found again.
+  void keep_lines() const {
+    self->send(setup.journal, write_job_lines{setup.key, st().lines});
   }
 
   void body(const std::string& text) const {
@@ -97,8 +105,9 @@ struct performer {
   }
 
   void operator()(const job_life::ask_route& x) const {
-    self->send(setup.dialer, open_stream{instance_id{x.instance}, setup.key,
-                                         x.timeout.count(), me()});
+    self->send(setup.dialer,
+               open_stream{instance_id{x.instance}, setup.key,
+                           x.timeout.count(), me(), st().plan.plan.temp_dir});
   }
 
   void operator()(const job_life::note_slot&) const {
@@ -114,14 +123,13 @@ struct performer {
 
   void operator()(const job_life::note_place&) const {
     const auto& place = std::get<acquired>(*what);
-    self->send(setup.journal,
-               write_job_place{setup.key, place.instance, place.slot});
     body(trace_text::dialing_instance(
       place.instance.value, place.internal_address, place.external_address));
     auto with = fields();
     with.emplace_back("instance", place.instance.value);
     with.emplace_back("slot", std::to_string(place.slot));
     log::info("Dialing instance", with);
+    keep_lines();
     plan_for(place.slot);
   }
 
@@ -138,49 +146,99 @@ struct performer {
 
   void operator()(const job_life::show_connected&) const {
     const auto& route = std::get<stream_route>(*what);
-    st().connection = route.connection;
+    take_route(route);
     st().socket_path = route.socket_path;
     body(trace_text::instance_connected(st().life.instance));
+    if (!route.no_helper.empty())
+      body(trace_text::warning(
+        "muster-helper cannot run on this instance (" + route.no_helper
+        + "). The job is carried out over SSH: it cannot go on if the "
+          "connection breaks or muster is started again."));
     close_preparing();
   }
 
-  void open_wire(uint64_t stream, uint32_t version) const {
-    if (const auto* route = std::get_if<stream_route>(what)) {
-      st().connection = route->connection;
-      st().socket_path = route->socket_path;
-    }
-    if (!st().recorder)
-      make_recorder();
-    *st().wire_stream = next_stream_id();
-    auto& wire = *setup.edge->wire;
-    wire.open_stream(st().connection, *st().wire_stream, st().socket_path,
-                     std::make_shared<job_stream>(st().recorder, stream));
-    wire.send(*st().wire_stream, frames::encode(frames::hello{version}));
-  }
-
-  void make_recorder() const {
-    std::vector<job_recorder::stage_text> stages;
+  void operator()(const job_life::note_start&) const {
+    auto& recipe = st().recipe;
+    recipe.base_us = setup.edge->unix_us();
+    recipe.socket_path = st().socket_path;
+    recipe.stages.clear();
     std::string before;
     for (const auto& x : st().plan.policy_lines)
       before += trace_text::info(x);
     for (const auto& x : st().plan.plan.stages) {
-      stages.push_back(
+      recipe.stages.push_back(
         {x.name, x.heading, x.phase, x.attempts_max, x.failure_counts, {}});
       if (x.phase == stage_phase::step) // the first one alone
-        stages.back().before = std::exchange(before, {});
+        recipe.stages.back().before = std::exchange(before, {});
     }
+    make_recorder();
+    self->send(setup.journal,
+               write_job_start{setup.key, instance_id{st().life.instance},
+                               st().life.slot, st().lines, recipe, me()});
+  }
+
+  void take_route(const stream_route& x) const {
+    st().connection = x.connection;
+    st().bridge = x.bridge;
+    st().no_helper = x.no_helper;
+    st().has_other_helper
+      = !st().socket_path.empty() && x.socket_path != st().socket_path;
+  }
+
+  void open_wire(uint64_t stream, uint32_t version) const {
+    if (const auto* route = std::get_if<stream_route>(what))
+      take_route(*route);
+    *st().wire_stream = next_stream_id();
+    auto& wire = *setup.edge->wire;
+    auto sink = std::make_shared<job_stream>(st().recorder, stream);
+    if (st().bridge.empty())
+      wire.open_stream(st().connection, *st().wire_stream, st().socket_path,
+                       std::move(sink));
+    else
+      wire.open_command(
+        st().connection, *st().wire_stream,
+        {remote::bridge_command(st().bridge, st().socket_path), "", false},
+        std::move(sink));
+    wire.send(*st().wire_stream, frames::encode(frames::hello{version}));
+  }
+
+  void make_recorder() const {
+    const auto& recipe = st().recipe;
     st().recorder = std::make_shared<job_recorder>(
-      st().shelved.log, std::move(stages), setup.payload.trace_sections,
-      setup.edge->unix_us, caf::actor_cast<stream_listener_actor>(self));
+      st().shelved.log, recipe.stages, recipe.sections, recipe.base_us,
+      caf::actor_cast<stream_listener_actor>(self));
+  }
+
+  /// Carries the plan out from here.
+  void begin_plan(uint64_t stream, job_plan plan) const {
+    st().exec = std::make_unique<exec_plan>(
+      std::move(plan),
+      exec_plan::surroundings{setup.edge->wire, st().connection, stream,
+                              st().recorder, st().wire_stream,
+                              caf::actor_cast<script_listener_actor>(self)},
+      self->now());
+    st().exec->begin(self->now());
+    arm_plan();
+  }
+
+  void arm_plan() const {
+    if (!st().exec)
+      return;
+    if (auto at = st().exec->wake_at())
+      send_later(self, *at, plan_timer{++st().exec_timer});
   }
 
   void operator()(const job_life::send_plan& x) const {
-    open_wire(x.stream, frames::version);
     auto plan = st().plan.plan;
     plan.timeout_ms = x.time_left.count();
     for (auto& stage : plan.stages)
       if (stage.phase == stage_phase::prepare)
         stage.timeout_ms = x.prepare_left.count();
+    if (st().life.no_helper) {
+      begin_plan(x.stream, std::move(plan));
+      return;
+    }
+    open_wire(x.stream, frames::version);
     setup.edge->wire->send(*st().wire_stream,
                            frames::encode(frames::run{std::move(plan)}));
   }
@@ -191,12 +249,32 @@ struct performer {
                                                 setup.key.value, x.record}));
   }
 
+  void operator()(const job_life::note_attached&) const {
+    auto with = fields();
+    with.emplace_back("instance", st().life.instance);
+    log::info("Attached to the job again", with);
+  }
+
   void operator()(const job_life::send_cancel& x) const {
+    if (st().exec) {
+      st().exec->cancel(x.mode, self->now());
+      arm_plan();
+      return;
+    }
     setup.edge->wire->send(*st().wire_stream, frames::encode(frames::cancel{
                                                 setup.key.value, x.mode}));
   }
 
   void operator()(const job_life::drop_stream&) const {
+    if (st().exec) {
+      st().exec.reset();
+      return;
+    }
+    // A job may be with the helper of an earlier version of muster; the slot is
+    // cleaned through the present one, which does not know that job's files.
+    if (st().has_other_helper)
+      setup.edge->wire->send(*st().wire_stream,
+                             frames::encode(frames::clean{setup.key.value}));
     setup.edge->wire->close_stream(*st().wire_stream);
   }
 
@@ -230,6 +308,13 @@ struct performer {
 
   void operator()(const job_life::finish_trace&) const {
     const auto& how = st().life.result;
+    // Unless all records were taken, GitLab may have more of the log than there
+    // is of it here: then our last words follow on that.
+    auto is_whole
+      = what == nullptr || std::holds_alternative<plan_ended>(*what);
+    int64_t words_from = -1;
+    if (st().is_remade && !is_whole)
+      words_from = st().shelved.log->render().size;
     close_preparing();
     std::string line = trace_text::job_succeeded();
     if (!how.success)
@@ -241,7 +326,7 @@ struct performer {
     self->send(setup.journal, write_job_result{setup.key, how.success,
                                                how.exit_code, wire_reason()});
     self->send(st().trace, finish{how.success ? "success" : "failed",
-                                  wire_reason(), how.exit_code});
+                                  wire_reason(), how.exit_code, words_from});
     log_result();
   }
 
@@ -292,19 +377,46 @@ variable_lookup lookup_in(const job_variables& variables) {
   return [&variables](std::string_view name) { return variables.find(name); };
 }
 
-trace_settings settings_of(const job_setup& setup, const plan_result& plan) {
-  trace_settings out;
+bool wants_debug_trace(const job_setup& setup, const job_variables& variables) {
+  auto on = [&](const char* name) {
+    return parse_bool(variables.value(name)).value_or(false);
+  };
+  return !setup.runner->debug_trace_disabled
+         && (on("CI_DEBUG_TRACE") || on("CI_DEBUG_SERVICES"));
+}
+
+/// What is known of the log before there is a place for the job.
+log_recipe recipe_of(const job_setup& setup, const plan_result& plan) {
+  log_recipe out;
+  const auto& payload = setup.payload;
+  out.project = payload.project_id;
+  out.timeout_ms = job_timeout(payload).count();
+  out.prepare_timeout_ms = plan.prepare_timeout.count();
+  out.get_sources_timeout_ms = plan.get_sources_timeout.count();
+  out.failure_reasons = payload.failure_reasons;
+  out.debug_trace = wants_debug_trace(setup, plan.variables);
+  out.sections = payload.trace_sections;
   for (const auto& x : plan.mask_phrases)
     out.masked.emplace_back(x);
-  out.masked.push_back(setup.payload.token);
-  out.job_token_prefixes = setup.payload.token_mask_prefixes;
+  out.masked.push_back(payload.token);
+  out.token_prefixes = payload.token_mask_prefixes;
   auto lookup = lookup_in(plan.variables);
   out.mask_all_default_tokens
     = flag_value(*setup.runner, lookup, "FF_MASK_ALL_DEFAULT_TOKENS");
   out.timestamps = flag_value(*setup.runner, lookup, "FF_TIMESTAMPS");
   out.limit_bytes = setup.runner->output_limit_bytes;
-  out.temp_dir = setup.edge->temp_dir;
-  out.budget = setup.edge->traces->budget();
+  return out;
+}
+
+trace_settings settings_of(const log_recipe& recipe, const edges& edge) {
+  trace_settings out;
+  out.masked = recipe.masked;
+  out.job_token_prefixes = recipe.token_prefixes;
+  out.mask_all_default_tokens = recipe.mask_all_default_tokens;
+  out.timestamps = recipe.timestamps;
+  out.limit_bytes = recipe.limit_bytes;
+  out.temp_dir = edge.temp_dir;
+  out.budget = edge.traces->budget();
   return out;
 }
 
@@ -327,14 +439,6 @@ void open_log(self_t self) {
   auto& st = self->state;
   if (st.life.accepted && !st.life.dropped && !st.log_open->exchange(true))
     self->send(st.trace, trace_grew{false});
-}
-
-bool wants_debug_trace(const job_setup& setup, const job_variables& variables) {
-  auto on = [&](const char* name) {
-    return parse_bool(variables.value(name)).value_or(false);
-  };
-  return !setup.runner->debug_trace_disabled
-         && (on("CI_DEBUG_TRACE") || on("CI_DEBUG_SERVICES"));
 }
 
 /// What stands in the log before the first stage.
@@ -361,15 +465,47 @@ void write_header(const performer& p) {
   p.body(trace_text::preparing_instance());
 }
 
+/// What an earlier manager wrote comes again, to the byte.
+void replay_lines(const performer& p, const left_job& left) {
+  auto& st = p.st();
+  st.lines = left.lines;
+  for (const auto& x : st.lines)
+    st.shelved.log->append(static_cast<trace_source>(x.source), x.unix_us,
+                           x.text.reveal());
+  st.preparing_shown = left.at == left_phase::waiting;
+  if (left.at != left_phase::started)
+    return;
+  st.socket_path = left.recipe.socket_path;
+  p.make_recorder();
+}
+
+void begin_log(const performer& p) {
+  if (p.setup.left && !p.setup.left->lines.empty()) {
+    replay_lines(p, *p.setup.left);
+    return;
+  }
+  write_header(p);
+  p.keep_lines();
+}
+
+/// Of the job's time, before this manager had it.
+std::chrono::milliseconds time_used(const job_setup& setup) {
+  if (!setup.left)
+    return {};
+  auto used = std::max<int64_t>(setup.edge->unix_us() - setup.taken_us, 0);
+  return std::chrono::milliseconds{used / 1000};
+}
+
 void set_options(job_life::options& out, const job_setup& setup,
-                 const plan_result& plan) {
+                 const log_recipe& recipe) {
   out.job_timeout = job_timeout(setup.payload);
   out.job_timeout_text = format_duration(out.job_timeout);
   out.acquire_timeout = setup.acquire_timeout;
   out.acquire_timeout_text = format_duration(setup.acquire_timeout);
-  out.prepare_timeout = plan.prepare_timeout;
-  out.prepare_timeout_text = format_duration(plan.prepare_timeout);
-  out.get_sources_timeout_text = format_duration(plan.get_sources_timeout);
+  out.prepare_timeout = std::chrono::milliseconds{recipe.prepare_timeout_ms};
+  out.prepare_timeout_text = format_duration(out.prepare_timeout);
+  out.get_sources_timeout_text
+    = format_duration(std::chrono::milliseconds{recipe.get_sources_timeout_ms});
 }
 
 trace_actor start_trace(self_t self, const job_setup& setup) {
@@ -378,12 +514,13 @@ trace_actor start_trace(self_t self, const job_setup& setup) {
   with.key = setup.key;
   with.job = setup.payload.id;
   with.token = setup.payload.token;
-  with.debug_trace = wants_debug_trace(setup, self->state.plan.variables);
+  with.debug_trace = self->state.recipe.debug_trace;
   with.log_fields = performer{self, setup, nullptr}.fields();
   with.settings.touch_by_interval
     = flag_value(*setup.runner, lookup_in(self->state.plan.variables),
                  "FF_USE_DYNAMIC_TRACE_FORCE_SEND_INTERVAL");
   with.settings.final_tries = setup.runner->final_update_retry_limit;
+  with.settings.probes = self->state.is_remade;
   with.settings.final_span
     = trace_flow::final_span(setup.runner->final_update_retry_limit);
   with.parent = caf::actor_cast<trace_parent_actor>(self);
@@ -399,20 +536,26 @@ job_actor::behavior_type job(self_t self, job_setup given) {
   st.began = self->now();
   st.group = setup->group;
   st.coordinator = setup->coordinator;
-  st.began_unix = setup->edge->unix_us() / 1'000'000;
-  auto made = make_plan(*setup, 0, st.began_unix);
+  auto began_us = setup->left ? setup->taken_us : setup->edge->unix_us();
+  st.began_unix = began_us / 1'000'000;
+  auto is_started = setup->left && setup->left->at == left_phase::started;
+  result<plan_result, job_errc> made;
+  if (!is_started)
+    made = make_plan(*setup, 0, st.began_unix);
   if (made)
     st.plan = std::move(*made);
   else
     st.plan.mask_phrases = mask_phrases(setup->payload.variables);
-  set_options(st.options, *setup, st.plan);
+  st.recipe = is_started ? setup->left->recipe : recipe_of(*setup, st.plan);
+  st.is_remade = setup->left.has_value();
+  set_options(st.options, *setup, st.recipe);
   st.trace = start_trace(self, *setup);
   self->monitor(setup->parent);
   self->monitor(st.trace);
   st.shelved.shelf = setup->edge->traces;
   st.shelved.key = setup->key;
-  st.shelved.log = std::make_shared<trace_buffer>(settings_of(*setup, st.plan),
-                                                  hooks_of(*setup, st));
+  st.shelved.log = std::make_shared<trace_buffer>(
+    settings_of(st.recipe, *setup->edge), hooks_of(*setup, st));
   setup->edge->traces->put(setup->key, st.shelved.log);
   auto act = [self, setup](const job_life::event& what) {
     auto& life = self->state.life;
@@ -435,9 +578,19 @@ job_actor::behavior_type job(self_t self, job_setup given) {
         act(job_life::slot_orphaned{});
     }
   });
-  write_header(performer{self, *setup, nullptr});
-  if (made)
-    act(job_life::started{});
+  auto tell_plan = [self, setup](const auto& x) {
+    if (!self->state.exec)
+      return;
+    self->state.exec->take(x, self->now());
+    performer{self, *setup, nullptr}.arm_plan();
+  };
+  begin_log(performer{self, *setup, nullptr});
+  if (is_started)
+    act(job_life::resumed{setup->left->instance.value, setup->left->slot,
+                          time_used(*setup),
+                          setup->left->recipe.socket_path.empty()});
+  else if (made)
+    act(job_life::started{time_used(*setup)});
   else
     act(job_life::plan_failed{{false, made.error().code,
                                setup->payload.refusal.empty() ? 0 : 3,
@@ -466,6 +619,16 @@ job_actor::behavior_type job(self_t self, job_setup given) {
     },
     [act](const trace_flushed& x) { act(x); },
     [act](const job_ordered& x) { act(x); },
+    [act](const job_start_written& x) { act(x); },
+    [tell_plan](const script_ended& x) { tell_plan(x); },
+    [tell_plan](const processes_swept& x) { tell_plan(x); },
+    [self, setup](const plan_timer& x) {
+      auto& st = self->state;
+      if (!st.exec || x.version != st.exec_timer)
+        return;
+      st.exec->tick(self->now());
+      performer{self, *setup, nullptr}.arm_plan();
+    },
   };
 }
 

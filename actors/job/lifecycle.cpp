@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 namespace muster::job_life {
 
@@ -55,6 +56,12 @@ struct stepper {
 
   bool over() const {
     return st.at >= phase::finishing;
+  }
+
+  verdict orphaned() const {
+    return system_failure("its manager ended, and without muster-helper on "
+                          "instance "
+                          + st.instance + " nobody could go on with the job");
   }
 
   verdict job_timed_out() const {
@@ -130,11 +137,33 @@ struct stepper {
     return {finish_trace{}};
   }
 
-  actions operator()(const started&) {
-    st.job_ends = now + opts.job_timeout;
+  /// The job's time runs on while no manager is there. Wall clocks jump: it is
+  /// never more than the whole of it.
+  void begin_time(milliseconds used) {
+    auto left = std::clamp(opts.job_timeout - used, 0ms, opts.job_timeout);
+    st.job_ends = now + left;
     st.prepare_ends = opts.prepare_timeout > 0ms
                         ? std::min(now + opts.prepare_timeout, st.job_ends)
                         : st.job_ends;
+  }
+
+  actions operator()(const resumed& x) {
+    begin_time(x.used);
+    st.at = phase::running;
+    st.accepted = true;
+    st.plan_sent = true;
+    st.slot_held = true;
+    st.instance = x.instance;
+    st.slot = x.slot;
+    st.no_helper = x.no_helper;
+    if (x.no_helper) // what it has left is ended when its slot is claimed
+      return {arm(now + route_timeout)};
+    return {ask_route{st.instance, opts.acquire_timeout},
+            arm(now + opts.acquire_timeout + 5s)};
+  }
+
+  actions operator()(const started& x) {
+    begin_time(x.used);
     return {tell_running{}, ask_slot{}, arm(now + opts.acquire_timeout + 5s)};
   }
 
@@ -177,8 +206,18 @@ struct stepper {
   }
 
   actions operator()(const acquired& x) {
-    if (st.slot_held && !over() && !x.why && x.instance.value == st.instance)
-      return {note_slot{}}; // the answer to a claim
+    if (st.slot_held && !over()) { // the answer to a claim
+      if (x.why)
+        return (*this)(slot_gone{text_of(x.why)});
+      if (x.instance.value != st.instance)
+        return {};
+      actions out{note_slot{}};
+      if (st.no_helper && st.stream == 0) {
+        auto more = end(orphaned());
+        out.insert(out.end(), more.begin(), more.end());
+      }
+      return out;
+    }
     if (st.at != phase::acquiring)
       return {};
     if (x.why) {
@@ -205,9 +244,10 @@ struct stepper {
       return {};
     if (x.why)
       return end(system_failure(text_of(x.why)));
-    actions out;
-    if (st.at == phase::routing)
-      out.emplace_back(show_connected{});
+    if (st.at == phase::sending) // the stream broke before the helper answered
+      return send();
+    st.no_helper = !x.no_helper.empty();
+    actions out{show_connected{}};
     st.at = phase::accepting;
     if (!st.accepted) {
       out.emplace_back(arm(now + accept_timeout));
@@ -229,6 +269,21 @@ struct stepper {
   }
 
   actions open() {
+    st.at = phase::noting;
+    return {note_start{}, arm(now + route_timeout)};
+  }
+
+  actions operator()(const job_start_written& x) {
+    if (st.at != phase::noting)
+      return {};
+    if (x.why) // a later manager would run it a second time
+      return end(system_failure("the job was not started, since that could not "
+                                "be written down: "
+                                + text_of(x.why)));
+    return send();
+  }
+
+  actions send() {
     st.at = phase::sending;
     st.plan_sent = true;
     st.stream_open = true;
@@ -244,9 +299,12 @@ struct stepper {
     if (x.stream != st.stream || over())
       return {};
     st.untaken = 0;
-    st.at = phase::running;
-    return {
-      arm(st.ending ? now + unwind_timeout : st.job_ends + unwind_timeout)};
+    actions out;
+    if (std::exchange(st.at, phase::running) == phase::running)
+      out.emplace_back(note_attached{});
+    out.emplace_back(
+      arm(st.ending ? now + unwind_timeout : st.job_ends + unwind_timeout));
+    return out;
   }
 
   actions operator()(const stream_lost& x) {
@@ -254,6 +312,11 @@ struct stepper {
       return {};
     st.stream_open = false;
     st.next_record = x.next_record;
+    if (x.refused && st.no_helper)
+      return end(system_failure("the connection to instance " + st.instance
+                                + " was lost, and without muster-helper there "
+                                  "the job cannot go on: "
+                                + text_of(x.why)));
     if (x.refused)
       return end(system_failure("muster-helper on instance " + st.instance
                                 + " lost the job: " + text_of(x.why)));
@@ -383,6 +446,8 @@ struct stepper {
     }
     if (st.ending)
       return end(st.cancel_verdict);
+    if (st.no_helper && st.stream == 0)
+      return end(orphaned());
     if (now >= st.job_ends)
       return end(job_timed_out());
     return end(system_failure(waited_in_vain()));
@@ -395,6 +460,8 @@ struct stepper {
                + opts.acquire_timeout_text + ": the group did not answer";
       case phase::routing:
         return "no connection to instance " + st.instance + " within 2m0s";
+      case phase::noting:
+        return "the journal did not answer within 2m0s";
       case phase::sending:
         return "muster-helper on instance " + st.instance
                + " did not take the job within 2m0s";

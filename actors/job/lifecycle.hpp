@@ -15,6 +15,7 @@ enum class phase : uint8_t {
   acquiring, ///< waits for a slot
   routing,   ///< waits for the connection to the instance
   accepting, ///< waits for GitLab to have the job marked as running
+  noting,    ///< waits for the journal to have it that the plan may be sent
   sending,   ///< the plan is on its way to the helper
   running,   ///< the helper carries it out
   finishing, ///< the result is known; trace and state go to GitLab
@@ -62,6 +63,8 @@ struct state {
   uint64_t timer = 0;
   std::string instance;
   int32_t slot = 0;
+  bool no_helper
+    = false; ///< at the instance: the plan is carried out from here
 };
 
 template <class Inspector>
@@ -71,7 +74,17 @@ typename Inspector::result_type inspect(Inspector& f, state& x) {
            x.ending, x.instance);
 }
 
-struct started {};
+struct started {
+  std::chrono::milliseconds used{0}; ///< of the job's time, by earlier managers
+};
+/// An earlier manager may have sent the plan to this place: the job goes on
+/// there.
+struct resumed {
+  std::string instance;
+  int32_t slot = 0;
+  std::chrono::milliseconds used{0}; ///< of the job's time
+  bool no_helper = false;            ///< was there: nobody went on with the job
+};
 /// The job cannot be carried out as it is.
 struct plan_failed {
   verdict how;
@@ -87,10 +100,10 @@ struct trace_gone {
 };
 
 using event
-  = std::variant<started, plan_failed, update_result, acquired, stream_route,
-                 plan_accepted, plan_ended, stream_lost, cancel_job,
-                 job_ordered, slot_gone, slot_orphaned, group_replaced,
-                 trace_gone, job_timer, trace_flushed>;
+  = std::variant<started, resumed, plan_failed, update_result, acquired,
+                 stream_route, job_start_written, plan_accepted, plan_ended,
+                 stream_lost, cancel_job, job_ordered, slot_gone, slot_orphaned,
+                 group_replaced, trace_gone, job_timer, trace_flushed>;
 
 struct tell_running {
   std::chrono::milliseconds after{0};
@@ -103,8 +116,9 @@ struct ask_route {
   std::chrono::milliseconds timeout{0};
 };
 struct note_slot {};      ///< watch it, from now on
-struct note_place {};     ///< write into the journal and the log
+struct note_place {};     ///< write into the log
 struct show_connected {}; ///< the trace's line
+struct note_start {};     ///< write into the journal that the plan may be sent
 struct send_plan {
   uint64_t stream = 0;
   std::chrono::milliseconds time_left{0};    ///< of the job's own time
@@ -114,6 +128,7 @@ struct attach_stream {
   uint64_t stream = 0;
   uint64_t record = 0;
 };
+struct note_attached {};
 struct send_cancel {
   cancel_mode mode = cancel_mode::graceful;
 };
@@ -137,9 +152,9 @@ struct leave {
 
 using action
   = std::variant<tell_running, ask_slot, ask_route, note_slot, note_place,
-                 show_connected, send_plan, attach_stream, send_cancel,
-                 drop_stream, vacate, claim_slot, give_back, finish_trace,
-                 show_warning, arm_timer, leave>;
+                 show_connected, note_start, send_plan, attach_stream,
+                 note_attached, send_cancel, drop_stream, vacate, claim_slot,
+                 give_back, finish_trace, show_warning, arm_timer, leave>;
 
 /// Moves a job on, from its acceptance to its confirmed result. Whatever
 /// happens, exactly one result is decided; later events do not change it.

@@ -10,12 +10,11 @@ namespace muster {
 
 job_recorder::job_recorder(std::shared_ptr<trace_buffer> log,
                            std::vector<stage_text> stages, bool sections,
-                           std::function<int64_t()> unix_us,
-                           stream_listener_actor to)
+                           int64_t base_us, stream_listener_actor to)
   : log_(std::move(log)),
     stages_(std::move(stages)),
     sections_(sections),
-    unix_us_(std::move(unix_us)),
+    base_us_(base_us),
     to_(std::move(to)) {
 }
 
@@ -28,8 +27,6 @@ bool job_recorder::take(uint64_t stream, const frames::frame& x) {
   if (stream != stream_ || ended_)
     return false;
   if (std::holds_alternative<frames::accepted>(x)) {
-    if (base_us_ == 0)
-      base_us_ = unix_us_();
     caf::anon_send(to_, plan_accepted{stream});
   } else if (const auto* no = std::get_if<frames::refused>(&x)) {
     lost(true, error_of(no->code, no->text));

@@ -4,10 +4,9 @@
 #include "executors/helper/frames.hpp"
 #include "executors/transport.hpp"
 #include "messages/job.hpp"
-#include "messages/plan.hpp"
+#include "messages/log_recipe.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,19 +19,10 @@ namespace muster {
 /// left out.
 class job_recorder {
 public:
-  /// A stage, as the log shows it.
-  struct stage_text {
-    std::string name;
-    std::string heading;
-    stage_phase phase = stage_phase::step;
-    int32_t attempts_max = 1;
-    bool failure_counts = true;
-    std::string before; ///< whole lines shown before its section
-  };
-
+  /// Times of records count from `base_us`, Unix time [us].
   job_recorder(std::shared_ptr<trace_buffer> log,
-               std::vector<stage_text> stages, bool sections,
-               std::function<int64_t()> unix_us, stream_listener_actor to);
+               std::vector<stage_text> stages, bool sections, int64_t base_us,
+               stream_listener_actor to);
 
   /// The stream that is listened to from now on, unless a newer one is there.
   void begin_stream(uint64_t number);
@@ -63,9 +53,8 @@ private:
   std::shared_ptr<trace_buffer> log_;
   std::vector<stage_text> stages_;
   bool sections_;
-  std::function<int64_t()> unix_us_;
+  int64_t base_us_;
   stream_listener_actor to_;
-  int64_t base_us_ = 0; ///< Unix time at which the helper took the plan
   uint64_t next_record_ = 0;
   uint64_t stream_ = 0; ///< in force; 0: none
   uint64_t newest_ = 0; ///< that was ever in force

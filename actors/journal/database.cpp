@@ -189,6 +189,10 @@ failure<journal_errc> database::last_failure() const {
                       text, code, advice(code))};
 }
 
+int64_t database::changes() const {
+  return sqlite3_changes64(handle_.get());
+}
+
 bool database::in_transaction() const {
   return sqlite3_get_autocommit(handle_.get()) == 0;
 }

@@ -70,6 +70,9 @@ public:
   /// Reads the first column of the first row; 0 if there is none.
   result<int64_t, journal_errc> number(const char* sql);
 
+  /// Rows that the last statement changed.
+  int64_t changes() const;
+
   /// What went wrong last, as a failure that says what to do.
   failure<journal_errc> last_failure() const;
 

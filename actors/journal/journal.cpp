@@ -1,7 +1,9 @@
 #include "actors/journal/journal.hpp"
 
+#include "actors/journal/recipe.hpp"
 #include "actors/traced.hpp"
 #include "config/log.hpp"
+#include "config/version.hpp"
 #include "messages/type_ids.hpp"
 
 #include <caf/binary_deserializer.hpp>
@@ -21,13 +23,21 @@ secret bytes_of(caf::actor_system& sys, const job_payload& x) {
   return secret{std::string{buffer.begin(), buffer.end()}};
 }
 
-/// A payload that cannot be read any more is an empty one: then GitLab cannot
-/// be told, and its own time-out ends the job.
-job_payload payload_of(caf::actor_system& sys, const secret& bytes) {
+/// Only the muster that wrote a payload reads it as a whole: its fields have no
+/// names.
+std::string layout_text() {
+  return std::string{version_text} + " " + revision_text;
+}
+
+/// Of a payload that another version wrote only number and token are read. One
+/// that is damaged is an empty one: then GitLab cannot be told, and its own
+/// time-out ends the job.
+job_payload payload_of(caf::actor_system& sys, const secret& bytes,
+                       bool whole) {
   job_payload out;
   const auto& raw = bytes.reveal();
   caf::binary_deserializer in{sys, raw.data(), raw.size()};
-  if (auto err = in(out))
+  if (auto err = whole ? in(out) : in(out.id, out.token))
     return {};
   return out;
 }
@@ -51,12 +61,26 @@ struct driver {
     row.job = x.payload.id;
     row.runner = x.runner;
     row.payload = bytes_of(self->system(), x.payload);
-    row.state = "accepted";
+    row.layout = layout_text();
+    row.taken_us = x.taken_us;
     auto done = store->put_job(row);
     job_written answer{x.key, {}};
     if (!done)
       answer.why = error_of(done.error());
     self->send(as<journal_asker_actor>(x.asker), std::move(answer));
+  }
+
+  void on(const write_job_start& x) const {
+    journal_job row;
+    row.key = x.key;
+    row.instance = x.instance;
+    row.slot = x.slot;
+    row.manager_lines = secret{encode(x.lines)};
+    row.recipe = secret{encode(x.recipe)};
+    job_start_written answer{x.key, {}};
+    if (auto done = store->update_job_start(row); !done)
+      answer.why = error_of(done.error());
+    self->send(as<start_asker_actor>(x.asker), std::move(answer));
   }
 
   void on(const write_job_result& x) const {
@@ -84,12 +108,15 @@ struct driver {
     } else {
       auto with_jobs = self->state.left_on;
       for (const auto& job : *jobs)
-        if (!job.outcome)
-          with_jobs.insert(job.instance);
-      for (const auto& row : *rows)
-        answer.instances.push_back({row.instance, row.use_count,
-                                    row.last_use_ms, row.host_key,
-                                    with_jobs.count(row.instance) > 0});
+        with_jobs[job.instance].insert(job.key);
+      for (const auto& row : *rows) {
+        const auto& keys = with_jobs[row.instance];
+        answer.instances.push_back({row.instance,
+                                    row.use_count,
+                                    row.last_use_ms,
+                                    row.host_key,
+                                    {keys.begin(), keys.end()}});
+      }
     }
     self->send(as<instances_asker_actor>(x.asker), std::move(answer));
   }
@@ -109,13 +136,31 @@ struct driver {
   left_job left(const journal_job& row) const {
     left_job out;
     out.key = row.key;
-    out.job = row.job;
-    out.token = payload_of(self->system(), row.payload).token;
-    out.has_result = row.outcome.has_value();
+    auto is_ours = row.layout == layout_text();
+    out.payload = payload_of(self->system(), row.payload, is_ours);
+    out.taken_us = row.taken_us;
+    out.instance = row.instance;
+    out.slot = row.slot;
     if (row.outcome) {
+      out.at = left_phase::ended;
       out.success = row.outcome->success;
       out.exit_code = row.outcome->exit_code;
       out.failure_reason = row.outcome->failure_reason;
+      return out;
+    }
+    auto lines = decode_lines(row.manager_lines.reveal());
+    auto recipe = decode_recipe(row.recipe.reveal());
+    if (lines)
+      out.lines = std::move(*lines);
+    if (lines && recipe) {
+      out.at = left_phase::started;
+      out.payload.project_id = recipe->project;
+      out.payload.failure_reasons = recipe->failure_reasons;
+      out.payload.trace_sections = recipe->sections;
+      out.payload.timeout_seconds = recipe->timeout_ms / 1000;
+      out.recipe = std::move(*recipe);
+    } else if (row.recipe.empty() && row.instance.empty() && is_ours) {
+      out.at = left_phase::waiting;
     }
     return out;
   }
@@ -134,16 +179,17 @@ journal_actor::behavior_type journal(self_t self, const caf::actor_addr& parent,
   driver d{self, std::move(store)};
   if (auto jobs = d.store->all_jobs())
     for (const auto& job : *jobs)
-      self->state.left_on.insert(job.instance);
+      self->state.left_on[job.instance].insert(job.key);
   self->monitor(parent);
   self->set_down_handler(
     [self](const caf::down_msg& x) { self->quit(x.reason); });
   return {
     [d](const write_job& x) { d.on(x); },
-    [d](const write_job_place& x) {
-      d.note(d.store->update_job_place(x.key, x.instance, x.slot),
-             "where a job runs");
+    [d](const write_job_lines& x) {
+      d.note(d.store->update_job_lines(x.key, secret{encode(x.lines)}),
+             "how a job's log begins");
     },
+    [d](const write_job_start& x) { d.on(x); },
     [d](const write_job_result& x) { d.on(x); },
     [d](const rename_runner& x) {
       d.note(d.store->rename_runner(x.from, x.to),

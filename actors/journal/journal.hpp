@@ -5,6 +5,7 @@
 
 #include <caf/all.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -14,7 +15,7 @@ struct journal_state {
   bool failing = false; ///< said so already
   /// Where an earlier manager left jobs: known before the first of them is told
   /// to GitLab and forgotten.
-  std::set<instance_id> left_on;
+  std::map<instance_id, std::set<acquisition_key>> left_on;
   const char* name = "journal";
 };
 

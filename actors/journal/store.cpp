@@ -25,13 +25,14 @@ CREATE TABLE jobs (
   payload BLOB NOT NULL,
   instance TEXT NOT NULL,
   slot INTEGER NOT NULL,
-  state TEXT NOT NULL,
   has_outcome INTEGER NOT NULL,
   success INTEGER NOT NULL,
   exit_code INTEGER NOT NULL,
   failure_reason TEXT NOT NULL,
-  trace_acknowledged INTEGER NOT NULL,
-  manager_lines BLOB NOT NULL
+  manager_lines BLOB NOT NULL,
+  layout TEXT NOT NULL DEFAULT '',
+  taken_us INTEGER NOT NULL DEFAULT 0,
+  recipe BLOB NOT NULL DEFAULT x''
 );
 CREATE TABLE instances (
   group_id TEXT NOT NULL,
@@ -44,29 +45,41 @@ CREATE TABLE instances (
   PRIMARY KEY (group_id, instance)
 ) WITHOUT ROWID;
 PRAGMA application_id = 1836282994;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
+COMMIT;
+)";
+
+/// From version 1, whose jobs could not be gone on with: they stay `started`
+/// without a recipe.
+constexpr const char* to_version_2 = R"(
+BEGIN IMMEDIATE;
+ALTER TABLE jobs DROP COLUMN state;
+ALTER TABLE jobs DROP COLUMN trace_acknowledged;
+ALTER TABLE jobs ADD COLUMN layout TEXT NOT NULL DEFAULT '';
+ALTER TABLE jobs ADD COLUMN taken_us INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN recipe BLOB NOT NULL DEFAULT x'';
+PRAGMA user_version = 2;
 COMMIT;
 )";
 
 #define MUSTER_JOB_COLUMNS                                                     \
-  "key, job, runner, payload, instance, slot, state, has_outcome, success, "   \
-  "exit_code, failure_reason, trace_acknowledged, manager_lines"
+  "key, job, runner, payload, instance, slot, has_outcome, success, "          \
+  "exit_code, failure_reason, manager_lines, layout, taken_us, recipe"
 
 /// In the order of `query`.
 constexpr const char* queries[] = {
   "INSERT INTO jobs (" MUSTER_JOB_COLUMNS ") "
-  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
   "ON CONFLICT (key) DO UPDATE SET job = excluded.job, "
   "runner = excluded.runner, payload = excluded.payload, "
   "instance = excluded.instance, slot = excluded.slot, "
-  "state = excluded.state, has_outcome = excluded.has_outcome, "
-  "success = excluded.success, exit_code = excluded.exit_code, "
-  "failure_reason = excluded.failure_reason, "
-  "trace_acknowledged = excluded.trace_acknowledged, "
-  "manager_lines = excluded.manager_lines",
-  "UPDATE jobs SET instance = ?, slot = ? WHERE key = ?",
-  "UPDATE jobs SET state = ? WHERE key = ?",
-  "UPDATE jobs SET trace_acknowledged = ?, manager_lines = ? WHERE key = ?",
+  "has_outcome = excluded.has_outcome, success = excluded.success, "
+  "exit_code = excluded.exit_code, failure_reason = excluded.failure_reason, "
+  "manager_lines = excluded.manager_lines, layout = excluded.layout, "
+  "taken_us = excluded.taken_us, recipe = excluded.recipe",
+  "UPDATE jobs SET manager_lines = ? WHERE key = ?",
+  "UPDATE jobs SET instance = ?, slot = ?, manager_lines = ?, recipe = ? "
+  "WHERE key = ?",
   "UPDATE jobs SET has_outcome = 1, success = ?, exit_code = ?, "
   "failure_reason = ? WHERE key = ?",
   "DELETE FROM jobs WHERE key = ?",
@@ -98,12 +111,13 @@ journal_job job_of(const statement& row) {
   x.payload = secret{row.text(3)};
   x.instance = instance_id{row.text(4)};
   x.slot = static_cast<int32_t>(row.integer(5));
-  x.state = row.text(6);
-  if (row.integer(7) != 0)
-    x.outcome = job_outcome{row.integer(8) != 0,
-                            static_cast<int32_t>(row.integer(9)), row.text(10)};
-  x.trace_acknowledged = row.integer(11);
-  x.manager_lines = secret{row.text(12)};
+  if (row.integer(6) != 0)
+    x.outcome = job_outcome{row.integer(7) != 0,
+                            static_cast<int32_t>(row.integer(8)), row.text(9)};
+  x.manager_lines = secret{row.text(10)};
+  x.layout = row.text(11);
+  x.taken_us = row.integer(12);
+  x.recipe = secret{row.text(13)};
   return x;
 }
 
@@ -227,7 +241,17 @@ result<void, journal_errc> journal_store::set_up() {
                   "{}: run a muster as new as the one that wrote it, "
                   "or set another [muster] state_dir",
                   db_.path(), *found, version));
-  return {};
+  return migrate(*found);
+}
+
+/// Brings an older file up to date, in one transaction a version.
+result<void, journal_errc> journal_store::migrate(int64_t from) {
+  if (from >= 2)
+    return {};
+  auto done = db_.run(to_version_2);
+  if (!done && db_.in_transaction())
+    db_.run("ROLLBACK");
+  return done;
 }
 
 result<void, journal_errc> journal_store::prepare_all() {
@@ -267,35 +291,37 @@ result<void, journal_errc> journal_store::put_job(const journal_job& x) {
                  .bind_blob(x.payload.reveal())
                  .bind(x.instance.value)
                  .bind(x.slot)
-                 .bind(x.state)
                  .bind(x.outcome.has_value())
                  .bind(outcome.success)
                  .bind(outcome.exit_code)
                  .bind(outcome.failure_reason)
-                 .bind(x.trace_acknowledged)
-                 .bind_blob(x.manager_lines.reveal()));
+                 .bind_blob(x.manager_lines.reveal())
+                 .bind(x.layout)
+                 .bind(x.taken_us)
+                 .bind_blob(x.recipe.reveal()));
 }
 
 result<void, journal_errc>
-journal_store::update_job_place(const acquisition_key& key,
-                                const instance_id& instance, int32_t slot) {
+journal_store::update_job_lines(const acquisition_key& key,
+                                const secret& lines) {
   return write(
-    use(query::update_place).bind(instance.value).bind(slot).bind(key.value));
+    use(query::update_lines).bind_blob(lines.reveal()).bind(key.value));
 }
 
 result<void, journal_errc>
-journal_store::update_job_state(const acquisition_key& key,
-                                const std::string& state) {
-  return write(use(query::update_state).bind(state).bind(key.value));
-}
-
-result<void, journal_errc>
-journal_store::update_job_trace(const acquisition_key& key,
-                                int64_t acknowledged, const secret& lines) {
-  return write(use(query::update_trace)
-                 .bind(acknowledged)
-                 .bind_blob(lines.reveal())
-                 .bind(key.value));
+journal_store::update_job_start(const journal_job& x) {
+  auto done = write(use(query::update_start)
+                      .bind(x.instance.value)
+                      .bind(x.slot)
+                      .bind_blob(x.manager_lines.reveal())
+                      .bind_blob(x.recipe.reveal())
+                      .bind(x.key.value));
+  if (done && db_.changes() == 0)
+    return fail(journal_errc::not_readable,
+                fmt::format("journal {} does not know the job {} any more: "
+                            "has somebody changed the file?",
+                            db_.path(), x.key.value));
+  return done;
 }
 
 result<void, journal_errc>

@@ -30,12 +30,13 @@ struct journal_job {
   int64_t job = 0;                    ///< GitLab's number
   std::string runner;                 ///< identity of the runner that took it
   secret payload;                     ///< bytes as given; they hold tokens
+  std::string layout;                 ///< of these: who can read them
+  int64_t taken_us = 0;               ///< when it was accepted, Unix time [us]
   instance_id instance;               ///< where it runs; empty: nowhere yet
   int32_t slot = -1;                  ///< there; -1: none yet
-  std::string state;                  ///< the manager's word for how far it is
   std::optional<job_outcome> outcome; ///< known, not confirmed
-  int64_t trace_acknowledged = 0;     ///< bytes of the trace that GitLab has
-  secret manager_lines;               ///< the manager's own part of the trace
+  secret manager_lines;               ///< the manager's own part of the log
+  secret recipe; ///< of the log; empty: the plan was never sent
 
   bool operator==(const journal_job&) const = default;
 };
@@ -63,7 +64,7 @@ struct journal_instance {
 class journal_store {
 public:
   /// The form of the file. A newer one is refused.
-  static constexpr int64_t version = 1;
+  static constexpr int64_t version = 2;
 
   /// Many writes as one commit: all of them are written, or none.
   class transaction {
@@ -108,17 +109,13 @@ public:
   /// Writes a job, in the place of one with the same key.
   result<void, journal_errc> put_job(const journal_job& x);
 
-  result<void, journal_errc> update_job_place(const acquisition_key& key,
-                                              const instance_id& instance,
-                                              int32_t slot);
-
-  result<void, journal_errc> update_job_state(const acquisition_key& key,
-                                              const std::string& state);
-
-  /// `lines` replaces the manager's own part of the trace.
-  result<void, journal_errc> update_job_trace(const acquisition_key& key,
-                                              int64_t acknowledged,
+  /// `lines` replaces the manager's own part of the log.
+  result<void, journal_errc> update_job_lines(const acquisition_key& key,
                                               const secret& lines);
+
+  /// The plan is about to be sent: place, lines and recipe of `x` replace what
+  /// there was. Unlike the others it fails if the job is not written.
+  result<void, journal_errc> update_job_start(const journal_job& x);
 
   result<void, journal_errc> put_job_result(const acquisition_key& key,
                                             const job_outcome& outcome);
@@ -167,9 +164,8 @@ private:
   /// The statements that are kept prepared.
   enum class query : size_t {
     put_job,
-    update_place,
-    update_state,
-    update_trace,
+    update_lines,
+    update_start,
     put_result,
     remove_job,
     all_jobs,
@@ -186,6 +182,7 @@ private:
   explicit journal_store(database in);
 
   result<void, journal_errc> set_up();
+  result<void, journal_errc> migrate(int64_t from);
   result<void, journal_errc> prepare_all();
   result<void, journal_errc> write(statement& what);
   statement& use(query which);

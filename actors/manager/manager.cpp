@@ -192,6 +192,10 @@ manager_actor::behavior_type manager(self_t self, manager_setup given) {
       d.serve();
     },
     [d](const permit_back& x) { d.on(x); },
+    [d](const permits_taken& x) {
+      d.st().permits_free -= x.count;
+      d.st().runners[x.runner].permits += x.count;
+    },
     [d](const shutdown_request& x) { d.on(x); },
     [d](const runner_stopped& x) { d.st().runners[x.runner].stopped = true; },
     [d](const manager_timer& x) {

@@ -47,7 +47,7 @@ struct manager_state {
     time_point start_at; ///< while it waits
   };
 
-  int permits_free = 0;
+  int permits_free = 0; ///< < 0: jobs of an earlier manager exceed `concurrent`
   std::deque<runner_id> waiting; ///< for a permit, first come first served
   std::map<runner_id, row> runners;
   journal_actor journal;

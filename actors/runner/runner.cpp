@@ -82,6 +82,8 @@ struct driver {
       self->send(row.second.actor,
                  group_changed{{role() + "/group",
                                 caf::actor_cast<caf::actor>(st().group)}});
+    for (const auto& x : std::exchange(st().leftovers, {}))
+      self->send(st().group, x);
   }
 
   void start_coordinator() const {
@@ -297,7 +299,9 @@ struct driver {
     auto& row = st().polls[key];
     row.at = runner_state::poll_phase::writing;
     row.payload = payload;
-    self->send(setup->journal, write_job{key, identity(), payload, me()});
+    row.taken_us = setup->edge->unix_us();
+    self->send(setup->journal,
+               write_job{key, identity(), payload, row.taken_us, me()});
   }
 
   void on(const job_written& x) const {
@@ -305,13 +309,13 @@ struct driver {
     auto row = s.polls.find(x.key);
     if (row == s.polls.end())
       return;
-    auto payload = std::move(row->second.payload);
+    auto taken = std::move(row->second);
     s.polls.erase(row);
     if (x.why) {
-      refuse_unwritten(x, payload);
+      refuse_unwritten(x, taken.payload);
       return;
     }
-    start_job(x.key, std::move(payload));
+    start_job(x.key, std::move(taken.payload), taken.taken_us);
     poll_soon();
   }
 
@@ -324,8 +328,7 @@ struct driver {
     log::error("the job cannot be written into the journal: it is failed for "
                "GitLab to retry",
                with);
-    tell_left({x.key, payload.id, payload.token, true, false, 0,
-               "runner_system_failure"});
+    tell_failed(x.key, payload.id, payload.token);
     if (st().group)
       self->send(st().group, unreserve{x.key});
     give_permit();
@@ -345,7 +348,9 @@ struct driver {
     return found;
   }
 
-  void start_job(const acquisition_key& key, job_payload payload) const {
+  void start_job(const acquisition_key& key, job_payload payload,
+                 int64_t taken_us,
+                 std::optional<left_job> left = std::nullopt) const {
     auto& s = st();
     runner_state::running row;
     row.job = payload.id;
@@ -355,6 +360,8 @@ struct driver {
     with.role = fmt::format("{}/job:{}", role(), payload.id);
     with.key = key;
     with.payload = std::move(payload);
+    with.taken_us = taken_us;
+    with.left = std::move(left);
     with.runner = st().config;
     with.system_id = setup->system_id;
     with.manager_host = setup->manager_host;
@@ -396,8 +403,7 @@ struct driver {
     auto with = fields(text_of(why));
     with.emplace_back("job", std::to_string(row->second.job));
     log::error("a job's actor failed: reported as failed by the system", with);
-    tell_left({row->first, row->second.job, row->second.token, true, false, 0,
-               "runner_system_failure"});
+    tell_failed(row->first, row->second.job, row->second.token);
     if (st().group)
       self->send(st().group, unreserve{row->first});
     over(row);
@@ -539,36 +545,84 @@ struct driver {
     plan_next();
   }
 
-  // -- results of jobs that have no actor -------------------------------------
+  // -- jobs of an earlier manager ---------------------------------------------
 
   void on(const left_jobs& x) const {
     if (x.why)
       log::error("the jobs of an earlier manager cannot be read from the "
                  "journal",
                  fields(text_of(x.why)));
-    for (auto row : x.jobs) {
-      auto with = fields();
-      with.emplace_back("job", std::to_string(row.job));
-      if (row.has_result) {
+    int32_t going_on = 0;
+    for (const auto& row : x.jobs)
+      if (st().jobs.count(row.key) == 0 && st().left.count(row.key) == 0)
+        going_on += take_over(row) ? 1 : 0;
+    if (going_on > 0)
+      self->send(setup->parent, permits_taken{setup->id, going_on});
+    if (!st().group && !st().draining)
+      start_group(); // which hears at once who holds its slots
+  }
+
+  /// Returns whether the job goes on.
+  bool take_over(const left_job& x) const {
+    auto with = fields();
+    with.emplace_back("job", std::to_string(x.payload.id));
+    if (!x.instance.empty())
+      with.emplace_back("instance", x.instance.value);
+    switch (x.at) {
+      case left_phase::waiting:
+        log::info("an earlier manager left this job before it was sent to an "
+                  "instance: it is taken over",
+                  with);
+        start_job(x.key, x.payload, x.taken_us, x);
+        return true;
+      case left_phase::started:
+        log::info("an earlier manager left this job on an instance: it is "
+                  "attached to again",
+                  with);
+        start_job(x.key, x.payload, x.taken_us, x);
+        return true;
+      case left_phase::ended:
         log::info("an earlier manager left a result that GitLab has not "
                   "confirmed: told again",
                   with);
-      } else {
-        row.failure_reason = "runner_system_failure";
-        log::warning("an earlier manager ended under this job: reported as "
-                     "failed by the system",
-                     with);
-      }
-      tell_left(row);
+        tell_left(x);
+        clean_up(x);
+        return false;
+      case left_phase::lost:
+        break;
     }
+    log::warning("an earlier manager left this job, and what it wrote of it "
+                 "cannot be used: reported as failed by the system",
+                 with);
+    tell_failed(x.key, x.payload.id, x.payload.token);
+    return false;
+  }
+
+  /// Whether the slot was cleaned before the manager ended is not known.
+  void clean_up(const left_job& x) const {
+    if (!x.instance.empty())
+      st().leftovers.push_back({x.key, x.instance, x.slot, {}});
+  }
+
+  // -- results of jobs that have no actor -------------------------------------
+
+  void tell_failed(const acquisition_key& key, int64_t job,
+                   const secret& token) const {
+    left_job x;
+    x.key = key;
+    x.at = left_phase::ended;
+    x.payload.id = job;
+    x.payload.token = token;
+    x.failure_reason = "runner_system_failure";
+    tell_left(x);
   }
 
   void tell_left(const left_job& x) const {
     st().left[x.key] = x;
     update_job what;
     what.key = x.key;
-    what.job = x.job;
-    what.token = x.token;
+    what.job = x.payload.id;
+    what.token = x.payload.token;
     what.state = x.success ? "success" : "failed";
     what.failure_reason = x.failure_reason;
     what.exit_code = x.exit_code;
@@ -694,7 +748,6 @@ runner_actor::behavior_type runner(self_t self, runner_setup given) {
     }
   });
   d.start_coordinator();
-  d.start_group();
   self->send(setup->journal, read_jobs{d.identity(), d.me()});
   d.tend(token_task::tell);
   d.check_single();

@@ -41,7 +41,8 @@ struct runner_state {
   struct poll {
     poll_phase at = poll_phase::reserving;
     time_point begun;
-    job_payload payload; ///< set while writing
+    job_payload payload;  ///< set while writing
+    int64_t taken_us = 0; ///< likewise
   };
 
   struct running {
@@ -64,6 +65,8 @@ struct runner_state {
   uint64_t token_ticks = 0;
   int jobs_taken = 0;
   uint64_t idle_ticks = 0;
+  /// Slots in which an earlier manager left something: claimed to be cleaned.
+  std::vector<claim> leftovers;
   uint64_t keys = 0; ///< made so far
   int permits_asked = 0;
   bool starved = false; ///< the group refused: it will tell when it can
@@ -89,9 +92,9 @@ typename Inspector::result_type inspect(Inspector& f, runner_state& x) {
 
 /// One `[[runners]]` entry: asks GitLab for jobs when there is capacity for
 /// them, and starts them. Spawned by the manager, which it monitors; it spawns
-/// its coordinator, its group and its jobs. A dead group or coordinator is
-/// started again while jobs go on; a dead job is reported as failed by the
-/// system.
+/// its coordinator, its group and its jobs, those that an earlier manager left
+/// first. A dead group or coordinator is started again while jobs go on; a dead
+/// job is reported as failed by the system.
 runner_actor::behavior_type runner(self_ptr<runner_actor, runner_state> self,
                                    runner_setup setup);
 

@@ -10,10 +10,16 @@ slot_actor::behavior_type slot(self_ptr<slot_actor, slot_state> self,
     auto& st = self->state;
     for (const auto& step : slot_life::step(st.life, what)) {
       if (std::holds_alternative<slot_life::watch_holder>(step)) {
-        st.holder = std::get<occupy_slot>(what).holder.handle.address();
+        const auto& holder = std::get<occupy_slot>(what).holder;
+        if (!holder.handle) { // a job that is over: only to be cleaned
+          self->send(self, vacate_slot{st.life.key});
+          continue;
+        }
+        st.holder = holder.handle.address();
         self->monitor(st.holder);
       } else if (std::holds_alternative<slot_life::have_cleaned>(step)) {
-        self->demonitor(st.holder);
+        if (st.holder)
+          self->demonitor(st.holder);
         self->send(parent, clean_slot{st.index, st.life.key});
       } else {
         self->send(parent, slot_status{st.index, st.life.phase, st.life.key,

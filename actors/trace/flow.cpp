@@ -65,10 +65,12 @@ struct stepper {
     proceed();
   }
 
-  void operator()(const finish&) {
+  void operator()(const finish& x) {
     if (st.at != phase::running && st.at != phase::aborted)
       return;
     st.at = phase::flushing;
+    st.words_from = x.words_from;
+    follow();
     st.pending = true;
     st.interval = milliseconds{0};
     st.failures = 0;
@@ -135,12 +137,13 @@ struct stepper {
 
   void take_patch(const patch_answered& x) {
     if (x.what.status == 202 || x.what.status == 200) {
+      st.probing = false;
       st.offset += x.sent;
       st.misses = 0;
       st.silent_since = now;
       succeed();
     } else if (x.what.status == 416) {
-      take_miss(x.next_offset);
+      take_miss(x.next_offset - st.shift);
     } else if (x.what.status == 404 && st.at == phase::flushing) {
       end_flush();
     } else if (x.what.status == 413 && patch_max() > st.with.patch_min) {
@@ -154,14 +157,29 @@ struct stepper {
   /// answer that was lost; then the next patch can follow at once. More than
   /// there is cannot be ours: all of it again, as when nothing is named.
   void take_miss(int64_t wanted) {
-    if (wanted > st.size)
+    // Another manager may have made more of the log than is made here again.
+    if (!st.probing && wanted > st.size)
       wanted = 0;
     auto is_ahead = wanted > st.offset;
     st.offset = std::max<int64_t>(wanted, 0);
+    if (std::exchange(st.probing, false)) // as was to be expected
+      return follow();
     if (++st.misses > misses_max && st.at == phase::flushing)
       return end_flush();
     if (!is_ahead || st.misses > 1)
       wait(std::min(backoff(st.misses), st.with.retry_max));
+  }
+
+  /// The job ended before its log was made here as far as GitLab has it: what
+  /// is there stays, and our last words come behind it.
+  void follow() {
+    if (st.at != phase::flushing || st.probing || st.words_from < 0
+        || st.offset <= st.words_from)
+      return;
+    st.shift = st.offset - st.words_from;
+    st.offset = std::exchange(st.words_from, -1);
+    st.resets = st.with.resets_max + 1; // what is here has not that checksum
+    st.pending = true;
   }
 
   void take_touch(const reply& x) {
@@ -331,7 +349,8 @@ struct stepper {
     st.pending = false;
     st.touched = false;
     st.patch_at = now;
-    todo.emplace_back(send_patch{st.offset, patch_max()});
+    todo.emplace_back(
+      send_patch{st.offset, st.probing ? 1 : patch_max(), st.shift});
   }
 
   void update(update_kind kind) {
@@ -366,6 +385,7 @@ milliseconds final_span(int tries) {
 state begin(const settings& with, time_point now) {
   state st;
   st.with = with;
+  st.probing = with.probes;
   // Nothing was sent yet, and nothing has to wait for what was.
   st.patch_at = now - st.with.wait_max;
   st.heard_at = now;

@@ -44,6 +44,9 @@ struct settings {
   milliseconds final_span = trace_flow::final_span(10);
   int resets_max = 10; ///< 412: times that the whole log is sent again
   milliseconds accepted_max{900'000}; ///< 202: how long to ask for completion
+  /// Another manager has sent some of the log: the first patch is one byte, and
+  /// the answer tells how much GitLab has.
+  bool probes = false;
 };
 
 enum class phase : uint8_t {
@@ -98,7 +101,11 @@ struct update_answered {
 
 /// The job is over: the log was ended (`trace_buffer::finish`), the final state
 /// is known. Once.
-struct finish {};
+struct finish {
+  /// With `probes`: what is here from this offset on is sent behind whatever
+  /// GitLab has, if that is more than was made here again; -1: all was [bytes]
+  int64_t words_from = -1;
+};
 
 using event
   = std::variant<grew, pressed, timer, patch_answered, update_answered, finish>;
@@ -108,8 +115,9 @@ using event
 /// Render, and send what there is from `offset` on, at most `length_max` bytes.
 /// Answered by `patch_answered`.
 struct send_patch {
-  int64_t offset = 0;
+  int64_t offset = 0; ///< here
   int64_t length_max = 0;
+  int64_t shift = 0; ///< there, less `offset`
 };
 
 /// Answered by `update_answered`.
@@ -160,6 +168,9 @@ using action
 struct state {
   settings with;
   phase at = phase::running;
+  bool probing = false;     ///< how much GitLab has is not known yet
+  int64_t words_from = -1;  ///< see `finish`
+  int64_t shift = 0;        ///< how much further GitLab's log is [bytes]
   bool in_flight = false;   ///< one request at a time for a job
   bool pending = false;     ///< there may be bytes to send
   int64_t offset = 0;       ///< that GitLab has acknowledged [bytes]

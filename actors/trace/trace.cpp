@@ -18,20 +18,20 @@ struct performer {
   self_t self;
   const trace_setup& setup;
 
-  void patch(int64_t offset, int64_t length_max) const {
+  void patch(const trace_flow::send_patch& x) const {
     self->send(self->state.coordinator,
-               patch_trace{setup.key, setup.job, setup.token, offset,
-                           length_max, setup.debug_trace,
-                           peer_of(setup.role, self)});
+               patch_trace{setup.key, setup.job, setup.token, x.offset,
+                           x.length_max, setup.debug_trace,
+                           peer_of(setup.role, self), x.shift});
   }
 
   void operator()(const trace_flow::send_patch& x) const {
     self->state.patch_out = true;
-    patch(x.offset, x.length_max);
+    patch(x);
   }
 
   void operator()(const trace_flow::render&) const {
-    patch(0, 0);
+    patch({});
   }
 
   void operator()(const trace_flow::send_update& x) const {
@@ -126,8 +126,11 @@ trace_actor::behavior_type trace(self_t self, trace_setup given) {
       if (x.rendered_only)
         return;
       self->state.patch_out = false;
-      tell_failed_call("Appending trace to coordinator", x.info,
-                       setup->log_fields);
+      // The question how much is there is answered so.
+      auto is_answer = self->state.flow.probing && x.info.status == 416;
+      if (!is_answer)
+        tell_failed_call("Appending trace to coordinator", x.info,
+                         setup->log_fields);
       act(trace_flow::patch_answered{reply_of(x.info), x.sent_bytes,
                                      x.range_end, x.total_bytes});
     },
@@ -143,7 +146,7 @@ trace_actor::behavior_type trace(self_t self, trace_setup given) {
     },
     [self, act](const finish& x) {
       self->state.final = x;
-      act(trace_flow::finish{});
+      act(trace_flow::finish{x.words_from});
     },
     [self, act](const coordinator_changed& x) {
       auto& st = self->state;

@@ -90,11 +90,11 @@ struct fixture {
   }
 
   void open(const char* key) {
-    world.send(it,
-               open_stream{id,
-                           acquisition_key{key},
-                           60'000,
-                           {"job", caf::actor_cast<caf::actor>(job.handle)}});
+    world.send(it, open_stream{id,
+                               acquisition_key{key},
+                               60'000,
+                               {"job", caf::actor_cast<caf::actor>(job.handle)},
+                               ""});
   }
 };
 
@@ -129,14 +129,64 @@ TEST_CASE("a helper that is not there is put there, once") {
   CHECK_EQ(f.wire->commands.size(), 2);
 }
 
-TEST_CASE("a platform without a helper is refused at once and by name") {
+TEST_CASE("an instance on which no helper can run is used without one") {
+  for (const auto* obstacle : {"riscv64", "/h: programs there cannot be run"}) {
+    CAPTURE(obstacle);
+    fixture f;
+    f.dial_it();
+    f.session_up();
+    if (obstacle[0] == '/') {
+      f.command_prints("need Linux x86_64\n");
+      f.command_prints(std::string{"none "} + obstacle + "\n", 1);
+    } else {
+      f.command_prints(std::string{"need Linux "} + obstacle + "\n");
+    }
+    CHECK_FALSE(static_cast<bool>(f.owner.last<dialed>().why));
+    f.open("a");
+    CHECK(f.job.last<stream_route>().socket_path.empty());
+    CHECK_NE(f.job.last<stream_route>().no_helper.find(obstacle),
+             std::string::npos);
+    // What a job has left is ended by a search.
+    for (const auto* answer : {"left 123\n", "clean\n"}) {
+      f.owner.clear();
+      f.world.send(f.it, end_leftovers{f.id, acquisition_key{"a"}, f.me()});
+      CHECK_NE(f.wire->commands.back().what.command.find("MUSTER_JOB_MARK"),
+               std::string::npos);
+      f.command_prints(answer);
+      REQUIRE_EQ(f.owner.count<leftovers_ended>(), 1);
+      CHECK_EQ(f.owner.last<leftovers_ended>().clean, answer[0] == 'c');
+    }
+  }
+}
+
+TEST_CASE("a folder without room for the helper is passed over") {
   fixture f;
   f.dial_it();
   f.session_up();
-  f.command_prints("need Linux riscv64\n");
-  auto why = f.owner.last<dialed>().why;
-  CHECK(is(why, connection_errc::helper_unavailable));
-  CHECK_NE(text_of(why).find("riscv64"), std::string::npos);
+  f.command_prints("need Linux x86_64\n");
+  f.command_prints("full 1\n", 1);
+  REQUIRE_EQ(f.wire->commands.size(), 3);
+  CHECK_EQ(f.wire->commands[2].what.input, "helper");
+  CHECK_NE(f.wire->commands[2].what.command.find("$i -ge 2"),
+           std::string::npos);
+}
+
+TEST_CASE("where sockets are not forwarded the helper leads to its own") {
+  fixture f;
+  f.dial_it();
+  f.session_up();
+  f.command_prints("at /h/muster-helper-1\nready /h/run-1/socket\n");
+  f.wire->last_stream().sink->closed(
+    {connection_errc::channel_refused, "prohibited"});
+  f.world.run();
+  REQUIRE_EQ(f.wire->opened.size(), 2);
+  CHECK_NE(f.wire->last_stream().command.command.find("connect --dir"),
+           std::string::npos);
+  f.helper_greets();
+  CHECK_FALSE(static_cast<bool>(f.owner.last<dialed>().why));
+  f.open("a");
+  CHECK_EQ(f.job.last<stream_route>().bridge, "/h/muster-helper-1");
+  CHECK_EQ(f.job.last<stream_route>().socket_path, "/h/run-1/socket");
 }
 
 TEST_CASE("a manager without a helper says what to do") {
@@ -293,18 +343,13 @@ TEST_CASE("bytes that are not the helper's protocol end the connection") {
   CHECK_EQ(f.owner.count<dialed>(), 0);
 }
 
-TEST_CASE("an instance that was never dialed has no streams") {
-  fixture f;
-  f.open("a");
-  CHECK(f.job.last<stream_route>().why);
-}
-
 TEST_CASE("hanging up ends the session") {
   fixture f;
   f.come_up();
   f.world.send(f.it, hang_up{f.id});
   CHECK_EQ(f.wire->disconnected.back(), f.wire->connections.back().first);
-  f.open("a");
+  f.open("a"); // as if it had never been dialed
+  f.world.run_for(61s);
   CHECK(f.job.last<stream_route>().why);
 }
 
@@ -313,4 +358,30 @@ TEST_CASE("sessions end when the manager dies") {
   f.come_up();
   f.world.stop(f.parent);
   CHECK_EQ(f.wire->disconnected.back(), f.wire->connections.back().first);
+}
+
+TEST_CASE("who asks before the instance is dialed waits for it") {
+  fixture f;
+  f.open("a");
+  f.world.send(f.it, end_leftovers{f.id, acquisition_key{"b"}, f.me()});
+  CHECK_EQ(f.job.count<stream_route>(), 0);
+  f.come_up();
+  REQUIRE_EQ(f.job.count<stream_route>(), 1);
+  CHECK_FALSE(static_cast<bool>(f.job.last<stream_route>().why));
+  CHECK_NE(f.wire->last_stream().sent.find(frames::encode(frames::clean{"b"})),
+           std::string::npos);
+}
+
+TEST_CASE("an instance that nobody dials is waited for until the deadline") {
+  fixture f;
+  f.open("a");
+  f.world.run_for(59s);
+  CHECK_EQ(f.job.count<stream_route>(), 0);
+  f.world.run_for(2s);
+  REQUIRE_EQ(f.job.count<stream_route>(), 1);
+  CHECK_NE(text_of(f.job.last<stream_route>().why).find("i-1"),
+           std::string::npos);
+  f.come_up(); // and can be dialed all the same
+  f.open("b");
+  CHECK_FALSE(static_cast<bool>(f.job.last<stream_route>().why));
 }

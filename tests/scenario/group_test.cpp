@@ -58,6 +58,10 @@ struct fixture {
 
   void begin(std::vector<known_instance> known = {}) {
     start();
+    begin_started(std::move(known));
+  }
+
+  void begin_started(std::vector<known_instance> known) {
     provider_ready ready;
     ready.group = "cloud-group";
     ready.max_size = 100;
@@ -243,7 +247,7 @@ TEST_CASE("an instance that the journal knows is kept with its use count") {
   f.scaler().policies[0].idle_count = 1;
   f.scaler().max_use_count = 3;
   f.cloud.push_back({instance_id{"old"}, cloud_state::running});
-  f.begin({{instance_id{"old"}, 2, 0, "pinned", false}});
+  f.begin({{instance_id{"old"}, 2, 0, "pinned", {}}});
   CHECK_EQ(f.provider().count<decrease>(), 0);
   auto ask = f.provider().last<get_connect_info>();
   f.world.send(as<provider_asker_actor>(ask.asker),
@@ -259,7 +263,122 @@ TEST_CASE("an instance that the journal knows is kept with its use count") {
 TEST_CASE("an instance on which an earlier manager left a job is not reused") {
   fixture f;
   f.cloud.push_back({instance_id{"old"}, cloud_state::running});
-  f.begin({{instance_id{"old"}, 1, 0, "pinned", true}});
+  f.begin({{instance_id{"old"}, 1, 0, "pinned", {acquisition_key{"lost"}}}});
+  CHECK_EQ(f.provider().last<decrease>().instances,
+           std::vector{instance_id{"old"}});
+}
+
+namespace {
+
+/// An instance of an earlier manager with a job in its slot 1.
+std::vector<known_instance> with_job(const char* key) {
+  return {{instance_id{"old"}, 1, 0, "pinned", {acquisition_key{key}}}};
+}
+
+claim claim_of(const char* key, const peer& asker) {
+  return {acquisition_key{key}, instance_id{"old"}, 1, asker};
+}
+
+} // namespace
+
+TEST_CASE("an instance of an earlier manager is kept for the job that claims "
+          "its slot") {
+  fixture f;
+  f.scaler().capacity_per_instance = 2;
+  f.scaler().max_use_count = 5;
+  f.scaler().policies[0].idle_time = 0s; // would be removed at once
+  f.cloud.push_back({instance_id{"old"}, cloud_state::running});
+  auto job = f.world.spawn_probe<acquirer_actor>();
+  f.start();
+  f.world.send(f.it,
+               claim_of("a", {"job", caf::actor_cast<caf::actor>(job.handle)}));
+  f.begin_started(with_job("a"));
+  f.connect("old");
+  REQUIRE_EQ(job.count<acquired>(), 1);
+  CHECK_FALSE(static_cast<bool>(job.last<acquired>().why));
+  CHECK_EQ(job.last<acquired>().slot, 1);
+  CHECK_EQ(f.provider().count<decrease>(), 0);
+  // Given back, it is cleaned before another gets it.
+  f.world.send(as<slot_actor>(job.last<acquired>().slot_peer),
+               vacate_slot{acquisition_key{"a"}});
+  CHECK_EQ(f.dialer.last<end_leftovers>().key, acquisition_key{"a"});
+}
+
+TEST_CASE("a slot in which an ended job may have left something is cleaned "
+          "before it is given out") {
+  fixture f;
+  f.scaler().capacity_per_instance = 2;
+  f.cloud.push_back({instance_id{"old"}, cloud_state::running});
+  f.start();
+  f.world.send(f.it, claim_of("a", {}));
+  f.begin_started(with_job("a"));
+  f.connect("old");
+  auto clean = f.dialer.last<end_leftovers>();
+  REQUIRE_EQ(clean.key, acquisition_key{"a"});
+  for (const auto* key : {"b", "c"})
+    REQUIRE(f.reserves(key));
+  auto b = f.acquires("b");
+  auto c = f.acquires("c");
+  CHECK_EQ(b.last<acquired>().slot, 0);
+  CHECK_EQ(c.count<acquired>(), 0);
+  auto is_clean = false;
+  SUBCASE("clean") {
+    is_clean = true;
+  }
+  SUBCASE("not clean: the instance is replaced") {
+  }
+  f.world.send(as<dial_asker_actor>(clean.asker),
+               leftovers_ended{clean.instance, clean.key, is_clean, ""});
+  f.world.run_for(1s);
+  CHECK_EQ(c.count<acquired>(), is_clean ? 1 : 0);
+  CHECK_EQ(f.provider().count<increase>(), is_clean ? 0 : 1);
+}
+
+TEST_CASE("a claimed slot beside a job that nobody claims goes with its "
+          "instance") {
+  fixture f;
+  f.scaler().capacity_per_instance = 2;
+  f.cloud.push_back({instance_id{"old"}, cloud_state::running});
+  auto job = f.world.spawn_probe<acquirer_actor>();
+  f.start();
+  f.world.send(f.it,
+               claim_of("a", {"job", caf::actor_cast<caf::actor>(job.handle)}));
+  auto known = with_job("a");
+  known[0].jobs.push_back(acquisition_key{"lost"});
+  f.begin_started(known);
+  f.connect("old");
+  REQUIRE_EQ(job.count<acquired>(), 1);
+  CHECK_EQ(f.provider().count<decrease>(), 0); // not under the job
+  REQUIRE(f.reserves("b"));
+  CHECK_EQ(f.acquires("b").count<acquired>(), 0);
+}
+
+TEST_CASE("a job whose instance is not listed any more is told") {
+  fixture f;
+  auto job = f.world.spawn_probe<acquirer_actor>();
+  f.start();
+  f.world.send(f.it,
+               claim_of("a", {"job", caf::actor_cast<caf::actor>(job.handle)}));
+  f.begin_started({});
+  for (int i = 0; i < 4; ++i)
+    f.list();
+  CHECK_EQ(job.count<acquired>(), 0);
+  f.list();
+  REQUIRE_EQ(job.count<acquired>(), 1);
+  CHECK(is(job.last<acquired>().why, instance_errc::removed_externally));
+}
+
+TEST_CASE("a job that claims a slot which is not there is told, and its "
+          "instance replaced") {
+  fixture f; // capacity 1
+  f.cloud.push_back({instance_id{"old"}, cloud_state::running});
+  auto job = f.world.spawn_probe<acquirer_actor>();
+  f.start();
+  f.world.send(f.it,
+               claim_of("a", {"job", caf::actor_cast<caf::actor>(job.handle)}));
+  f.begin_started(with_job("a"));
+  REQUIRE_EQ(job.count<acquired>(), 1);
+  CHECK(static_cast<bool>(job.last<acquired>().why));
   CHECK_EQ(f.provider().last<decrease>().instances,
            std::vector{instance_id{"old"}});
 }
@@ -308,6 +427,21 @@ TEST_CASE("a removed instance is replaced and its job is told") {
   f.reserves("b");
   auto b = f.acquires("b");
   CHECK_EQ(f.provider().count<increase>(), 2);
+}
+
+TEST_CASE("a lost instance that the cloud still lists is removed, not used") {
+  fixture f;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a");
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  auto ask = f.provider().last<get_connect_info>();
+  f.world.fail(ask.asker.handle,
+               error_of(instance_errc::removed_externally, "no answer"));
+  f.list();
+  CHECK_EQ(f.provider().last<decrease>().instances,
+           std::vector{instance_id{"i-1"}});
 }
 
 TEST_CASE("an instance left out of listings is gone at the sixth time") {

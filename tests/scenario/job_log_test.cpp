@@ -88,6 +88,7 @@ struct fixture {
     world.send(it, x);
     *clock += took;
     world.send(it, stream_route{setup.key, 5, "/run/helper.sock", {}});
+    world.send(it, job_start_written{setup.key, {}});
     take_plan();
     wire->last_stream().sink->opened();
     says(frames::accepted{"k"});

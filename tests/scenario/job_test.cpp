@@ -26,6 +26,7 @@ struct fixture {
   job_setup setup;
   job_actor it;
   uint64_t record = 0;
+  int64_t wall_us = 1'790'000'000'000'000;
 
   fixture() {
     auto cfg = std::make_shared<runner_config>();
@@ -53,7 +54,7 @@ struct fixture {
     auto shared = std::make_shared<edges>();
     shared->wire = wire;
     shared->traces = traces;
-    shared->unix_us = [] { return int64_t{1'790'000'000'000'000}; };
+    shared->unix_us = [this] { return wall_us; };
     shared->temp_dir = "/tmp";
     setup.edge = shared;
   }
@@ -88,11 +89,92 @@ struct fixture {
     world.run();
   }
 
+  void start_is_written() {
+    world.send(it, job_start_written{setup.key, {}});
+  }
+
   void run_up_to_plan() {
     start();
     gitlab_says(200);
     gets_slot();
     gets_route();
+    start_is_written();
+  }
+
+  /// Another manager after this one, with what the journal has of the job.
+  left_job left_behind() {
+    auto start = journal.last<write_job_start>();
+    left_job x;
+    x.key = setup.key;
+    x.payload = setup.payload;
+    x.taken_us = setup.taken_us;
+    if (start.key.empty()) {
+      x.at = left_phase::waiting;
+      x.lines = journal.last<write_job_lines>().lines;
+      return x;
+    }
+    x.at = left_phase::started;
+    x.payload.steps.clear(); // not needed any more
+    x.payload.variables.clear();
+    x.instance = start.instance;
+    x.slot = start.slot;
+    x.lines = start.lines;
+    x.recipe = start.recipe;
+    return x;
+  }
+
+  /// Ends the job's actor as the death of its manager does, and starts it again
+  /// from what is written.
+  void dies_and_goes_on() {
+    auto left = left_behind();
+    world.stop(it);
+    REQUIRE_FALSE(traces->find(setup.key));
+    runner.clear();
+    group.clear();
+    dialer.clear();
+    gitlab.clear();
+    setup.payload = left.payload;
+    setup.left = left;
+    setup.group = slot_source_actor{};
+    record = 0;
+    start();
+    world.send(
+      it, group_changed{{"group", caf::actor_cast<caf::actor>(group.handle)}});
+  }
+
+  /// The instance is there again, and the way to it.
+  void is_claimed() {
+    gets_slot();
+    gets_route();
+  }
+
+  /// An instance on which no helper runs.
+  void run_without_helper() {
+    start();
+    gitlab_says(200);
+    gets_slot();
+    world.send(it, stream_route{setup.key, 5, "", {}, "", "no folder for it"});
+    start_is_written();
+  }
+
+  /// The script under way ends by itself.
+  void script_ends(int code) {
+    auto id = wire->opened.back();
+    auto sink = wire->streams[id].sink;
+    sink->error_data("\x01muster-exit-" + std::to_string(id) + ":"
+                     + std::to_string(code) + "\x01");
+    sink->exited(code);
+    sink->closed({connection_errc::closed, "ended"});
+    world.run();
+  }
+
+  void sweep_says(const char* text) {
+    wire->commands.back().done(exec_result{0, text, ""});
+    world.run();
+  }
+
+  std::string script_now() {
+    return wire->last_stream().command.input;
   }
 
   void run_up_to_script() {
@@ -129,6 +211,14 @@ struct fixture {
 
   bool log_has(const std::string& text) {
     return log().find(text) != std::string::npos;
+  }
+
+  static size_t count_of(const std::string& part, const std::string& text) {
+    size_t count = 0;
+    for (auto at = text.find(part); at != std::string::npos;
+         at = text.find(part, at + 1))
+      ++count;
+    return count;
   }
 
   /// Plays GitLab until the final state is there and confirms it.
@@ -168,9 +258,11 @@ TEST_CASE("a job runs from its acceptance to its confirmed result") {
   CHECK_EQ(f.group.last<acquire>().key, f.setup.key);
   f.gitlab_says(200);
   f.gets_slot();
-  CHECK_EQ(f.journal.last<write_job_place>().instance, instance_id{"i-1"});
   CHECK_EQ(f.dialer.last<open_stream>().instance, instance_id{"i-1"});
   f.gets_route();
+  CHECK_EQ(f.journal.last<write_job_start>().instance, instance_id{"i-1"});
+  CHECK(f.wire->opened.empty()); // not before it is written
+  f.start_is_written();
   REQUIRE_EQ(f.wire->opened.size(), 1);
   CHECK_EQ(f.wire->last_stream().path, "/run/helper.sock");
   f.wire->last_stream().sink->opened();
@@ -193,8 +285,10 @@ TEST_CASE("the plan waits for GitLab's acceptance, but not for ever") {
   f.gets_route();
   CHECK(f.wire->opened.empty());
   f.world.run_for(9s);
-  CHECK(f.wire->opened.empty());
+  CHECK_EQ(f.journal.count<write_job_start>(), 0);
   f.world.run_for(2s);
+  CHECK_EQ(f.journal.count<write_job_start>(), 1);
+  f.start_is_written();
   CHECK_EQ(f.wire->opened.size(), 1);
 }
 
@@ -247,6 +341,23 @@ TEST_CASE("a result that comes before GitLab's acceptance waits for that") {
     f.world.run_for(1min);
     CHECK_EQ(f.gitlab.count<patch_trace>(), 0);
   }
+}
+
+TEST_CASE("a plan that cannot be noted is not sent: it could run twice") {
+  fixture f;
+  f.start();
+  f.gitlab_says(200);
+  f.gets_slot();
+  f.gets_route();
+  f.world.send(
+    f.it, job_start_written{f.setup.key, error_of(journal_errc::not_writable,
+                                                  "the disk is full")});
+  CHECK(f.wire->opened.empty());
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+  CHECK(f.log_has("the job was not started, since that could not be written "
+                  "down: "));
+  CHECK(f.log_has("the disk is full"));
+  CHECK_EQ(f.confirm().failure_reason, "runner_system_failure");
 }
 
 TEST_CASE("a job that GitLab does not want is dropped silently") {
@@ -582,6 +693,7 @@ TEST_CASE("another group is asked again, or told who holds its slot") {
     f.gitlab_says(200);
     f.gets_slot();
     f.gets_route();
+    f.start_is_written();
     f.world.send(f.it, changed);
     CHECK_EQ(other.last<claim>().key, f.setup.key);
   }
@@ -621,6 +733,7 @@ TEST_CASE("an acceptance that GitLab did not hear is told again") {
     f.gitlab_says(200);
     f.gets_slot();
     f.gets_route();
+    f.start_is_written();
     CHECK_EQ(f.wire->opened.size(), 1);
   }
   SUBCASE("or does not want the job") {
@@ -637,6 +750,7 @@ TEST_CASE("an acceptance that GitLab did not hear is told again") {
     f.world.run_for(1s);
     f.gets_slot();
     f.gets_route();
+    f.start_is_written();
     CHECK_EQ(f.wire->opened.size(), 1);
   }
 }
@@ -698,4 +812,258 @@ TEST_CASE("a result outlasts a GitLab that is away for twenty minutes") {
   CHECK_EQ(told.state, "failed");
   CHECK_EQ(told.exit_code, 42);
   CHECK_EQ(f.runner.count<job_ended>(), 1);
+}
+
+TEST_CASE("a job left while it waited for a slot is carried out by the next "
+          "manager") {
+  fixture f;
+  f.start();
+  f.gitlab_says(200);
+  auto before = f.log();
+  f.dies_and_goes_on();
+  CHECK_EQ(f.log(), before); // GitLab may have it already
+  CHECK(f.group.last<acquire>().renewed);
+  f.gitlab_says(200);
+  f.gets_slot();
+  f.gets_route();
+  f.start_is_written();
+  REQUIRE_EQ(f.wire->opened.size(), 1);
+  CHECK_NE(f.wire->last_stream().sent.find("make"), std::string::npos);
+  f.wire->last_stream().sink->opened();
+  f.helper_says(frames::accepted{"k"});
+  f.plan_ends(plan_outcome::success);
+  CHECK_EQ(fixture::count_of("Running with", f.log()), 1);
+  CHECK_EQ(f.confirm().state, "success");
+}
+
+TEST_CASE("a job left on an instance is attached to from its first record, and "
+          "its log is the same") {
+  fixture whole;
+  whole.run_up_to_script();
+  whole.prints("the password is hunter2");
+  whole.prints("hunter2\n");
+  whole.plan_ends(plan_outcome::success);
+  fixture f;
+  f.run_up_to_script();
+  f.prints("the password is hunter2");
+  f.dies_and_goes_on();
+  CHECK_EQ(f.group.last<claim>().instance, instance_id{"i-1"});
+  CHECK_EQ(f.group.count<acquire>(), 0);
+  CHECK_EQ(f.gitlab.count<update_job>(), 0); // it runs already
+  f.is_claimed();
+  REQUIRE_EQ(f.wire->opened.size(), 2);
+  auto expected = frames::encode(frames::hello{frames::version_min})
+                  + frames::encode(frames::attach{"k", 0});
+  CHECK_EQ(f.wire->last_stream().sent, expected);
+  f.wire->last_stream().sink->opened();
+  f.helper_says(frames::accepted{"k"});
+  f.prints("the password is hunter2");
+  f.prints("hunter2\n");
+  f.plan_ends(plan_outcome::success);
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+  CHECK_EQ(f.log(), whole.log());
+  CHECK(f.log_has("the password is [MASKED]"));
+  CHECK_EQ(f.confirm().state, "success");
+}
+
+TEST_CASE(
+  "the first patch of a job that was left only asks how much is there") {
+  fixture f;
+  f.run_up_to_script();
+  f.dies_and_goes_on();
+  f.world.run_for(200ms);
+  CHECK_EQ(f.gitlab.last<patch_trace>().offset, 0);
+  CHECK_EQ(f.gitlab.last<patch_trace>().length_max, 1);
+}
+
+TEST_CASE("a job that died on its way to the helper may have run: its loss is "
+          "the system's") {
+  fixture f;
+  f.run_up_to_plan();
+  f.dies_and_goes_on();
+  f.is_claimed();
+  f.wire->last_stream().sink->opened();
+  f.helper_says(
+    frames::refused{"k", helper_errc::unknown_key, "there is no job k here"});
+  CHECK(f.log_has("(system failure): muster-helper on instance i-1 lost the "
+                  "job: there is no job k here"));
+  for (const auto& [id, stream] : f.wire->streams)
+    if (id == f.wire->opened.back())
+      CHECK_EQ(stream.sent.find("make"), std::string::npos); // never again
+  CHECK_EQ(f.confirm().failure_reason, "runner_system_failure");
+}
+
+TEST_CASE("last words of a job that is lost follow on what GitLab has") {
+  fixture f;
+  f.run_up_to_script();
+  f.prints("GitLab has this\n");
+  auto there = static_cast<int64_t>(f.log().size());
+  f.dies_and_goes_on();
+  f.world.run_for(200ms);
+  auto probe = f.gitlab.last<patch_trace>();
+  patch_result missed;
+  missed.key = f.setup.key;
+  missed.sent_bytes = 1;
+  missed.range_end = there;
+  missed.total_bytes = static_cast<int64_t>(f.log().size());
+  missed.info.status = 416;
+  f.world.send(caf::actor_cast<trace_actor>(probe.asker.handle), missed);
+  auto here = static_cast<int64_t>(f.log().size());
+  acquired gone;
+  gone.key = f.setup.key;
+  gone.why = error_of(instance_errc::removed_externally, "not listed");
+  f.world.send(f.it, gone);
+  auto patch = f.gitlab.last<patch_trace>();
+  CHECK_EQ(patch.offset, here);
+  CHECK_EQ(patch.offset + patch.shift, there);
+  CHECK(f.log_has("(system failure): instance i-1 was lost: "));
+  CHECK_EQ(f.group.count<unreserve>(), 1);
+}
+
+TEST_CASE("the time of a job runs on while no manager is there") {
+  fixture f;
+  f.setup.taken_us = 1'790'000'000'000'000 - 3'000'000'000; // 50 minutes ago
+  f.run_up_to_script();
+  f.dies_and_goes_on();
+  f.is_claimed();
+  f.wire->last_stream().sink->opened();
+  f.helper_says(frames::accepted{"k"});
+  f.world.run_for(10min + 5min - 1s);
+  CHECK_EQ(f.slot.count<vacate_slot>(), 0);
+  f.world.run_for(2s);
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+  CHECK(f.log_has("execution took longer than 1h0m0s seconds"));
+}
+
+TEST_CASE("a job that was left stays with the helper that has it, and has it "
+          "clean up") {
+  fixture f;
+  f.run_up_to_script();
+  f.dies_and_goes_on();
+  f.gets_slot();
+  f.world.send(f.it, stream_route{f.setup.key, 6, "/run/newer.sock", {}});
+  CHECK_EQ(f.wire->last_stream().path, "/run/helper.sock");
+  f.wire->last_stream().sink->opened();
+  f.helper_says(frames::accepted{"k"});
+  f.plan_ends(plan_outcome::success);
+  CHECK_NE(f.wire->last_stream().sent.find(frames::encode(frames::clean{"k"})),
+           std::string::npos);
+}
+
+TEST_CASE("where no helper runs, scripts run one by one from here") {
+  fixture f;
+  f.run_without_helper();
+  CHECK(
+    f.log_has("muster-helper cannot run on this instance (no folder for it)"));
+  CHECK_NE(f.wire->last_stream().command.command.find("MUSTER_JOB_MARK"),
+           std::string::npos);
+  CHECK(f.wire->last_stream().command.ends_input);
+  auto scripts = 1;
+  while (f.wire->commands.empty() && scripts < 20) {
+    if (f.script_now().find("make") != std::string::npos) {
+      auto sink = f.wire->last_stream().sink;
+      sink->data("built with hunter2");
+      sink->data("hunter2\n");
+      sink->error_data("a warning\n");
+    }
+    f.script_ends(0);
+    ++scripts;
+  }
+  CHECK_GE(scripts, 3);
+  CHECK_EQ(f.slot.count<vacate_slot>(), 0); // what it left is ended first
+  REQUIRE_EQ(f.wire->commands.size(), 1);
+  f.sweep_says("clean\n");
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+  CHECK(f.log_has("built with [MASKED]"));
+  CHECK(f.log_has("a warning"));
+  CHECK_EQ(f.confirm().state, "success");
+}
+
+TEST_CASE("a background process does not hold up a script without helper") {
+  fixture f;
+  f.run_without_helper();
+  auto id = f.wire->opened.back();
+  f.wire->streams[id].sink->error_data("\x01muster-exit-" + std::to_string(id)
+                                       + ":0\x01");
+  f.world.run_for(1s);
+  CHECK_EQ(f.wire->opened.size(), 1);
+  f.world.run_for(2s);
+  CHECK_EQ(f.wire->opened.size(), 2);
+  CHECK(f.wire->streams[id].is_closed);
+}
+
+TEST_CASE("a lost connection ends a job without helper, in words") {
+  fixture f;
+  f.run_without_helper();
+  f.wire->last_stream().sink->closed({connection_errc::lost, "reset by peer"});
+  f.world.run();
+  CHECK(f.log_has("without muster-helper there the job cannot go on: "));
+  CHECK(f.log_has("reset by peer"));
+  CHECK_EQ(f.confirm().failure_reason, "runner_system_failure");
+}
+
+TEST_CASE("a script without helper that ignores SIGTERM is killed with all its "
+          "processes") {
+  fixture f;
+  f.run_without_helper();
+  while (f.script_now().find("make") == std::string::npos)
+    f.script_ends(0);
+  f.world.send(f.it, job_ordered{job_order::canceling});
+  REQUIRE_EQ(f.wire->commands.size(), 1);
+  CHECK_NE(f.wire->commands[0].what.command.find("-TERM"), std::string::npos);
+  f.world.run_for(9s);
+  CHECK_EQ(f.wire->commands.size(), 1);
+  f.world.run_for(2s);
+  REQUIRE_EQ(f.wire->commands.size(), 2);
+  CHECK_NE(f.wire->commands[1].what.command.find("-KILL"), std::string::npos);
+  SUBCASE("gone") {
+    f.sweep_says("clean\n");
+    while (f.wire->commands.size() == 2)
+      f.script_ends(0); // cleaning up
+    f.sweep_says("clean\n");
+    CHECK(f.log_has("ERROR: Job failed: canceled"));
+  }
+  SUBCASE("not to be killed") {
+    f.sweep_says("left 17\n");
+    while (f.wire->commands.size() == 2)
+      f.script_ends(0);
+    f.sweep_says("left 17\n");
+  }
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1); // which cleans again
+}
+
+TEST_CASE(
+  "a job without helper ends with its manager; its slot is claimed to be "
+  "cleaned") {
+  fixture f;
+  f.run_without_helper();
+  f.dies_and_goes_on();
+  CHECK_EQ(f.group.last<claim>().instance, instance_id{"i-1"});
+  CHECK_EQ(f.dialer.count<open_stream>(), 0);
+  f.gets_slot();
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+  CHECK(f.log_has("nobody could go on with the job"));
+  CHECK_EQ(f.confirm().failure_reason, "runner_system_failure");
+}
+
+TEST_CASE("a wall clock that jumps does not end a job, nor bring one back") {
+  fixture f;
+  f.setup.taken_us = f.wall_us;
+  f.run_up_to_script();
+  SUBCASE("a year on") {
+    f.wall_us += 31'536'000'000'000;
+  }
+  SUBCASE("a year back") {
+    f.wall_us -= 31'536'000'000'000;
+    f.dies_and_goes_on();
+    f.is_claimed();
+    f.wire->last_stream().sink->opened();
+    f.helper_says(frames::accepted{"k"});
+  }
+  f.world.run_for(30min);
+  f.prints("still here\n");
+  CHECK(f.log_has("still here"));
+  CHECK_EQ(f.slot.count<vacate_slot>(), 0);
+  f.world.run_for(30min + 5min + 1s);
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1); // by its own time
 }

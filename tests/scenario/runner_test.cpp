@@ -65,8 +65,13 @@ struct fixture {
     it = world.spawn(runner, setup);
   }
 
+  void read_journal(std::vector<left_job> jobs = {}) {
+    world.send(it, left_jobs{std::move(jobs), {}});
+  }
+
   void begin() {
     start();
+    read_journal();
     make_group_ready();
   }
 
@@ -154,6 +159,8 @@ struct fixture {
 TEST_CASE("GitLab is asked only with a permit and with capacity") {
   fixture f;
   f.start();
+  CHECK(f.providers.empty()); // jobs that hold slots come first
+  f.read_journal();
   CHECK_EQ(f.manager.count<permit_request>(), 0); // the group is not ready
   f.make_group_ready();
   CHECK_EQ(f.manager.count<permit_request>(), 1);
@@ -263,25 +270,82 @@ TEST_CASE("a runner that GitLab refuses three times is silent for an hour") {
   CHECK_GT(f.manager.count<permit_request>(), asked);
 }
 
-TEST_CASE("jobs that an earlier manager left are told to GitLab") {
-  fixture f;
-  f.begin();
-  left_jobs left;
-  left.jobs.push_back(
-    {acquisition_key{"old"}, 7, secret{"t"}, false, false, 0, ""});
-  f.world.send(f.it, left);
+namespace {
+
+left_job left(left_phase at) {
+  left_job x;
+  x.key = acquisition_key{"old"};
+  x.at = at;
+  x.payload.id = 7;
+  x.payload.token = secret{"t"};
+  return x;
+}
+
+update_job last_update(const fixture& f) {
   update_job told;
   for (const auto& x : f.workers)
     if (x.count<update_job>() > 0)
       told = x.last<update_job>();
+  return told;
+}
+
+} // namespace
+
+TEST_CASE("a result that an earlier manager left is told until it is settled, "
+          "and its slot is cleaned") {
+  fixture f;
+  f.start();
+  auto old = left(left_phase::ended);
+  old.instance = instance_id{"i-1"};
+  old.exit_code = 3;
+  old.failure_reason = "script_failure";
+  f.read_journal({old});
+  auto told = last_update(f);
   CHECK_EQ(told.job, 7);
   CHECK_EQ(told.state, "failed");
-  CHECK_EQ(told.failure_reason, "runner_system_failure");
+  CHECK_EQ(told.failure_reason, "script_failure");
+  CHECK_EQ(told.exit_code, 3);
+  CHECK_EQ(f.manager.count<permits_taken>(), 0);
   update_result done;
-  done.key = acquisition_key{"old"};
+  done.key = old.key;
+  done.info.status = 500;
+  f.world.send(f.it, done);
+  CHECK_EQ(f.journal.count<forget_job>(), 0);
   done.info.status = 200;
   f.world.send(f.it, done);
-  CHECK_EQ(f.journal.last<forget_job>().key, acquisition_key{"old"});
+  CHECK_EQ(f.journal.last<forget_job>().key, old.key);
+}
+
+TEST_CASE("a job of which nothing usable is written fails by the system") {
+  fixture f;
+  f.start();
+  f.read_journal({left(left_phase::lost)});
+  CHECK_EQ(last_update(f).job, 7);
+  CHECK_EQ(last_update(f).failure_reason, "runner_system_failure");
+}
+
+TEST_CASE("jobs that an earlier manager left go on, and count as jobs") {
+  fixture f;
+  f.cfg->limit = 2;
+  f.start();
+  auto one = left(left_phase::waiting);
+  one.payload.steps = {{"script", {"true"}}};
+  auto other = left(left_phase::started);
+  other.key = acquisition_key{"older"};
+  other.payload.id = 8;
+  other.instance = instance_id{"i-1"};
+  other.recipe.socket_path = "/run/helper.sock";
+  f.read_journal({one, other});
+  CHECK_EQ(f.manager.last<permits_taken>().count, 2);
+  CHECK_EQ(f.dialer.last<open_stream>().key, other.key);
+  CHECK_EQ(last_update(f).job, 7);
+  CHECK_EQ(last_update(f).state, "running");
+  f.make_group_ready();
+  CHECK_EQ(f.manager.count<permit_request>(), 0); // limit
+  f.world.send(f.it, job_ended{one.key, 7, true, ""});
+  f.world.run_for(1s);
+  CHECK_EQ(f.manager.count<permit_back>(), 1);
+  CHECK_EQ(f.manager.count<permit_request>(), 1);
 }
 
 TEST_CASE("a dead group is started again and no polls go out before it is "
@@ -465,10 +529,9 @@ TEST_CASE("a single runner ends when it had no job for long") {
 TEST_CASE("results that cannot be told are told again, ever more rarely") {
   fixture f;
   f.begin();
-  left_jobs left;
-  left.jobs.push_back(
-    {acquisition_key{"old"}, 7, secret{"t"}, true, true, 0, ""});
-  f.world.send(f.it, left);
+  auto old = left(left_phase::ended);
+  old.success = true;
+  f.world.send(f.it, left_jobs{{old}, {}});
   auto told = [&f] {
     size_t n = 0;
     for (const auto& x : f.workers)

@@ -28,10 +28,11 @@ journal_job job(const std::string& key) {
   x.payload = secret{std::string{"bytes \0 of any kind \xff", 22}};
   x.instance = instance_id{"i-1"};
   x.slot = 2;
-  x.state = "running";
+  x.layout = "0.1 abc";
+  x.taken_us = 1'790'000'000'000'000;
   x.outcome = job_outcome{false, -7, "script_failure"};
-  x.trace_acknowledged = 5'000'000'000;
   x.manager_lines = secret{"line\n"};
+  x.recipe = secret{std::string{"\xa1 \0", 3}};
   return x;
 }
 
@@ -107,17 +108,22 @@ TEST_CASE("a job is updated in its place and forgotten once") {
     REQUIRE(store.put_job(x));
   }
   acquisition_key b{"b"};
-  REQUIRE(store.update_job_place(b, instance_id{"i-9"}, 3));
-  REQUIRE(store.update_job_state(b, "prepared"));
-  REQUIRE(store.update_job_trace(b, 77, secret{"lines"}));
+  REQUIRE(store.update_job_lines(b, secret{"first"}));
+  CHECK(store.all_jobs()->at(0).manager_lines == secret{"first"});
+  journal_job start;
+  start.key = b;
+  start.instance = instance_id{"i-9"};
+  start.slot = 3;
+  start.manager_lines = secret{"lines"};
+  start.recipe = secret{"recipe"};
+  REQUIRE(store.update_job_start(start));
   REQUIRE(store.put_job_result(b, {true, 0, ""}));
   journal_job expected;
   expected.key = b;
   expected.instance = instance_id{"i-9"};
   expected.slot = 3;
-  expected.state = "prepared";
-  expected.trace_acknowledged = 77;
   expected.manager_lines = secret{"lines"};
+  expected.recipe = secret{"recipe"};
   expected.outcome = job_outcome{true, 0, ""};
   CHECK(store.all_jobs()->at(0) == expected);
   REQUIRE(store.put_job(expected)); // once more: keeps its place
@@ -127,11 +133,52 @@ TEST_CASE("a job is updated in its place and forgotten once") {
   CHECK_EQ(store.all_jobs()->size(), 1);
 }
 
+TEST_CASE("a start of a job that is not written is refused") {
+  folder at;
+  auto store = open(at);
+  journal_job start;
+  start.key = acquisition_key{"none"};
+  auto done = store.update_job_start(start);
+  REQUIRE_FALSE(done);
+  CHECK(tells(done.error(), "none"));
+  CHECK(store.all_jobs()->empty());
+}
+
+TEST_CASE("a journal of version 1 keeps its jobs") {
+  folder at;
+  alter(at, "CREATE TABLE jobs (number INTEGER PRIMARY KEY, key TEXT NOT NULL "
+            "UNIQUE, job INTEGER NOT NULL, runner TEXT NOT NULL, payload BLOB "
+            "NOT NULL, instance TEXT NOT NULL, slot INTEGER NOT NULL, state "
+            "TEXT NOT NULL, has_outcome INTEGER NOT NULL, success INTEGER NOT "
+            "NULL, exit_code INTEGER NOT NULL, failure_reason TEXT NOT NULL, "
+            "trace_acknowledged INTEGER NOT NULL, manager_lines BLOB NOT NULL);"
+            "CREATE TABLE instances (group_id TEXT NOT NULL, instance TEXT NOT "
+            "NULL, use_count INTEGER NOT NULL DEFAULT 0, last_use_ms INTEGER "
+            "NOT NULL DEFAULT 0, provisioned_at_ms INTEGER NOT NULL DEFAULT 0, "
+            "connect_info BLOB NOT NULL DEFAULT x'', host_key TEXT NOT NULL "
+            "DEFAULT '', PRIMARY KEY (group_id, instance)) WITHOUT ROWID;"
+            "INSERT INTO jobs VALUES (1, 'k', 7, 'r', x'0102', 'i-1', 2, "
+            "'accepted', 1, 0, 3, 'script_failure', 9, x'');"
+            "PRAGMA application_id = 1836282994; PRAGMA user_version = 1;");
+  journal_job expected;
+  expected.key = acquisition_key{"k"};
+  expected.job = 7;
+  expected.runner = "r";
+  expected.payload = secret{"\x01\x02"};
+  expected.instance = instance_id{"i-1"};
+  expected.slot = 2;
+  expected.outcome = job_outcome{false, 3, "script_failure"};
+  for (int i = 0; i < 2; ++i) { // once it is converted, then it is read
+    auto store = open(at);
+    CHECK(*store.all_jobs() == std::vector{expected});
+  }
+}
+
 TEST_CASE("a change to a job that is not written changes nothing") {
   folder at;
   auto store = open(at);
   acquisition_key none{"none"};
-  CHECK(store.update_job_place(none, instance_id{"i"}, 0));
+  CHECK(store.update_job_lines(none, secret{"x"}));
   CHECK(store.put_job_result(none, {}));
   CHECK(store.all_jobs()->empty());
 }
@@ -214,7 +261,7 @@ TEST_CASE("a journal of a newer version is refused in words") {
   alter(at, "PRAGMA user_version = 7");
   auto why = refusal(at);
   CHECK_EQ(why.code, journal_errc::not_readable);
-  CHECK(tells(why, "has version 7, this muster knows up to 1"));
+  CHECK(tells(why, "has version 7, this muster knows up to 2"));
 }
 
 TEST_CASE("another program's database is refused and left alone") {

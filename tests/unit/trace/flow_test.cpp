@@ -769,3 +769,94 @@ TEST_CASE("every flow ends, with one request at a time, whatever is answered") {
     CHECK_LE(x.now - began, 240h);
   }
 }
+
+namespace {
+
+/// A flow that goes on with a log of which GitLab has `there` bytes.
+world remade(int64_t there, int64_t here) {
+  settings with;
+  with.probes = true;
+  world x{with};
+  x.grow(here);
+  auto probe = x.pass(100ms);
+  REQUIRE(find<send_patch>(probe));
+  CHECK_EQ(find<send_patch>(probe)->offset, 0);
+  CHECK_EQ(find<send_patch>(probe)->length_max, 1);
+  if (there == 0)
+    x.say(patch_answered{answered(202), 1, 0, x.size});
+  else
+    x.say(patch_answered{answered(416), 1, there, x.size});
+  return x;
+}
+
+} // namespace
+
+TEST_CASE("a log made again is sent from where GitLab has it") {
+  SUBCASE("all of it is there") {
+    auto x = remade(1000, 100);
+    x.grow(900);
+    CHECK_FALSE(find<send_patch>(x.todo));
+    x.pass(1s); // nothing new: the question finds nothing to send
+    x.say(patch_answered{{}, 0, 0, x.size});
+    x.grow(50);
+    auto todo = x.pass(1s);
+    REQUIRE(find<send_patch>(todo));
+    CHECK_EQ(find<send_patch>(todo)->offset, 1000);
+    CHECK_EQ(find<send_patch>(todo)->shift, 0);
+    CHECK_EQ(find<send_patch>(todo)->length_max, x.st.with.patch_max);
+  }
+  SUBCASE("nothing is") {
+    auto x = remade(0, 100);
+    auto todo = x.pass(1s);
+    REQUIRE(find<send_patch>(todo));
+    CHECK_EQ(find<send_patch>(todo)->offset, 1);
+  }
+}
+
+TEST_CASE("last words of a log that was not made again follow on GitLab's") {
+  auto x = remade(1000, 100);
+  x.size = 130;
+  x.say(finish{100});
+  REQUIRE(find<send_patch>(x.todo));
+  CHECK_EQ(find<send_patch>(x.todo)->offset, 100);
+  CHECK_EQ(find<send_patch>(x.todo)->shift, 900);
+  SUBCASE("taken") {
+    x.say(patch_answered{answered(202), 30, 0, x.size});
+  }
+  SUBCASE("taken, but the answer was lost") {
+    x.say(patch_answered{answered(0), 30, 0, x.size});
+    auto again = x.pass(5s);
+    REQUIRE(find<send_patch>(again));
+    x.say(patch_answered{answered(416), 30, 1030, x.size});
+  }
+  // A checksum of what is here would have GitLab throw its log away.
+  REQUIRE(find<send_update>(x.todo));
+  CHECK_EQ(find<send_update>(x.todo)->kind, update_kind::final_unchecked);
+}
+
+TEST_CASE("the answer to the question may come after the end") {
+  settings with;
+  with.probes = true;
+  world x{with};
+  x.grow(100);
+  x.pass(100ms);
+  x.size = 130;
+  x.say(finish{100});
+  CHECK(x.todo.empty());
+  x.say(patch_answered{answered(416), 1, 1000, x.size});
+  REQUIRE(find<send_patch>(x.todo));
+  CHECK_EQ(find<send_patch>(x.todo)->offset, 100);
+  CHECK_EQ(find<send_patch>(x.todo)->shift, 900);
+}
+
+TEST_CASE("a log that was made again as far as GitLab has it ends as any") {
+  auto x = remade(80, 100);
+  x.size = 130;
+  x.say(finish{100});
+  REQUIRE(find<send_patch>(x.todo));
+  CHECK_EQ(find<send_patch>(x.todo)->offset, 80);
+  CHECK_EQ(find<send_patch>(x.todo)->shift, 0);
+  x.say(patch_answered{answered(202), 50, 0, x.size});
+  REQUIRE(find<send_update>(x.todo));
+  CHECK_EQ(find<send_update>(x.todo)->kind, update_kind::final);
+}
