@@ -119,7 +119,7 @@ TEST_CASE("daemons, and processes in namespaces of their own, are ended too") {
     + "echo begun; wait"));
   collect(job, has_begun);
   auto found = [&number] {
-    return run_command({"pgrep", "-f", "sleep " + number}).out;
+    return run_command({"/usr/bin/pgrep", "-f", "sleep " + number}).out;
   };
   REQUIRE(eventually([&] { return !found().empty(); }));
   SUBCASE("cancelled") {
