@@ -37,7 +37,7 @@ std::string program(const char* variable) {
 
 [[noreturn]] void become(const std::vector<char*>& arguments, int output,
                          pid_t parent) {
-  prctl(PR_SET_PDEATHSIG, SIGTERM); // it ends its instances, then itself
+  prctl(PR_SET_PDEATHSIG, SIGPWR); // it ends its instances, then itself
   if (getppid() != parent)
     _exit(126);
   int nothing = open("/dev/null", O_RDONLY);

@@ -22,7 +22,7 @@ using std::chrono::steady_clock;
 
 /// The child, between fork and exec: calls that are safe there alone.
 [[noreturn]] void become(char* const* arguments, int log) {
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  prctl(PR_SET_PDEATHSIG, SIGPWR);
   setpgid(0, 0); // ^C is for us: the manager is stopped when it is time
   auto null = open("/dev/null", O_RDONLY);
   dup2(null, STDIN_FILENO);

@@ -22,6 +22,7 @@
 #include <set>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace muster {
 
@@ -152,7 +153,7 @@ sigset_t block_signals() {
   std::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
   sigemptyset(&set);
-  for (int x : {SIGQUIT, SIGTERM, SIGINT, SIGHUP, SIGUSR1})
+  for (int x : {SIGQUIT, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGPWR})
     sigaddset(&set, x);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   return set;
@@ -163,6 +164,7 @@ sigset_t block_signals() {
 void signal_loop(sigset_t set, const manager_actor& to,
                  const std::atomic<bool>& done) {
   memory_keeper memory;
+  bool power_lost = false;
   for (;;) {
     timespec patience{memory_keeper::interval.count(), 0};
     auto signal = sigtimedwait(&set, nullptr, &patience);
@@ -172,9 +174,12 @@ void signal_loop(sigset_t set, const manager_actor& to,
       memory.look();
     if (signal < 0 || signal == SIGUSR1)
       continue; // somebody else's: a stack dump of GitLab Runner
+    // PR_SET_PDEATHSIG sends it once for each thread of the dead parent.
+    if (signal == SIGPWR && std::exchange(power_lost, true))
+      continue;
     if (signal == SIGQUIT)
       caf::anon_send(to, shutdown_request{stop_mode::graceful});
-    else if (signal == SIGTERM)
+    else if (signal == SIGTERM || signal == SIGPWR)
       caf::anon_send(to, shutdown_request{stop_mode::term});
     else if (signal == SIGINT)
       caf::anon_send(to, shutdown_request{stop_mode::interrupt});

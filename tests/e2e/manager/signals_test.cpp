@@ -83,6 +83,23 @@ TEST_CASE("a second SIGTERM ends the manager at once, with status 1") {
   x.check_rules();
 }
 
+TEST_CASE("SIGPWR stops as SIGTERM does, and counts once") {
+  world x;
+  auto id = x.enqueue_script("echo begun; sleep 61.0743");
+  REQUIRE(x.shows(id, "\nbegun"));
+  auto fault = x.gitlab.fail_with(
+    {.at = endpoint::update, .kind = fault_kind::status, .state = {}});
+  x.manager->signal(SIGPWR);
+  CHECK(x.manager->says("Starting forceful shutdown"));
+  x.manager->signal(SIGPWR);
+  CHECK_FALSE(x.manager->wait_exit(500ms));
+  x.gitlab.faults().remove(fault);
+  CHECK_EQ(x.ended(id).failure_reason, "runner_interrupted");
+  CHECK_EQ(x.manager->wait_exit(), 0);
+  CHECK(x.place.living().empty());
+  x.check_rules();
+}
+
 TEST_CASE("every line of a log has its format, and a job's its fields") {
   world::settings how;
   how.start = false;

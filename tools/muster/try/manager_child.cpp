@@ -161,7 +161,7 @@ void remove_stale(const std::string& parent) {
 
 [[noreturn]] void become_manager(char* const* arguments, int output,
                                  pid_t parent) {
-  prctl(PR_SET_PDEATHSIG, SIGTERM); // it ends its instances, then itself
+  prctl(PR_SET_PDEATHSIG, SIGPWR); // ends its instances, then itself
   setpgid(0, 0);
   sigset_t none;
   sigemptyset(&none);
