@@ -73,6 +73,7 @@ struct exec_request {
   std::string command; ///< for the login shell there
   std::string input;   ///< all of stdin, then end of file
   std::chrono::milliseconds timeout{30'000};
+  std::string input_file = {}; ///< its bytes follow, read as they are sent
 };
 
 /// A command whose input and output are a stream.

@@ -16,21 +16,34 @@ namespace muster {
 
 namespace {
 
-std::string hash_of(const std::string& bytes) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr);
-  std::string text;
-  for (unsigned int i = 0; i < 8 && i < size; ++i)
-    text += fmt::format("{:02x}", digest[i]);
-  return text;
-}
+/// What a file is known by, and its size [bytes]; nothing for one that cannot
+/// be read. By pieces: megabytes read at once would stay a manager's memory.
+struct fingerprint {
+  std::string hash;
+  uint64_t size = 0;
+};
 
-std::string read_file(const std::string& path) {
+fingerprint fingerprint_of(const std::string& path) {
   std::ifstream in{path, std::ios::binary};
-  std::ostringstream out;
-  out << in.rdbuf();
-  return in ? out.str() : "";
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest{
+    EVP_MD_CTX_new(), EVP_MD_CTX_free};
+  EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
+  fingerprint out;
+  std::string piece(64 * 1024, '\0');
+  while (auto count = static_cast<size_t>(
+           in.read(piece.data(), static_cast<std::streamsize>(piece.size()))
+             .gcount())) {
+    EVP_DigestUpdate(digest.get(), piece.data(), count);
+    out.size += count;
+  }
+  if (in.bad())
+    return {};
+  unsigned char bytes[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EVP_DigestFinal_ex(digest.get(), bytes, &size);
+  for (unsigned int i = 0; i < 8 && i < size; ++i)
+    out.hash += fmt::format("{:02x}", bytes[i]);
+  return out;
 }
 
 class session_sink : public connection_sink {
@@ -146,13 +159,13 @@ constexpr auto serve_there = "echo \"at $h\"; exec \"$h\" serve --dir \"$r\"";
 dial_edge::dial_edge(std::shared_ptr<transport> wire, std::string helper_path)
   : wire_(std::move(wire)),
     helper_path_(std::move(helper_path)) {
-  auto bytes = read_file(helper_path_);
-  if (bytes.empty())
+  auto known = fingerprint_of(helper_path_);
+  if (known.size == 0)
     problem_ = fmt::format("muster-helper is not readable at {}: install it "
                            "there or set [muster] helper_path",
                            helper_path_);
-  helper_hash_ = hash_of(bytes);
-  helper_size_ = bytes.size();
+  helper_hash_ = known.hash;
+  helper_size_ = known.size;
 }
 
 void dial_edge::connect(connection_id id, const connect_info& target,
@@ -165,9 +178,10 @@ void dial_edge::connect(connection_id id, const connect_info& target,
 
 void dial_edge::exec(connection_id id, uint64_t number, std::string command,
                      std::string input, std::chrono::milliseconds timeout,
-                     const session_listener_actor& to) const {
+                     const session_listener_actor& to,
+                     std::string input_file) const {
   wire_->exec(
-    id, {std::move(command), std::move(input), timeout},
+    id, {std::move(command), std::move(input), timeout, std::move(input_file)},
     [id, number, to](const result<exec_result, connection_errc>& x) {
       if (x)
         caf::anon_send(to, exec_ended{id, number, x->exit_code, x->output,
@@ -209,10 +223,8 @@ void dial_edge::upload_helper(connection_id id, uint64_t number, int place,
     place, helper_size_, serve_there);
   auto command = fmt::format("sh -c 'w=; s=; {}echo \"none $w\"; exit 1'",
                              each_place(helper_hash_, body));
-  // Read anew for each instance rather than kept: megabytes that an idle
-  // manager does not need, and the file is in the page cache.
-  exec(id, number, std::move(command), read_file(helper_path_),
-       std::chrono::seconds{120}, to);
+  exec(id, number, std::move(command), "", std::chrono::seconds{120}, to,
+       helper_path_);
 }
 
 void dial_edge::open_control(connection_id id, stream_id control,

@@ -32,7 +32,8 @@ public:
   /// Answered by `exec_ended`.
   void exec(connection_id id, uint64_t number, std::string command,
             std::string input, std::chrono::milliseconds timeout,
-            const session_listener_actor& to) const;
+            const session_listener_actor& to,
+            std::string input_file = {}) const;
 
   /// Looks for the helper at the instance and starts it. Answered by
   /// `exec_ended`; see `read_bootstrap`.

@@ -1,6 +1,7 @@
 #include "actors/group/fleet.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 // The part of a fleet that removes instances.
 
@@ -69,8 +70,8 @@ bool fleet::is_revocable(const member& x) const {
 
 std::vector<instance_id> fleet::revocable() const {
   std::vector<instance_id> result;
-  for (auto age = leaving_.rbegin(); age != leaving_.rend(); ++age)
-    if (const auto& x = members_.at(*age).is; is_revocable(x))
+  for (auto age : std::views::reverse(leaving_))
+    if (const auto& x = members_.at(age).is; is_revocable(x))
       result.push_back(x.told.instance);
   return result;
 }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <date/tz.h>
 #include <exception>
+#include <ranges>
 #include <string_view>
 
 namespace muster {
@@ -125,9 +126,9 @@ schedule::make(const std::vector<policy_config>& policies,
 }
 
 const schedule::entry* schedule::entry_at(time when) const {
-  for (auto i = entries_.rbegin(); i != entries_.rend(); ++i)
-    if ((*i)->matches_at(when))
-      return i->get();
+  for (const auto& x : std::views::reverse(entries_))
+    if (x->matches_at(when))
+      return x.get();
   return nullptr;
 }
 

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <ios>
 #include <utility>
 
 namespace muster::ssh {
@@ -12,6 +13,7 @@ namespace {
 
 constexpr size_t output_bytes_max = 64 * 1024;
 constexpr size_t error_bytes_max = 32 * 1024;
+constexpr size_t file_piece_bytes = 64 * 1024;
 
 /// Longer ones do not fit into libssh2's packet.
 constexpr size_t command_bytes_max = 32 * 1024;
@@ -68,6 +70,8 @@ exec_channel::exec_channel(const std::string& at, exec_request what,
     counts_{counts},
     deadline_{now + request_.timeout} {
   input_.push(std::move(request_.input));
+  if (!request_.input_file.empty())
+    file_.open(request_.input_file, std::ios::binary);
 }
 
 void exec_channel::refused(const std::string& reason) {
@@ -117,6 +121,12 @@ void exec_channel::run(channel_work& w) {
 
 bool exec_channel::start(channel_work& w) {
   const auto& command = request_.command;
+  if (!request_.input_file.empty() && !file_.is_open()) {
+    tell(fail(connection_errc::channel_refused,
+              "exec: cannot read " + request_.input_file + " for " + at_));
+    close();
+    return false;
+  }
   if (command.size() > command_bytes_max) {
     tell(fail(connection_errc::channel_refused,
               "exec: the command for " + at_ + " has "
@@ -140,10 +150,30 @@ bool exec_channel::start(channel_work& w) {
 void exec_channel::write_input(channel_work& w) {
   if (input_ended_ || w.broken)
     return;
-  if (!input_.write(raw(), w))
+  if (input_.empty())
+    read_file();
+  if (!input_.write(raw(), w)) {
     input_.clear(); // the command does not read it
-  if (input_.empty() && !w.broken)
+    file_.close();
+  }
+  if (!input_.empty() || w.broken)
+    return;
+  if (file_.is_open())
+    w.more = true;
+  else
     input_ended_ = libssh2_channel_send_eof(raw()) != LIBSSH2_ERROR_EAGAIN;
+}
+
+/// The next piece of the file; closes it at its end.
+void exec_channel::read_file() {
+  if (!file_.is_open())
+    return;
+  std::string piece(file_piece_bytes, '\0');
+  file_.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+  piece.resize(static_cast<size_t>(file_.gcount()));
+  if (!file_)
+    file_.close();
+  input_.push(std::move(piece));
 }
 
 bool exec_channel::read(int stream, channel_work& w) {

@@ -3,6 +3,8 @@
 #include "executors/ssh/channel.hpp"
 #include "executors/ssh/tally.hpp"
 
+#include <fstream>
+
 namespace muster::ssh {
 
 enum class command_start { begun, waiting, refused };
@@ -33,6 +35,7 @@ protected:
 private:
   bool start(channel_work& w);
   void write_input(channel_work& w);
+  void read_file();
 
   /// Reads one of the streams; false while there may be more.
   bool read(int stream, channel_work& w);
@@ -47,6 +50,7 @@ private:
   bool started_ = false;
   bool input_ended_ = false;
   output_queue input_;
+  std::ifstream file_; ///< open while more of the input is to come from it
   exec_result result_;
 };
 

@@ -122,7 +122,7 @@ TEST_CASE("a helper that is not there is put there, once") {
   f.session_up();
   f.command_prints("need Linux x86_64\n");
   REQUIRE_EQ(f.wire->commands.size(), 2);
-  CHECK_EQ(f.wire->commands[1].what.input, "helper");
+  CHECK_EQ(f.wire->commands[1].what.input_file, f.helper.path);
   f.command_prints("ready /run/helper.sock\n");
   f.helper_greets();
   CHECK_FALSE(f.owner.last<dialed>().why);
@@ -166,7 +166,7 @@ TEST_CASE("a folder without room for the helper is passed over") {
   f.command_prints("need Linux x86_64\n");
   f.command_prints("full 1\n", 1);
   REQUIRE_EQ(f.wire->commands.size(), 3);
-  CHECK_EQ(f.wire->commands[2].what.input, "helper");
+  CHECK_EQ(f.wire->commands[2].what.input_file, f.helper.path);
   CHECK_NE(f.wire->commands[2].what.command.find("$i -ge 2"),
            std::string::npos);
 }

@@ -2,10 +2,19 @@
 #include "tests/support/sshd.hpp"
 
 #include <doctest/doctest.h>
+#include <fstream>
 
 using namespace muster;
 using namespace muster::test;
 using namespace std::chrono_literals;
+
+namespace {
+
+void write_text(const std::filesystem::path& file, const std::string& text) {
+  std::ofstream{file, std::ios::binary} << text;
+}
+
+} // namespace
 
 TEST_CASE("a command's output, errors and exit code come back") {
   sshd server;
@@ -59,14 +68,51 @@ TEST_CASE("5 MiB of input arrive whole at a command") {
   CHECK(read_text(file) == input);
 }
 
+TEST_CASE("a file arrives whole at a command, after the input") {
+  sshd server;
+  ssh_transport ssh{patient()};
+  REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
+  auto file = server.home() / "input";
+  auto copy = server.home() / "upload";
+  for (size_t size :
+       {size_t{0}, size_t{1}, size_t{64 * 1024}, size_t{5 << 20}}) {
+    CAPTURE(size);
+    std::string bytes(size, 'x');
+    for (size_t i = 0; i < size; i += 1000)
+      bytes[i] = static_cast<char>(i / 1000);
+    write_text(file, bytes);
+    auto got = run(ssh, 1, {"cat >" + copy.string(), "head", patience, file});
+    REQUIRE_MESSAGE(got, got.error().text);
+    CHECK_EQ(got->exit_code, 0);
+    CHECK(read_text(copy) == "head" + bytes);
+  }
+}
+
+TEST_CASE("a file that cannot be read fails its command, not the connection") {
+  sshd server;
+  ssh_transport ssh{patient()};
+  REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
+  auto got = run(ssh, 1, {"cat", "", patience, "/no/such/file"});
+  REQUIRE_FALSE(got);
+  CHECK_NE(got.error().text.find("cannot read /no/such/file"),
+           std::string::npos);
+  CHECK(works(ssh, 1));
+}
+
 TEST_CASE("a command that does not read its input still ends") {
   sshd server;
   ssh_transport ssh{patient()};
   REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
-  auto got = run(ssh, 1, {"exit 5", std::string(5u << 20, 'x'), patience});
-  REQUIRE_MESSAGE(got, got.error().text);
-  CHECK_EQ(got->exit_code, 5);
-  CHECK(works(ssh, 1));
+  auto file = server.home() / "input";
+  write_text(file, std::string(5u << 20, 'x'));
+  for (const auto& what :
+       {exec_request{"exit 5", std::string(5u << 20, 'x'), patience},
+        exec_request{"exit 5", "", patience, file}}) {
+    auto got = run(ssh, 1, what);
+    REQUIRE_MESSAGE(got, got.error().text);
+    CHECK_EQ(got->exit_code, 5);
+    CHECK(works(ssh, 1));
+  }
 }
 
 TEST_CASE("of much output the head is kept, of many errors the tail") {
