@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <doctest/doctest.h>
+#include <filesystem>
 
 using namespace muster::test;
 
@@ -37,6 +38,9 @@ last: {stage: .post, script: ['git rev-parse HEAD', 'echo "on $CI_COMMIT_BRANCH"
   CHECK_EQ(count_of("  success\n", done.output), 4);
   CHECK_FALSE(has(done.output, "\x1b["));
   CHECK(x.leftovers().empty());
+  // A manager that serves GitLab from there would refuse another one.
+  CHECK_EQ(std::filesystem::status(x.state_dir()).permissions(),
+           std::filesystem::perms::owner_all);
 }
 
 TEST_CASE("a failure stops later stages, unless it is allowed") {

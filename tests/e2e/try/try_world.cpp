@@ -111,8 +111,7 @@ void try_world::git(const std::string& arguments) const {
 std::unique_ptr<try_process>
 try_world::start(std::vector<std::string> arguments,
                  const std::string& folder) {
-  arguments.insert(arguments.end(),
-                   {"--state-dir", (path_ / "state").string()});
+  arguments.insert(arguments.end(), {"--state-dir", state_dir().string()});
   return std::make_unique<try_process>(repository_ / folder, arguments,
                                        path_ / fmt::format("out-{}", ++count_));
 }
@@ -127,7 +126,7 @@ command_result try_world::run(const std::vector<std::string>& arguments,
 std::vector<std::string> try_world::leftovers() const {
   std::vector<std::string> out;
   std::error_code ignored;
-  for (const auto& x : fs::directory_iterator{path_ / "state" / "try", ignored})
+  for (const auto& x : fs::directory_iterator{state_dir() / "try", ignored})
     if (x.path().filename() != "cache")
       out.push_back(x.path().string());
   return out;

@@ -45,6 +45,9 @@ public:
   const std::filesystem::path& repository() const {
     return repository_;
   }
+  std::filesystem::path state_dir() const {
+    return path_ / "state";
+  }
   void write(const std::string& file, const std::string& text) const;
   /// Runs git in the repository. Throws unless it succeeds.
   void git(const std::string& arguments) const;

@@ -131,10 +131,19 @@ std::string parent_of(const std::string& state_dir) {
   return fmt::format("/tmp/muster-{}", geteuid());
 }
 
+/// What is missing of a path, for us alone: a manager will not have a state
+/// folder that others may enter.
+void make_missing(const fs::path& path) {
+  std::error_code ignored;
+  if (path.empty() || fs::exists(path, ignored))
+    return;
+  make_missing(path.parent_path());
+  mkdir(path.c_str(), 0700);
+}
+
 /// Makes a folder that is ours alone; what is wrong, or nothing.
 std::string make_private(const std::string& path) {
-  std::error_code error;
-  fs::create_directories(fs::path{path}.parent_path(), error);
+  make_missing(fs::path{path}.parent_path());
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
     return std::strerror(errno);
   struct stat about {};
