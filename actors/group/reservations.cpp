@@ -31,7 +31,7 @@ result<void, capacity_errc> reservations::reserve(const acquisition_key& key,
   if (preemptive && idle_count > 0 && left.available <= 0)
     return fail(capacity_errc::no_capacity,
                 "no capacity: no immediately available capacity");
-  rows_.emplace(key, row{});
+  rows_.emplace(key, reservation{});
   return {};
 }
 
@@ -104,7 +104,7 @@ std::vector<acquisition_key> reservations::expire(group_time now) {
       continue;
     }
     result.push_back(i->second);
-    x = row{};
+    x = reservation{};
     i = line_.erase(i);
   }
   return result;

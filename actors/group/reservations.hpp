@@ -40,6 +40,23 @@ struct free_capacity {
 /// Source: reference/autoscaling, section 4.
 free_capacity capacity_left(const slot_room& room, int reserved);
 
+/// What a group has promised to one key.
+struct reservation {
+  using ticket = uint64_t; ///< order of arrival; 0: does not wait
+
+  ticket place = 0;
+  group_time since = {};
+  group_time deadline = never;
+  bool served = false; ///< has left the line for a slot
+
+  auto operator<=>(const reservation&) const = default;
+
+  template <class Inspector>
+  friend typename Inspector::result_type inspect(Inspector& f, reservation& x) {
+    return f(x.place, x.since, x.deadline, x.served);
+  }
+};
+
 /// The promises of a group: who may ask GitLab for a job, and who waits for a
 /// slot, first come first served. A value: no clock, no sending.
 ///
@@ -115,23 +132,9 @@ public:
   }
 
 private:
-  using ticket = uint64_t; ///< order of arrival; 0: does not wait
+  using ticket = reservation::ticket;
 
-  struct row {
-    ticket place = 0;
-    group_time since = {};
-    group_time deadline = never;
-    bool served = false; ///< has left the line for a slot
-
-    auto operator<=>(const row&) const = default;
-
-    template <class Inspector>
-    friend typename Inspector::result_type inspect(Inspector& f, row& x) {
-      return f(x.place, x.since, x.deadline, x.served);
-    }
-  };
-
-  std::map<acquisition_key, row> rows_;
+  std::map<acquisition_key, reservation> rows_;
   std::map<ticket, acquisition_key> line_;
   ticket next_ticket_ = 1;
   int serving_ = 0; ///< rows that are served

@@ -15,7 +15,8 @@ class job_variables {
 public:
   /// @param temp_dir where file variables will be; a file variable that is
   /// referenced stands for its path there
-  explicit job_variables(std::string temp_dir = {});
+  job_variables() = default;
+  explicit job_variables(std::string temp_dir);
 
   void add(job_variable x);
 
