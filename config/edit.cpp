@@ -67,7 +67,7 @@ bool assign(toml::table& runner, const key_names& keys,
 /// The text of one file, and what its changes have in common.
 struct editor {
   std::string_view text;
-  std::vector<statement> all;
+  std::vector<toml_statement> all;
   std::string list_name; ///< `runners`, as it is spelled
 
   std::string_view cut(text_span x) const {

@@ -157,11 +157,11 @@ size_t value_end(std::string_view text, size_t begin) {
   }
 }
 
-std::vector<statement> statements_of(std::string_view text) {
-  std::vector<statement> found;
+std::vector<toml_statement> statements_of(std::string_view text) {
+  std::vector<toml_statement> found;
   size_t at = text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
   while ((at = skip_space(text, at)) < text.size()) {
-    statement next;
+    toml_statement next;
     next.what = {at, statement_end(text, at)};
     next.lines = {line_begin(text, at), line_end(text, next.what.end)};
     next.is_header = text[at] == '[';

@@ -27,7 +27,7 @@ std::optional<size_t> offset_of(std::string_view text,
 size_t value_end(std::string_view text, size_t begin);
 
 /// A header or a `name = value` that is not within another value.
-struct statement {
+struct toml_statement {
   text_span what;  ///< without the comment behind it
   text_span lines; ///< whole lines, line breaks included
   bool is_header = false;
@@ -35,7 +35,7 @@ struct statement {
 };
 
 /// All statements of a text, in order.
-std::vector<statement> statements_of(std::string_view text);
+std::vector<toml_statement> statements_of(std::string_view text);
 
 /// The beginning and the end of the line that a byte is in; the end is behind
 /// the line break.
