@@ -1,4 +1,5 @@
 #include "config/load.hpp"
+#include "tests/support/test_key.hpp"
 
 #include <cstdlib>
 #include <doctest/doctest.h>
@@ -21,28 +22,13 @@ plugin = "local"
 [runners.cache]
 )";
 
-// Made for this test, used for nothing else.
-constexpr auto test_key = R"(-----BEGIN PRIVATE KEY-----
-MIICeAIBADANBgkqhkiG9w0BAQEFAASCAmIwggJeAgEAAoGBAN3xf4EXiMdHtPTs
-wxenAW+4Iwjasxi4rvz6Sl28nDuokWD5SLc8A0///w6Qz84Q4ciSr7W4BHekNdJJ
-v92bMK1MnIi1v0dFqx1cDtRJVcipnY2nybr8OZ8cocrBYcYboVN4IGA9WoN7Zoa0
-ZhVhuj3wbSQgkbKis+V51iYU1rStAgMBAAECgYEAm498ThAfx4XEGPOmHnro79RB
-giA/7bDsvdX0r9TWMJ6LH0w6omvG6pjEvgHUFVwR1RKzY4wSXYVUUAtvFrWCnHbq
-+tWjz+QxSmLfbgVUbrpolfPwKwloD+Pnwz8NbbIGK55rLuu7HOoCIY9cfrzMvccq
-57B/lhUwgsFQUjSF/gUCQQDx31sjZ06YsPt6AU+JQZw6fMbCWfHRLrfVW3I6J2wh
-MJUDYtlApQCfcpACy5ap5/qKByWRiEQ8v0O3IknN6Bs3AkEA6ugl3yuyHs0IG0dB
-ooiHPMSQAm7LP9Ad5oWzK4ezq0rGx2g5QQ6nnl68QGcMmg2DX8BhLB/CZxmwC51r
-mHiJOwJATJ0aSkmT3MvarFez8N8mdGRHtRI2hbMNqfhwYzlPh+fSm6L4/AAIBXmN
-YkVIsQL5GjWPUdze+HsBIQYsaJuH2wJBAMU6bvnGpUHJIgJNPKVrfiieXM8+GPaW
-FVTEct+ci1TJbsZkEpY16LRGlEZ6fxElQWV2j9/NNpr77VyDKqCUq5sCQQCj9Efk
-Q3c3UDWP0mjRzugz/2BIfBSAHZYej92R1Hcdhupg37DZyKE9F7LXu8dTx1i4ymv7
-m5IQpY/0iNiH8mk8
------END PRIVATE KEY-----
-)";
-
 /// The same within a string.
-constexpr auto test_key_in_json
-  = R"(-----BEGIN PRIVATE KEY-----\nMIICeAIBADANBgkqhkiG9w0BAQEFAASCAmIwggJeAgEAAoGBAN3xf4EXiMdHtPTs\nwxenAW+4Iwjasxi4rvz6Sl28nDuokWD5SLc8A0///w6Qz84Q4ciSr7W4BHekNdJJ\nv92bMK1MnIi1v0dFqx1cDtRJVcipnY2nybr8OZ8cocrBYcYboVN4IGA9WoN7Zoa0\nZhVhuj3wbSQgkbKis+V51iYU1rStAgMBAAECgYEAm498ThAfx4XEGPOmHnro79RB\ngiA/7bDsvdX0r9TWMJ6LH0w6omvG6pjEvgHUFVwR1RKzY4wSXYVUUAtvFrWCnHbq\n+tWjz+QxSmLfbgVUbrpolfPwKwloD+Pnwz8NbbIGK55rLuu7HOoCIY9cfrzMvccq\n57B/lhUwgsFQUjSF/gUCQQDx31sjZ06YsPt6AU+JQZw6fMbCWfHRLrfVW3I6J2wh\nMJUDYtlApQCfcpACy5ap5/qKByWRiEQ8v0O3IknN6Bs3AkEA6ugl3yuyHs0IG0dB\nooiHPMSQAm7LP9Ad5oWzK4ezq0rGx2g5QQ6nnl68QGcMmg2DX8BhLB/CZxmwC51r\nmHiJOwJATJ0aSkmT3MvarFez8N8mdGRHtRI2hbMNqfhwYzlPh+fSm6L4/AAIBXmN\nYkVIsQL5GjWPUdze+HsBIQYsaJuH2wJBAMU6bvnGpUHJIgJNPKVrfiieXM8+GPaW\nFVTEct+ci1TJbsZkEpY16LRGlEZ6fxElQWV2j9/NNpr77VyDKqCUq5sCQQCj9Efk\nQ3c3UDWP0mjRzugz/2BIfBSAHZYej92R1Hcdhupg37DZyKE9F7LXu8dTx1i4ymv7\nm5IQpY/0iNiH8mk8\n-----END PRIVATE KEY-----\n)";
+std::string key_in_json() {
+  std::string out;
+  for (char c : std::string_view{test::private_key})
+    out += c == '\n' ? std::string{"\\n"} : std::string{c};
+  return out;
+}
 
 using variables = std::map<std::string, std::string>;
 
@@ -238,12 +224,12 @@ TEST_CASE("Google's credentials come from a file, or from the configuration") {
     = gcs + "CredentialsFile = \"" + name + "\"\nAccessID = \"not this\"\n";
   write(
     R"({"type": "service_account", "client_email": "ci@x", "private_key": ")"
-    + std::string{test_key_in_json} + "\"}");
+    + key_in_json() + "\"}");
   auto x = load(file);
   CHECK_EQ(said(x), "");
   CHECK_EQ(cache_of(x).type, cache_type::gcs);
   CHECK_EQ(cache_of(x).gcs.access_id, "ci@x");
-  CHECK_EQ(cache_of(x).gcs.private_key.reveal(), test_key);
+  CHECK_EQ(cache_of(x).gcs.private_key.reveal(), test::private_key);
   CHECK_EQ(cache_of(x).gcs.universe_domain, "googleapis.com");
   for (const auto* bad :
        {"", "[]", R"({"type": "authorized_user"})",
@@ -255,12 +241,12 @@ TEST_CASE("Google's credentials come from a file, or from the configuration") {
   }
   std::filesystem::remove(name);
   x = load(gcs + "AccessID = \"a\"\nUniverseDomain = \"example.org\"\n"
-           + "PrivateKey = '''\n" + test_key + "'''\n");
+           + "PrivateKey = '''\n" + test::private_key + "'''\n");
   CHECK_EQ(said(x), "");
-  CHECK_EQ(cache_of(x).gcs.private_key.reveal(), test_key);
+  CHECK_EQ(cache_of(x).gcs.private_key.reveal(), test::private_key);
   CHECK_EQ(cache_of(x).gcs.universe_domain, "example.org");
-  x = load(gcs + "AccessID = \"a\"\nPrivateKey = '" + test_key_in_json + "'\n");
-  CHECK_EQ(cache_of(x).gcs.private_key.reveal(), test_key);
+  x = load(gcs + "AccessID = \"a\"\nPrivateKey = '" + key_in_json() + "'\n");
+  CHECK_EQ(cache_of(x).gcs.private_key.reveal(), test::private_key);
 }
 
 TEST_CASE("all of an Azure store's keys are read") {
