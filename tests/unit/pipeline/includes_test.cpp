@@ -40,7 +40,12 @@ TEST_CASE("local files are included, in every form; the file itself wins") {
   }
   auto all = parsed("include: 'ci/**.yml'\n", context);
   CHECK(has_job(all, "build"));
+  CHECK(has_job(all, "deep"));
+  all = parsed("include: 'ci/*.yml'\n", context);
+  CHECK(has_job(all, "build"));
+  CHECK_FALSE(has_job(all, "deep"));
   all = parsed("include: 'ci/**/*.yml'\n", context);
+  CHECK_FALSE(has_job(all, "build")); // folders below only, as GitLab has it
   CHECK(has_job(all, "deep"));
   CHECK_EQ(job_named(all, "deep").spec["script"],
            nlohmann::json::array({"leaf"}));

@@ -106,6 +106,10 @@ TEST_CASE("changes and exists look at the project's files") {
   CHECK_EQ(when_of_rules("    - exists: ['**/*.rb']\n", context), "out");
   CHECK_EQ(when_of_rules("    - exists: {paths: [src/*]}\n", context),
            "on_success");
+  CHECK_EQ(when_of_rules("    - exists: [/Dockerfile]\n", context),
+           "on_success");
+  auto long_one = "    - exists: ['" + std::string(1'001, '*') + "']\n";
+  CHECK_EQ(when_of_rules(long_one.c_str(), context), "out");
   CHECK_EQ(when_of_rules("    - changes: [src/*]\n", context), "on_success");
   files->changed = {"docs/a.md"};
   CHECK_EQ(when_of_rules("    - changes: [src/*]\n", context), "out");

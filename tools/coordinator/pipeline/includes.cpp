@@ -1,13 +1,14 @@
 #include "tools/coordinator/pipeline/includes.hpp"
 
-#include "tools/coordinator/pipeline/glob.hpp"
 #include "tools/coordinator/pipeline/keywords.hpp"
 #include "tools/coordinator/pipeline/rules.hpp"
 #include "tools/coordinator/pipeline/tree_edit.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <re2/re2.h>
 #include <set>
+#include <string_view>
 #include <vector>
 
 namespace muster::gitlab {
@@ -21,6 +22,22 @@ constexpr size_t files_max = 150; ///< as in GitLab
 [[noreturn]] void bad(yaml_mark at, std::string text, std::string hint = {}) {
   throw yaml_refused{yaml_errc::bad_value, at, std::move(text),
                      std::move(hint)};
+}
+
+/// What GitLab makes of the wildcards of a local include: `**` is anything,
+/// also over folders, `*` anything within one. There are no others.
+std::string expression_of(std::string_view path) {
+  std::string out;
+  while (!path.empty()) {
+    auto star = path.find('*');
+    out += RE2::QuoteMeta({path.data(), std::min(star, path.size())});
+    if (star == std::string_view::npos)
+      return out;
+    auto both = path.substr(star, 2) == "**";
+    out += both ? "(?s:.*)" : "[^/]*";
+    path.remove_prefix(star + (both ? 2 : 1));
+  }
+  return out;
 }
 
 std::string without_slash(std::string path) {
@@ -125,11 +142,13 @@ private:
   std::vector<std::string> found(const std::string& path, yaml_mark at) {
     if (context_.files == nullptr)
       bad(at, "there is no project whose files could be included");
-    if (!is_pattern(path))
+    if (path.find('*') == std::string::npos)
       return {path};
     std::vector<std::string> out;
+    RE2 fits{expression_of(path), RE2::Quiet};
     for (const auto& x : context_.files->paths())
-      if (path_fits(path, x) && (x.ends_with(".yml") || x.ends_with(".yaml")))
+      if ((x.ends_with(".yml") || x.ends_with(".yaml")) && fits.ok()
+          && RE2::FullMatch(x, fits))
         out.push_back(x);
     if (out.empty())
       bad(at, fmt::format("no file fits {}", in_quotes(path)));

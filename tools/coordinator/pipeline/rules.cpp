@@ -1,6 +1,6 @@
 #include "tools/coordinator/pipeline/rules.hpp"
 
-#include "tools/coordinator/pipeline/glob.hpp"
+#include "executors/helper/archive/glob.hpp"
 #include "tools/coordinator/pipeline/keywords.hpp"
 #include "tools/coordinator/pipeline/tree_edit.hpp"
 
@@ -13,6 +13,8 @@ namespace muster::gitlab {
 namespace {
 
 using kind = yaml_value::kind;
+
+constexpr size_t pattern_max = 1'000; ///< of a path; longer ones fit nothing
 
 [[noreturn]] void bad(yaml_mark at, std::string text, std::string hint = {}) {
   throw yaml_refused{yaml_errc::bad_value, at, std::move(text),
@@ -92,9 +94,13 @@ private:
                 const std::vector<std::string>& paths) const {
     for (const auto& [text, at] : patterns) {
       auto pattern = expand_variables(text, variables_);
-      if (std::any_of(paths.begin(), paths.end(), [&](const auto& path) {
-            return path_fits(pattern, path);
-          }))
+      pattern.erase(0,
+                    std::min(pattern.find_first_not_of('/'), pattern.size()));
+      if (pattern.size() > pattern_max)
+        continue;
+      helper::glob fits{pattern};
+      if (std::any_of(paths.begin(), paths.end(),
+                      [&](const auto& path) { return fits.matches(path); }))
         return true;
     }
     return false;
