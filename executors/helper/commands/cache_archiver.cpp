@@ -17,24 +17,14 @@ namespace muster::helper {
 
 namespace {
 
-struct archiver_options {
+struct archiver_options : cache_options {
   selection files;
-  std::string file;
-  std::string alternate_file;
   cache_place to;
   std::string check_url;
-  std::string env_file;
-  std::vector<std::string> headers;
   std::string metadata;
-  int64_t timeout_minutes = 10;
   std::string level;
   std::string format;
   int64_t bytes_max = 0; ///< of an archive to upload; 0: no limit
-  retry_options retry;
-  std::chrono::nanoseconds meter{0};
-  int64_t buffer_bytes = 0; ///< these three are taken and have no effect: an
-  int64_t chunk_bytes = 0;  ///< archive goes in one request
-  int64_t concurrency = 0;
 };
 
 std::vector<flag> flags_of(archiver_options& to) {
@@ -43,30 +33,15 @@ std::vector<flag> flags_of(archiver_options& to) {
     {"exclude", "", &to.files.exclude},
     {"untracked", "", &to.files.untracked},
     {"verbose", "", &to.files.verbose},
-    {"file", "", &to.file},
-    {"alternate-file", "", &to.alternate_file},
     {"url", "MUSTER_CACHE_URL", &to.to.url},
     {"check-url", "MUSTER_CACHE_CHECK_URL", &to.check_url},
     {"gocloud-url", "", &to.to.gocloud_url},
-    {"env-file", "", &to.env_file},
-    {"header", "MUSTER_CACHE_HEADERS", lines{&to.headers}},
     {"metadata", "CACHE_METADATA", &to.metadata},
-    {"timeout", "", &to.timeout_minutes},
     {"compression-level", "CACHE_COMPRESSION_LEVEL", &to.level},
     {"compression-format", "CACHE_COMPRESSION_FORMAT", &to.format},
     {"max-uploaded-archive-size", "CACHE_MAX_UPLOADED_ARCHIVE_SIZE",
      &to.bytes_max},
-    {"transfer-buffer-size", "CACHE_TRANSFER_BUFFER_SIZE", &to.buffer_bytes},
-    {"chunk-size", "CACHE_CHUNK_SIZE", &to.chunk_bytes},
-    {"concurrency", "CACHE_CONCURRENCY", &to.concurrency},
-    {"retry", "", &to.retry.times},
-    {"retry-time", "", &to.retry.pause},
-    {"transfer-meter-frequency", "TRANSFER_METER_FREQUENCY", &to.meter},
   };
-}
-
-std::string base_of(const std::string& path) {
-  return path.substr(path.rfind('/') + 1);
 }
 
 /// Returns the archive that has all files as they are now, empty if none has.
@@ -95,14 +70,6 @@ outcome archive(const archiver_options& options, archive_format format,
   if (auto done = file->keep(); !done)
     return done;
   return keep_metadata(options.file, options.metadata);
-}
-
-http_timeouts timeouts_of(const archiver_options& options) {
-  http_timeouts timeouts;
-  auto minutes = options.timeout_minutes > 0 ? options.timeout_minutes : 10;
-  timeouts.total = std::chrono::minutes{std::min<int64_t>(minutes, 100'000)};
-  timeouts.response_header = timeouts.total;
-  return timeouts;
 }
 
 /// Sends an archive once. Returns why that failed and whether to try again.
@@ -187,10 +154,6 @@ int upload(const archiver_options& options, const std::string& path,
   }
 }
 
-bool has_place(const cache_place& of) {
-  return !of.url.empty() || !of.gocloud_url.empty();
-}
-
 /// What an archive that needs no rebuilding is uploaded for: the store has lost
 /// it, or knows it under the other key only.
 bool is_missed(const archiver_options& options, const variables& environment) {
@@ -208,19 +171,13 @@ bool is_missed(const archiver_options& options, const variables& environment) {
 
 int cache_archiver(const std::vector<std::string>& arguments) {
   archiver_options options;
-  if (auto wrong = read_flags(flags_of(options), arguments))
-    return log::fatal("cache-archiver: " + *wrong);
+  auto environment = read_cache_options(arguments, options, flags_of(options));
+  if (!environment)
+    return log::fatal("cache-archiver: " + environment.error().text);
   if (options.file.empty())
     return log::fatal("Missing --file");
-  variables environment;
-  if (!options.env_file.empty()) {
-    auto read = read_env_file(options.env_file);
-    if (!read)
-      return log::fatal(read.error().text);
-    environment = std::move(*read);
-    if (options.metadata.empty())
-      options.metadata = environment["CACHE_METADATA"];
-  }
+  if (options.metadata.empty())
+    options.metadata = (*environment)["CACHE_METADATA"];
   auto format = format_of(options.format);
   auto level = level_of(options.level);
   if (!format || *format == archive_format::gzip
@@ -238,7 +195,7 @@ int cache_archiver(const std::vector<std::string>& arguments) {
   warn_of_git(files);
   auto path = fresh_archive(options, files);
   if (!path.empty()) {
-    if (!is_missed(options, environment)) {
+    if (!is_missed(options, *environment)) {
       log::info("Archive is up to date!");
       return 0;
     }
@@ -252,7 +209,7 @@ int cache_archiver(const std::vector<std::string>& arguments) {
               "server. Cache will be stored only locally.");
     return 0;
   }
-  return upload(options, path, environment);
+  return upload(options, path, *environment);
 }
 
 } // namespace muster::helper

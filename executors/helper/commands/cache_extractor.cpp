@@ -13,27 +13,15 @@ namespace muster::helper {
 
 namespace {
 
-struct extractor_options {
-  std::string file;
-  std::string alternate_file;
+struct extractor_options : cache_options {
   cache_place from;
   cache_place alternate;
   std::string head_url;
   std::string alternate_head_url;
-  std::string env_file;
-  std::vector<std::string> headers;
-  int64_t timeout_minutes = 10;
-  retry_options retry;
-  std::chrono::nanoseconds meter{0};
-  int64_t buffer_bytes = 0; ///< these three are taken and have no effect: an
-  int64_t chunk_bytes = 0;  ///< archive comes in one answer
-  int64_t concurrency = 0;
 };
 
 std::vector<flag> flags_of(extractor_options& to) {
   return {
-    {"file", "", &to.file},
-    {"alternate-file", "", &to.alternate_file},
     {"url", "MUSTER_CACHE_URL", &to.from.url},
     {"gocloud-url", "", &to.from.gocloud_url},
     {"alternate-url", "MUSTER_CACHE_ALTERNATE_URL", &to.alternate.url},
@@ -41,24 +29,7 @@ std::vector<flag> flags_of(extractor_options& to) {
     {"head-url", "MUSTER_CACHE_HEAD_URL", &to.head_url},
     {"alternate-head-url", "MUSTER_CACHE_ALTERNATE_HEAD_URL",
      &to.alternate_head_url},
-    {"header", "MUSTER_CACHE_HEADERS", lines{&to.headers}},
-    {"env-file", "", &to.env_file},
-    {"timeout", "", &to.timeout_minutes},
-    {"transfer-buffer-size", "CACHE_TRANSFER_BUFFER_SIZE", &to.buffer_bytes},
-    {"chunk-size", "CACHE_CHUNK_SIZE", &to.chunk_bytes},
-    {"concurrency", "CACHE_CONCURRENCY", &to.concurrency},
-    {"retry", "", &to.retry.times},
-    {"retry-time", "", &to.retry.pause},
-    {"transfer-meter-frequency", "TRANSFER_METER_FREQUENCY", &to.meter},
   };
-}
-
-std::string base_of(const std::string& path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
-bool has_place(const cache_place& of) {
-  return !of.url.empty() || !of.gocloud_url.empty();
 }
 
 /// What came of one place.
@@ -159,11 +130,7 @@ std::vector<const cache_place*> places_of(http_client& client,
 /// Brings the local file up to date; an exit status if that failed.
 std::optional<int> download(const extractor_options& options,
                             const variables& environment) {
-  http_timeouts timeouts;
-  auto minutes = options.timeout_minutes > 0 ? options.timeout_minutes : 10;
-  timeouts.total = std::chrono::minutes{std::min<int64_t>(minutes, 100'000)};
-  timeouts.response_header = timeouts.total;
-  http_client client{tls_from_environment(), timeouts};
+  http_client client{tls_from_environment(), timeouts_of(options)};
   get_outcome last;
   for (const auto* place : places_of(client, options, environment)) {
     last = get(client, options, *place, environment);
@@ -189,20 +156,14 @@ std::string local_archive(const extractor_options& options) {
 
 int cache_extractor(const std::vector<std::string>& arguments) {
   extractor_options options;
-  if (auto wrong = read_flags(flags_of(options), arguments))
-    return log::fatal("cache-extractor: " + *wrong);
+  auto environment = read_cache_options(arguments, options, flags_of(options));
+  if (!environment)
+    return log::fatal("cache-extractor: " + environment.error().text);
   if (options.file.empty())
     return log::fatal("Missing cache file");
-  variables environment;
-  if (!options.env_file.empty()) {
-    auto read = read_env_file(options.env_file);
-    if (!read)
-      return log::fatal(read.error().text);
-    environment = std::move(*read);
-  }
   auto path = options.file;
   if (has_place(options.from) || has_place(options.alternate)) {
-    if (auto status = download(options, environment))
+    if (auto status = download(options, *environment))
       return *status;
   } else {
     log::info("No URL provided, cache will not be downloaded from shared cache "

@@ -13,6 +13,45 @@
 
 namespace muster::helper {
 
+result<variables, helper_errc>
+read_cache_options(const std::vector<std::string>& arguments, cache_options& to,
+                   std::vector<flag> own) {
+  auto flags = std::move(own);
+  for (const auto& x : {
+         flag{"file", "", &to.file},
+         flag{"alternate-file", "", &to.alternate_file},
+         flag{"env-file", "", &to.env_file},
+         flag{"header", "MUSTER_CACHE_HEADERS", lines{&to.headers}},
+         flag{"timeout", "", &to.timeout_minutes},
+         flag{"transfer-buffer-size", "CACHE_TRANSFER_BUFFER_SIZE",
+              &to.buffer_bytes},
+         flag{"chunk-size", "CACHE_CHUNK_SIZE", &to.chunk_bytes},
+         flag{"concurrency", "CACHE_CONCURRENCY", &to.concurrency},
+         flag{"retry", "", &to.retry.times},
+         flag{"retry-time", "", &to.retry.pause},
+         flag{"transfer-meter-frequency", "TRANSFER_METER_FREQUENCY",
+              &to.meter},
+       })
+    flags.push_back(x);
+  if (auto wrong = read_flags(flags, arguments))
+    return fail(helper_errc::failed, *wrong);
+  if (to.env_file.empty())
+    return variables{};
+  return read_env_file(to.env_file);
+}
+
+http_timeouts timeouts_of(const cache_options& options) {
+  http_timeouts timeouts;
+  auto minutes = options.timeout_minutes > 0 ? options.timeout_minutes : 10;
+  timeouts.total = std::chrono::minutes{std::min<int64_t>(minutes, 100'000)};
+  timeouts.response_header = timeouts.total;
+  return timeouts;
+}
+
+std::string base_of(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
 result<http_request, helper_errc>
 cache_request(const std::string& method, const cache_place& place,
               const variables& environment,

@@ -1,9 +1,12 @@
 #pragma once
 
 #include "executors/helper/commands/env_file.hpp"
+#include "executors/helper/commands/flags.hpp"
 #include "executors/helper/commands/transfer.hpp"
 #include "executors/helper/http/client.hpp"
 
+#include <chrono>
+#include <cstdint>
 #include <ctime>
 #include <optional>
 #include <string>
@@ -17,6 +20,36 @@ struct cache_place {
   std::string url;
   std::string gocloud_url;
 };
+
+inline bool has_place(const cache_place& of) {
+  return !of.url.empty() || !of.gocloud_url.empty();
+}
+
+/// What both cache commands are told.
+struct cache_options {
+  std::string file;
+  std::string alternate_file;
+  std::string env_file;
+  std::vector<std::string> headers;
+  int64_t timeout_minutes = 10;
+  retry_options retry;
+  std::chrono::nanoseconds meter{0};
+  int64_t buffer_bytes = 0; ///< these three are taken and have no effect: an
+  int64_t chunk_bytes = 0;  ///< archive goes in one request
+  int64_t concurrency = 0;
+};
+
+/// Reads a command's arguments; `own` are the flags that the other one has not.
+///
+/// Returns the environment of `--env-file`. Errors: `failed`: what is wrong.
+result<variables, helper_errc>
+read_cache_options(const std::vector<std::string>& arguments, cache_options& to,
+                   std::vector<flag> own);
+
+http_timeouts timeouts_of(const cache_options& options);
+
+/// The last name of a path.
+std::string base_of(const std::string& path);
 
 /// Makes a request for an object.
 /// @param environment what the env file says: credentials
