@@ -7,6 +7,7 @@
 #include "executors/plan/environment.hpp"
 #include "executors/plan/git.hpp"
 #include "executors/plan/helper_call.hpp"
+#include "executors/plan/limits.hpp"
 #include "executors/plan/masking.hpp"
 #include "executors/plan/settings.hpp"
 #include "executors/plan/sources.hpp"
@@ -229,15 +230,10 @@ stage_plan after_script(const builder& from, const job_step& step) {
   return stage;
 }
 
-stage_plan archive_cache(builder& from, bool success) {
-  posix::script body;
-  write_helper_begin(body);
-  from.enter_project(body, {.status = false, .folder = {}});
-  from.keep(write_archive_caches(body, from.caches(), success));
+/// Caches and artifacts go out in stages of one kind: of a good job or another.
+stage_plan archiving_stage(const builder& from, const posix::script& body,
+                           bool success) {
   stage_plan stage;
-  stage.name = success ? "archive_cache" : "archive_cache_on_failure";
-  stage.heading = success ? "Saving cache for successful job"
-                          : "Saving cache for failed job";
   stage.script = from.whole(body);
   stage.condition
     = success ? stage_condition::on_success : stage_condition::on_failure;
@@ -246,21 +242,28 @@ stage_plan archive_cache(builder& from, bool success) {
   return stage;
 }
 
+stage_plan archive_cache(builder& from, bool success) {
+  posix::script body;
+  write_helper_begin(body);
+  from.enter_project(body, {.status = false, .folder = {}});
+  from.keep(write_archive_caches(body, from.caches(), success));
+  auto stage = archiving_stage(from, body, success);
+  stage.name = success ? "archive_cache" : "archive_cache_on_failure";
+  stage.heading = success ? "Saving cache for successful job"
+                          : "Saving cache for failed job";
+  return stage;
+}
+
 stage_plan upload_artifacts(const builder& from, bool success) {
   posix::script body;
   write_helper_begin(body);
   from.enter_project(body, {.status = false, .folder = {}});
   write_upload_artifacts(body, from.artifacts(), success);
-  stage_plan stage;
+  auto stage = archiving_stage(from, body, success);
   stage.name
     = success ? "upload_artifacts_on_success" : "upload_artifacts_on_failure";
   stage.heading = success ? "Uploading artifacts for successful job"
                           : "Uploading artifacts for failed job";
-  stage.script = from.whole(body);
-  stage.condition
-    = success ? stage_condition::on_success : stage_condition::on_failure;
-  stage.phase = stage_phase::archive;
-  stage.status_variable = true;
   return stage;
 }
 
@@ -363,11 +366,16 @@ std::vector<std::string> warnings_of(const builder& from) {
          return payload_variable(from.payload, key);
        }))
     result.push_back(std::move(line));
-  for (const auto& x : from.variables.in_force())
+  auto in_force = from.variables.in_force();
+  for (const auto& x : in_force)
     if (!can_export(x))
       result.push_back(x.key
                        + ": a shell cannot be given a variable of this "
                          "name, it is left out");
+  auto too_large = too_large_to_export(in_force);
+  for (const auto& x : in_force)
+    if (too_large.contains(x.key))
+      result.push_back(too_large_text(x));
   return result;
 }
 
@@ -446,10 +454,16 @@ result<plan_result, job_errc> build_plan(const job_payload& payload,
   from.settings = read_settings(from.variables, payload, runner, timeout);
   from.sources = sources_of(payload, runner, facts, from.dirs, from.variables,
                             from.settings);
+  if (auto ok
+      = check_variables(from.variables, from.dirs, payload.steps.size());
+      !ok)
+    return tl::unexpected{ok.error()};
   plan_result result;
   result.plan.key = facts.key;
   result.plan.shell = runner.shell;
   result.plan.stages = all_stages(from);
+  if (auto ok = check_size(result.plan, from.variables); !ok)
+    return tl::unexpected{ok.error()};
   result.plan.timeout_ms
     = (facts.time_left.count() > 0 ? facts.time_left : timeout).count();
   result.plan.steps_timeout_ms = from.settings.script_timeout.count();

@@ -4,6 +4,7 @@
 #include "executors/plan/settings.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <string_view>
 
 namespace muster {
@@ -55,6 +56,20 @@ void write_file_variable(posix::script& out, const job_variable& x,
   auto path = temp + '/' + x.key;
   out.line("printf '%s' " + quote(x.value.reveal()) + " >" + quote(path));
   out.export_variable(x.key, path);
+}
+
+/// What a variable takes of a program's environment, its pointer included; 0:
+/// nothing worth counting.
+size_t exported_bytes(const job_variable& x) {
+  if (x.file || !can_export(x))
+    return 0;
+  return x.key.size() + x.value.reveal().size() + 2 + sizeof(char*);
+}
+
+/// One that was exported before would stay so.
+void write_shell_variable(posix::script& out, const job_variable& x) {
+  out.line("unset -v " + x.key);
+  out.line(x.key + '=' + quote(x.value.reveal()));
 }
 
 void write_gitlab_env(posix::script& out, const job_directories& dirs) {
@@ -117,6 +132,33 @@ bool can_export(const job_variable& x) {
   return posix::is_variable_name(x.key);
 }
 
+std::set<std::string>
+too_large_to_export(const std::vector<job_variable>& in_force) {
+  std::set<std::string> out;
+  std::vector<const job_variable*> by_size;
+  size_t total = 0;
+  for (const auto& x : in_force) {
+    auto size = exported_bytes(x);
+    if (size > exported_max + 1 + sizeof(char*)) {
+      out.insert(x.key);
+      continue;
+    }
+    by_size.push_back(&x);
+    total += size;
+  }
+  if (total <= exported_total_max)
+    return out;
+  std::ranges::stable_sort(by_size, std::greater<>{},
+                           [](const auto* x) { return exported_bytes(*x); });
+  for (const auto* x : by_size) {
+    if (total <= exported_total_max)
+      break;
+    total -= exported_bytes(*x);
+    out.insert(x->key);
+  }
+  return out;
+}
+
 std::string gitlab_env_path(const job_directories& dirs) {
   return dirs.temp + "/gitlab_runner_env";
 }
@@ -128,11 +170,15 @@ void write_exports(posix::script& out, const job_variables& expanded,
     folders.push_back(options.folder);
   // The test saves a process in all stages but the first.
   out.line("[ -d " + quote(dirs.temp) + " ] || mkdir -p " + quote(folders));
-  for (const auto& x : expanded.in_force()) {
+  auto in_force = expanded.in_force();
+  auto too_large = too_large_to_export(in_force);
+  for (const auto& x : in_force) {
     if (!can_export(x) || (!options.status && x.key == "CI_JOB_STATUS"))
       continue;
     if (x.file)
       write_file_variable(out, x, dirs.temp);
+    else if (too_large.contains(x.key))
+      write_shell_variable(out, x);
     else
       out.export_variable(x.key, x.value.reveal());
   }

@@ -4,6 +4,10 @@
 #include "executors/plan/directories.hpp"
 #include "executors/shells/posix.hpp"
 
+#include <set>
+#include <string>
+#include <vector>
+
 namespace muster {
 
 /// Returns the job's variables in the order of their precedence, not expanded
@@ -20,8 +24,23 @@ struct export_options {
   std::string folder; ///< made along with the temporary one; empty: none
 };
 
+/// Linux starts no program with more than this of one variable, `NAME=value`
+/// (MAX_ARG_STRLEN less the byte behind it) [bytes].
+constexpr size_t exported_max = (128u << 10) - 1;
+/// Nor with more than 2 MiB of all variables and arguments together, where the
+/// stack has its usual limit of 8 MiB: the rest is for arguments and for what
+/// the login has of its own [bytes].
+constexpr size_t exported_total_max = (2u << 20) - (128u << 10);
+
+/// Returns the names of those variables that would keep a shell from starting
+/// any program at all ("Argument list too long"): each that is too large by
+/// itself, and the largest ones of those that are too much together.
+std::set<std::string>
+too_large_to_export(const std::vector<job_variable>& in_force);
+
 /// Writes what makes the variables the environment of a stage, file variables
-/// written and GITLAB_ENV read.
+/// written and GITLAB_ENV read. What is too large for that is a variable of the
+/// shell alone.
 void write_exports(posix::script& out, const job_variables& expanded,
                    const job_directories& dirs, const export_options& options);
 

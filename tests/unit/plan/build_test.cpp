@@ -1,4 +1,5 @@
 #include "executors/plan/build.hpp"
+#include "executors/plan/environment.hpp"
 #include "executors/shells/posix.hpp"
 
 #include <doctest/doctest.h>
@@ -426,6 +427,63 @@ TEST_CASE("values that cannot be used are told") {
     CHECK_EQ(plan.warnings.size(), 1u);
     CHECK_FALSE(has(stage(plan, "step_script").script, "export UID"));
   }
+}
+
+TEST_CASE("a variable too large for a program's environment is the shell's "
+          "alone, and told") {
+  const std::string much(exported_max, 'x');
+  auto payload = sample();
+  set(payload, "FITS", much.substr(5));
+  set(payload, "LARGE", much.substr(5));
+  set(payload, "PLAIN", "value");
+  job_variable file;
+  file.key = "LARGE_FILE";
+  file.value = secret{much + much};
+  file.file = true;
+  payload.variables.push_back(file);
+  auto plan = built(payload);
+  for (const auto* name : {"get_sources", "step_script"}) {
+    CAPTURE(name);
+    const auto& script = stage(plan, name).script;
+    CHECK(has(script, "export FITS=x"));
+    CHECK(has(script, "unset -v LARGE\nLARGE=x"));
+    CHECK_FALSE(has(script, "export LARGE=x"));
+    CHECK(has(script, "export PLAIN=value"));
+    CHECK(has(script, "export LARGE_FILE="));
+  }
+  REQUIRE_EQ(plan.warnings.size(), 1);
+  CHECK(plan.warnings.front().starts_with("LARGE: its 131066 bytes are too "));
+}
+
+TEST_CASE("of variables that are too much together the largest go first") {
+  auto payload = sample();
+  for (char c = 'A'; c <= 'Z'; ++c)
+    set(payload, std::string{"V_"} + c, std::string(100'000, c));
+  set(payload, "LARGEST", std::string(120'000, 'x'));
+  auto warnings = built(payload).warnings;
+  // 2,720,000 bytes, and some of muster's own: 8 of them have to go.
+  REQUIRE_EQ(warnings.size(), 8);
+  CHECK(warnings.back().starts_with("LARGEST: "));
+  CHECK(warnings.front().starts_with("V_A: "));
+  payload.variables.resize(19);
+  CHECK(built(payload).warnings.empty());
+}
+
+TEST_CASE("a plan that no helper takes is refused, the reason named") {
+  auto payload = sample();
+  payload.steps.push_back({"after_script", {"true"}});
+  set(payload, "HUGE", std::string(24u << 20, 'x'));
+  auto plan = build_plan(payload, runner(), facts());
+  REQUIRE_FALSE(plan);
+  CHECK_EQ(plan.error().code, job_errc::runner_system_failure);
+  CHECK(has(plan.error().text, "an instance takes 67108864"));
+  CHECK(has(plan.error().text, "The largest variable is HUGE with 25165824 "));
+  payload = sample();
+  for (int i = 0; i < 1001; ++i)
+    payload.steps.push_back({"s" + std::to_string(i), {"true"}});
+  plan = build_plan(payload, runner(), facts());
+  REQUIRE_FALSE(plan);
+  CHECK(has(plan.error().text, "an instance takes 1000"));
 }
 
 TEST_CASE("a debug trace can be forbidden") {
