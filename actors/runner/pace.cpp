@@ -12,6 +12,9 @@ using std::chrono::milliseconds;
 
 /// A server that is away is found back within this.
 constexpr milliseconds backoff_max = 30s;
+/// Failures in a row for which only a wish counts. One in five requests may be
+/// refused so for long: waiting more than was wished for would starve jobs.
+constexpr int wishes_max = 3;
 /// Beyond the manager's own days: a wish that is no wish.
 constexpr milliseconds retry_after_max = 1h;
 
@@ -55,8 +58,8 @@ void pace::answered(poll_outcome how, time_point begun_at,
   adaptive_
     = std::clamp(adaptive_, 1.0,
                  static_cast<double>(std::max(1, with_.request_concurrency)));
-  // A server that names a time is taken at its word the first time.
-  auto in_a_row = retry_after > 0ms ? failures_ - 1 : failures_;
+  // A server that names a time is taken at its word, but not without end.
+  auto in_a_row = retry_after > 0ms ? failures_ - wishes_max : failures_;
   if (in_a_row > 0) {
     auto pause = with_.check_interval * (1 << std::min(in_a_row - 1, 6));
     next_ = now + std::min(pause, std::max(backoff_max, with_.check_interval));
