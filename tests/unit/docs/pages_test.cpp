@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <doctest/doctest.h>
 #include <filesystem>
+#include <set>
+#include <string>
 
 using namespace muster;
 using namespace muster::test;
@@ -112,4 +114,15 @@ TEST_CASE("every feature flag that the documentation names exists") {
               != feature_flags().end());
       }
   CHECK_GT(seen, 0);
+}
+
+TEST_CASE("every feature flag is named in the page about jobs") {
+  std::set<std::string> named;
+  for (const auto& line : prose_of(read_page("docs/jobs.md")))
+    for (const auto& word : code_in(line))
+      named.insert(word);
+  for (const auto& flag : feature_flags()) {
+    CAPTURE(flag.name);
+    CHECK(named.contains(std::string{flag.name}));
+  }
 }
