@@ -18,6 +18,8 @@ constexpr auto patience = 10s;
 constexpr auto clean_timeout = 60s;
 /// Streams of one job that may break while the session and the helper seem up.
 constexpr int streams_max = 3;
+/// sshd takes no longer path of a unix socket [bytes].
+constexpr size_t socket_path_max = 107;
 
 /// 0.2 s, 0.4 s, ... at most 10 s between tries.
 time_point::duration pause_after(int32_t failures) {
@@ -213,8 +215,12 @@ struct driver {
     if (s.phase == connection_phase::greeting && !s.is_bridged
         && !s.program.empty() && is(x.why, connection_errc::channel_refused)) {
       s.is_bridged = true;
-      log::info("sshd on the instance forwards no sockets: the helper is "
-                "reached over exec channels",
+      auto is_long = s.socket_path.size() > socket_path_max;
+      log::info(std::string{is_long
+                              ? "the home on the instance is too deep for a "
+                                "socket to be forwarded"
+                              : "sshd on the instance forwards no sockets"}
+                  + ": the helper is reached over exec channels",
                 {{"instance", s.instance.value}});
       greet();
       return;
