@@ -197,3 +197,41 @@ job: {script: ['echo "begun"', 'sleep 1234567']}
   CHECK_EQ(x.run({"-f", "other.yml"}).status, 0);
   CHECK(x.leftovers().empty());
 }
+
+TEST_CASE("what the manager complains of is shown while jobs run, once") {
+  // The connection to the helper breaks with the helper; the job's supervisor,
+  // the parent of its shell, stays.
+  try_world x{R"yml(
+job:
+  variables: {GIT_STRATEGY: none}
+  script:
+    - |
+      for p in /proc/[0-9]*; do
+        n=${p#/proc/}
+        if [ "$(readlink "$p/exe")" = "$MUSTER_HELPER" ] && [ "$n" != "$PPID" ]
+        then kill -9 "$n"; fi
+      done
+    - sleep 3
+    - echo went on
+)yml"};
+  auto done = x.run();
+  CAPTURE(done.output);
+  CHECK_EQ(done.status, 0);
+  CHECK(has(done.output, "job | went on\n"));
+  CHECK_EQ(count_of("muster try: the manager: warning: connection to the "
+                    "instance failed (instance local-",
+                    done.output),
+           1);
+}
+
+TEST_CASE(
+  "a state folder may be deeper than the path of a socket may be long") {
+  try_world x{"job: {script: [cat sub/file.txt]}\n",
+              "state/" + std::string(120, 'd') + "/deep"};
+  auto done = x.run();
+  CAPTURE(done.output);
+  CHECK_EQ(done.status, 0);
+  CHECK(has(done.output, "job | committed\n"));
+  CHECK_FALSE(has(done.output, "the manager:"));
+  CHECK(x.leftovers().empty());
+}

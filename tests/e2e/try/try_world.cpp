@@ -80,12 +80,13 @@ bool try_process::shows(const std::string& part) const {
   return eventually([&] { return shown().find(part) != std::string::npos; });
 }
 
-try_world::try_world(const std::string& pipeline) {
+try_world::try_world(const std::string& pipeline, const std::string& state) {
   std::string name = "/tmp/muster-try-XXXXXX";
   if (mkdtemp(name.data()) == nullptr)
     throw std::runtime_error("cannot make a folder");
   path_ = name;
   repository_ = path_ / "project";
+  state_ = path_ / state;
   fs::create_directories(repository_ / "sub");
   write(".gitlab-ci.yml", pipeline);
   write("sub/file.txt", "committed\n");
@@ -97,6 +98,7 @@ try_world::try_world(const std::string& pipeline) {
 try_world::~try_world() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
+  fs::remove_all(state_, ignored);
 }
 
 void try_world::write(const std::string& file, const std::string& text) const {

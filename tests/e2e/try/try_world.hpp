@@ -36,8 +36,10 @@ private:
 /// A repository with one commit, and a state folder of its own.
 class try_world {
 public:
-  /// `pipeline` is its `.gitlab-ci.yml`.
-  explicit try_world(const std::string& pipeline);
+  /// `pipeline` is its `.gitlab-ci.yml`; `state` names the state folder,
+  /// which goes with this object.
+  explicit try_world(const std::string& pipeline,
+                     const std::string& state = "state");
   ~try_world();
   try_world(const try_world&) = delete;
   try_world& operator=(const try_world&) = delete;
@@ -46,7 +48,7 @@ public:
     return repository_;
   }
   std::filesystem::path state_dir() const {
-    return path_ / "state";
+    return state_;
   }
   void write(const std::string& file, const std::string& text) const;
   /// Runs git in the repository. Throws unless it succeeds.
@@ -64,6 +66,7 @@ public:
 private:
   std::filesystem::path path_;
   std::filesystem::path repository_;
+  std::filesystem::path state_;
   int count_ = 0;
 };
 

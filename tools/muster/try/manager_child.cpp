@@ -31,14 +31,7 @@ namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr std::string_view group_name = "t"; // short: see `parent_of`
-/// What a run's folder adds to its parent, and the local provider and the
-/// helper to the state folder, up to the socket in an instance's home.
-constexpr size_t below_parent
-  = std::string_view{"/run-XXXXXX/s/local/t/local-12345678/home/.cache/muster/"
-                     "run-0123456789abcdef/socket"}
-      .size();
-constexpr size_t socket_path_max = 107; ///< of a unix socket [bytes]
+constexpr std::string_view group_name = "t";
 constexpr std::chrono::seconds removal_patience{30};
 constexpr size_t complaints_max = 8;
 
@@ -82,6 +75,37 @@ std::string config_text(const std::string& place, const child_settings& x) {
                      group_name);
 }
 
+/// A line of the manager's log.
+struct log_line {
+  bool is_complaint = false; ///< an error or a warning
+  bool is_of_job = false;
+  std::string text; ///< for people
+};
+
+log_line read_line(const std::string& text) {
+  auto line = nlohmann::json::parse(text, nullptr, false);
+  if (!line.is_object())
+    return {true, false, text};
+  auto field = [&line](const char* name) {
+    auto found = line.find(name);
+    return found != line.end() && found->is_string() ? found->get<std::string>()
+                                                     : std::string{};
+  };
+  log_line out;
+  auto level = field("level");
+  out.is_complaint = level != "info" && level != "debug" && level != "trace";
+  out.is_of_job = line.contains("job");
+  out.text = fmt::format("{}: {}", level, field("msg"));
+  if (auto instance = field("instance"); !instance.empty())
+    out.text += fmt::format(" (instance {})", instance);
+  if (auto err = field("err"); !err.empty())
+    out.text += ": " + err;
+  for (auto& c : out.text) // texts of peers do not move the cursor
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      c = ' ';
+  return out;
+}
+
 /// Ends the instances of a state folder whose manager is gone.
 void end_instances(const std::string& state_dir) {
   std::error_code ignored;
@@ -120,15 +144,6 @@ int lock_of(const std::string& path) {
     return -1;
   }
   return fd;
-}
-
-/// Where the folders of runs are: in the state folder, unless a socket below
-/// would have too long a path. Root's instances have homes of their own.
-std::string parent_of(const std::string& state_dir) {
-  auto parent = fmt::format("{}/try", state_dir);
-  if (geteuid() == 0 || parent.size() + below_parent <= socket_path_max)
-    return parent;
-  return fmt::format("/tmp/muster-{}", geteuid());
 }
 
 /// What is missing of a path, for us alone: a manager will not have a state
@@ -201,7 +216,7 @@ void prepare_environment() {
 } // namespace
 
 result<try_folder, child_errc> try_folder::make(const std::string& state_dir) {
-  auto parent = parent_of(state_dir);
+  auto parent = state_dir + "/try";
   if (auto problem = make_private(parent); !problem.empty())
     return fail(child_errc::folder,
                 fmt::format("cannot use the folder {}: {}", parent, problem));
@@ -303,21 +318,30 @@ std::string manager_child::complaints() const {
   std::deque<std::string> lines;
   std::ifstream in{log_file()};
   for (std::string text; std::getline(in, text);) {
-    auto line = nlohmann::json::parse(text, nullptr, false);
-    if (!line.is_object()) {
-      lines.push_back(text);
-    } else {
-      auto level = line.value("level", "");
-      if (level == "info" || level == "debug" || level == "trace")
-        continue;
-      lines.push_back(fmt::format("{}: {}", level, line.value("msg", "")));
-    }
+    auto line = read_line(text);
+    if (line.is_complaint)
+      lines.push_back(std::move(line.text));
     if (lines.size() > complaints_max)
       lines.pop_front();
   }
   std::string out;
   for (const auto& x : lines)
     out += fmt::format("  {}\n", x);
+  return out;
+}
+
+std::vector<std::string> manager_child::news() {
+  std::vector<std::string> out;
+  std::ifstream in{log_file()};
+  in.seekg(told_);
+  for (std::string text; std::getline(in, text);) {
+    if (in.eof())
+      break; // the line is under way
+    told_ = in.tellg();
+    auto line = read_line(text);
+    if (line.is_complaint && !line.is_of_job)
+      out.push_back(std::move(line.text));
+  }
   return out;
 }
 

@@ -3,9 +3,10 @@
 #include "messages/result.hpp"
 
 #include <chrono>
-#include <optional>
+#include <ios>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 namespace muster {
 
@@ -22,10 +23,9 @@ struct child_settings {
   int concurrent = 4;
 };
 
-/// A folder of a try's own below the state folder (for others than root below
-/// /tmp where that is too deep for a socket), for as long as this object lives.
-/// Those of tries that were killed are removed when the next one begins, with
-/// the instances that they left.
+/// A folder of a try's own below the state folder, for as long as this object
+/// lives. Those of tries that were killed are removed when the next one begins,
+/// with the instances that they left.
 class try_folder {
 public:
   /// Errors: `folder`.
@@ -68,12 +68,16 @@ public:
   std::string log_file() const;
   /// What it said last of errors and warnings, for people.
   std::string complaints() const;
+  /// What it has said of them since the last call, but for what is of one job:
+  /// that job's log says it, too.
+  std::vector<std::string> news();
 
 private:
   manager_child() = default;
 
   std::string place_;
   pid_t pid_ = -1;
+  std::streamoff told_ = 0; ///< of the log: what `news` has seen [bytes]
 };
 
 } // namespace muster

@@ -1,3 +1,4 @@
+#include "config/log.hpp"
 #include "providers/local/host.hpp"
 #include "tools/coordinator/follow.hpp"
 #include "tools/coordinator/job_spec.hpp"
@@ -10,9 +11,11 @@
 #include "tools/muster/try/manager_child.hpp"
 #include "tools/muster/try/working_tree.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
@@ -34,6 +37,7 @@ using std::chrono::steady_clock;
 constexpr std::chrono::seconds cancel_patience{10};
 constexpr std::chrono::seconds stop_patience{40};
 constexpr std::chrono::hours time_limit{24 * 7};
+constexpr size_t told_max = 64; ///< of the manager's complaints
 constexpr int failed_status = 1;
 constexpr int usage_status = 2;
 constexpr int interrupted_status = 130;
@@ -143,10 +147,13 @@ json pipeline_options(const working_tree& tree, const try_options& options) {
 /// One run of a pipeline, from the server to the table.
 class session {
 public:
-  session(const try_options& options, const working_tree& tree)
+  /// `told` is what a manager will say, and was said already.
+  session(const try_options& options, const working_tree& tree,
+          std::string told)
     : options_(options),
       tree_(tree),
-      gitlab_(server_options(tree)) {
+      gitlab_(server_options(tree)),
+      told_{std::move(told)} {
   }
 
   int run(const gitlab::pipeline_file& file, const std::string& name) {
@@ -188,6 +195,8 @@ private:
     how.goes_on = [&] {
       if (signals.count() > 0)
         hurry(manager, pipeline);
+      else
+        show_news(manager);
       lost = !manager.is_alive();
       return !lost;
     };
@@ -203,6 +212,21 @@ private:
     if (signals.count() > 0)
       return interrupted_status;
     return status ? *status : failed(failed_status, status.error().text);
+  }
+
+  /// What keeps jobs from beginning is in no job's log.
+  void show_news(manager_child& manager) {
+    for (auto& x : manager.news()) {
+      auto same = [&x](const std::string& text) {
+        return !text.empty() && x.find(text) != std::string::npos;
+      };
+      if (std::any_of(told_.begin(), told_.end(), same))
+        continue;
+      fmt::print(stderr, "muster try: the manager: {}\n", x);
+      told_.push_back(std::move(x));
+      if (told_.size() > told_max)
+        told_.pop_front();
+    }
   }
 
   /// The first Ctrl-C cancels as GitLab does it, a second one interrupts the
@@ -232,6 +256,7 @@ private:
   const try_options& options_;
   const working_tree& tree_;
   test_gitlab gitlab_;
+  std::deque<std::string> told_; ///< once is enough
   std::optional<steady_clock::time_point> hurries_at_;
 };
 
@@ -247,12 +272,14 @@ int run_session(const try_options& options, const working_tree& tree,
                "muster try: jobs get commit {}; changes that are not committed "
                "are not in it\n",
                tree.sha.substr(0, 8));
-  return session{options, tree}.run(file, name);
+  return session{options, tree, here->isolation_text}.run(file, name);
 }
 
 } // namespace
 
 int try_pipeline(const try_options& options) {
+  // What there is to say is said here; the manager has a log of its own.
+  log::configure("error", "runner");
   if (options.executor == "docker-autoscaler")
     return failed(usage_status, "the executor docker-autoscaler is not there "
                                 "yet; leave --executor out, or write instance");

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a test program as a plain user, who exists in a mount namespace only: the
-# local provider without root. Exit status 77 (skipped) where there is no root to
+# Runs a test program as a plain user, who exists in a mount namespace only: what
+# muster does without root. Exit status 77 (skipped) where there is no root to
 # begin with.
 #
 #   as_plain_user.sh PROGRAM [ARG ...]
@@ -16,8 +16,18 @@ trap 'rm -rf "$place"' EXIT
 # The build folder may be closed to others, and so may its parents.
 cp "$1" "$place/program"
 shift
-mkdir "$place/work" "$place/home"
-chmod 755 "$place" "$place/program"
+mkdir "$place/work" "$place/home" "$place/bin"
+if [ -n "${MUSTER_PROGRAM:-}" ]; then
+  cp "$MUSTER_PROGRAM" "$place/bin/muster"
+  MUSTER_PROGRAM=$place/bin/muster
+  export MUSTER_PROGRAM
+fi
+if [ -n "${MUSTER_HELPER_PROGRAM:-}" ]; then
+  cp "$MUSTER_HELPER_PROGRAM" "$place/bin/muster-helper"
+  MUSTER_HELPER_PROGRAM=$place/bin/muster-helper
+  export MUSTER_HELPER_PROGRAM
+fi
+chmod -R a+rX "$place"
 number=54321
 {
   cat /etc/passwd
