@@ -232,7 +232,8 @@ loaded_config parse_config(std::string text, const std::string& path,
 
 loaded_config load_config(const std::string& path,
                           const load_options& options) {
-  if (auto source = read_source(path))
+  auto kind = options.pipe_allowed ? source_kind::pipe : source_kind::file;
+  if (auto source = read_source(path, kind))
     return parse_config(std::move(*source), path, options);
   else if (!options.missing_is_empty || !is_missing(path)) {
     loaded_config loaded;

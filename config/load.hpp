@@ -22,6 +22,8 @@ struct load_options {
   check_mode mode = check_mode::run;
   /// `run` of GitLab Runner goes on without a file, serving nothing.
   bool missing_is_empty = false;
+  /// Whether it may be a pipe: nothing can be kept beside it.
+  bool pipe_allowed = false;
   /// Variables for `url` and `token`; empty: the process's environment.
   std::function<std::optional<std::string>(const std::string& name)> variable;
   /// Whether an IANA zone is known; empty: whether /usr/share/zoneinfo has it.

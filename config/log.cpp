@@ -1,5 +1,7 @@
 #include "config/log.hpp"
 
+#include "config/syslog.hpp"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -15,6 +17,7 @@
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <syslog.h>
 #include <unistd.h>
 
 namespace muster::log {
@@ -267,6 +270,7 @@ std::string formatted(line_format format, level at, std::string_view message,
 struct output {
   std::atomic<level> threshold{level::info};
   std::atomic<line_format> format{line_format::runner};
+  std::atomic<bool> syslog{false};
   bool terminal = isatty(STDERR_FILENO) == 1;
   std::chrono::steady_clock::time_point begin
     = std::chrono::steady_clock::now();
@@ -282,6 +286,27 @@ struct output {
 output& the_output() {
   static auto* one = new output;
   return *one;
+}
+
+int priority_of(level at) {
+  switch (at) {
+    case level::warning:
+      return LOG_WARNING;
+    case level::error:
+      return LOG_ERR;
+    case level::fatal:
+      return LOG_CRIT;
+    default:
+      return LOG_INFO;
+  }
+}
+
+/// The logger adds time and level itself.
+std::string syslog_line(std::string_view message, const fields& with) {
+  auto line = printable(message, false);
+  for (const auto& [key, value] : sorted(with))
+    line += fmt::format(" {}={}", key, quoted_if_needed(value));
+  return line;
 }
 
 int64_t unix_time_ns() {
@@ -314,14 +339,22 @@ bool configure(std::string_view level_name, std::string_view format) {
   return true;
 }
 
+void also_to_syslog(const char* name) {
+  ::openlog(name, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+  the_output().syslog = true;
+}
+
 bool enabled(level at) {
-  return at >= the_output().threshold.load();
+  const auto& out = the_output();
+  return at >= out.threshold.load() || (out.syslog && at >= level::info);
 }
 
 void write(level at, std::string_view message, const fields& with) {
-  if (!enabled(at))
-    return;
   auto& out = the_output();
+  if (out.syslog && at >= level::info)
+    ::syslog(priority_of(at), "%s", syslog_line(message, with).c_str());
+  if (at < out.threshold.load())
+    return;
   auto line = current_line(out, at, message, with);
   out.logger.log(spdlog::level::info,
                  spdlog::string_view_t{line.data(), line.size()});

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -242,6 +243,18 @@ std::optional<source_fault> find_deep_nesting(std::string_view text) {
   return std::nullopt;
 }
 
+/// Waits until a pipe has bytes or is at its end: one that nobody has opened
+/// for writing yet is neither.
+bool has_more(const descriptor& pipe) {
+  constexpr int patience_ms = 10'000;
+  pollfd polled{pipe.number(), POLLIN, 0};
+  int ready = 0;
+  do {
+    ready = poll(&polled, 1, patience_ms);
+  } while (ready < 0 && errno == EINTR);
+  return ready > 0;
+}
+
 } // namespace
 
 bool is_missing(const std::string& path) {
@@ -249,7 +262,8 @@ bool is_missing(const std::string& path) {
   return stat(path.c_str(), &facts) != 0 && errno == ENOENT;
 }
 
-result<std::string, config_errc> read_source(const std::string& path) {
+result<std::string, config_errc> read_source(const std::string& path,
+                                             source_kind kind) {
   // Without O_NONBLOCK, opening a named pipe would wait for a writer.
   descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.number() < 0)
@@ -259,13 +273,16 @@ result<std::string, config_errc> read_source(const std::string& path) {
     return unreadable(path, std::strerror(errno));
   if (S_ISDIR(facts.st_mode))
     return unreadable(path, "it is a folder, a file is expected");
-  if (!S_ISREG(facts.st_mode))
+  auto is_pipe = kind == source_kind::pipe && S_ISFIFO(facts.st_mode);
+  if (!S_ISREG(facts.st_mode) && !is_pipe)
     return unreadable(path, "it is not a regular file");
   std::string text;
   std::string chunk(size_t{64} << 10, '\0');
   for (;;) {
+    if (is_pipe && !has_more(file))
+      return unreadable(path, "it is a pipe, and nothing came for 10 s");
     auto got = read(file.number(), chunk.data(), chunk.size());
-    if (got < 0 && errno == EINTR)
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
       continue;
     if (got < 0)
       return unreadable(path, std::strerror(errno));

@@ -4,6 +4,7 @@
 #include "messages/result.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -12,9 +13,17 @@
 
 namespace muster {
 
+/// What is read besides regular files.
+enum class source_kind : uint8_t {
+  file, ///< nothing
+  pipe, ///< a pipe to its end: `/dev/stdin`, or a shell's `<(...)`
+};
+
 /// Reads a configuration file as a whole. Errors: `not_readable`: it is
-/// missing, no regular file, may not be read, or is larger than 4 MiB.
-result<std::string, config_errc> read_source(const std::string& path);
+/// missing, no regular file, may not be read, or is larger than 4 MiB; it is a
+/// pipe, and nothing comes for 10 s.
+result<std::string, config_errc>
+read_source(const std::string& path, source_kind kind = source_kind::file);
 
 /// Whether there is nothing at all at that path, as opposed to something that
 /// cannot be read.

@@ -7,9 +7,10 @@
 namespace muster {
 
 int check_config(const check_options& options) {
-  auto loaded = load_config(
-    options.config_path,
-    with_plugins(options.strict ? check_mode::strict : check_mode::check));
+  auto how
+    = with_plugins(options.strict ? check_mode::strict : check_mode::check);
+  how.pipe_allowed = true;
+  auto loaded = load_config(options.config_path, how);
   for (const auto& x : loaded.diagnostics)
     std::fprintf(stderr, "%s\n", format_diagnostic(x, loaded.source).c_str());
   if (loaded.passed) {

@@ -16,6 +16,7 @@ struct global_options {
 struct run_options {
   std::string config_path;
   bool strict = false; ///< unknown keys are fatal
+  bool syslog = false; ///< log there, too
 };
 
 /// Serves GitLab until told to stop. Returns the exit status.

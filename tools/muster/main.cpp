@@ -128,6 +128,10 @@ struct program {
       ->type_name("NAME");
     cmd->add_option("-u,--user", unused, "No effect: for shell executors only")
       ->type_name("NAME");
+    cmd
+      ->add_flag("--syslog", run.syslog,
+                 "Log to the system's logger, too (info and above)")
+      ->envname("LOG_SYSLOG");
     cmd->footer("Signals: QUIT takes no more jobs and waits for those that "
                 "run; TERM and INT\ninterrupt them, and a second one leaves at "
                 "once. HUP has no effect: a changed\nconfiguration is read by "

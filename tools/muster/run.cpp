@@ -1,6 +1,7 @@
 #include "actors/dialer/edge.hpp"
 #include "actors/journal/state_lock.hpp"
 #include "actors/manager/manager.hpp"
+#include "config/syslog.hpp"
 #include "config/system_id.hpp"
 #include "config/version.hpp"
 #include "executors/ssh/reactor.hpp"
@@ -273,6 +274,8 @@ int run_manager(const global_options& global, const run_options& options) {
   auto how
     = with_plugins(options.strict ? check_mode::strict : check_mode::run);
   how.missing_is_empty = true;
+  if (options.syslog)
+    log::also_to_syslog("muster");
   return serve_loaded(global, load_config(options.config_path, how),
                       {.strict = options.strict});
 }

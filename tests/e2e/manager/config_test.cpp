@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <fstream>
+#include <unistd.h>
 
 using namespace muster;
 using namespace muster::test;
@@ -182,4 +183,54 @@ TEST_CASE("a missing helper is named before anything is started") {
   CHECK_NE(ran.output.find("muster-helper is not readable at "
                            "/none/muster-helper"),
            std::string::npos);
+}
+
+TEST_CASE("a configuration may come through a pipe to be checked, not to be "
+          "run") {
+  auto piped = [](const char* command) {
+    return run_shell(fmt::format(
+      "printf 'concurrent = 1\\ncheck_intervall = 3\\n' | {} {} --config "
+      "/dev/stdin 2>&1; echo \"status $?\"",
+      std::getenv("MUSTER_PROGRAM"), command));
+  };
+  auto checked = piped("check");
+  CAPTURE(checked);
+  CHECK_NE(checked.find("/dev/stdin:2:1: "), std::string::npos);
+  CHECK_NE(checked.find("check_interval"), std::string::npos);
+  auto run = piped("run");
+  CAPTURE(run);
+  CHECK_NE(run.find("it is not a regular file"), std::string::npos);
+  CHECK_NE(run.find("status 1"), std::string::npos);
+}
+
+TEST_CASE("with --syslog the system's logger hears of it, too"
+          * doctest::skip(geteuid() != 0)) {
+  // A logger in a mount namespace of its own, whose /dev has little else.
+  constexpr auto logger
+    = "import os, socket, subprocess, sys\n"
+      "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+      "s.bind(\"/dev/log\")\n"
+      "s.settimeout(60)\n"
+      "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, "
+      "stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)\n"
+      "text = \"\"\n"
+      "while \"cannot be used\" not in text:\n"
+      "    text = s.recv(8192).decode()\n"
+      "    print(text)\n";
+  manager_folder place;
+  auto script = place.path() / "logger.py";
+  std::ofstream{script} << logger;
+  std::ofstream{place.config_file()} << "concurrent = 0\n";
+  auto said = run_shell(fmt::format(
+    "unshare --mount sh -c 'mount -t tmpfs tmpfs /dev && mknod -m 666 "
+    "/dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9 && exec python3 {} {} "
+    "run --syslog --config {}'",
+    script.string(), std::getenv("MUSTER_PROGRAM"),
+    place.config_file().string()));
+  CAPTURE(said);
+  // <daemon.info> and <daemon.err>
+  CHECK_NE(said.find("<30>"), std::string::npos);
+  CHECK_NE(said.find(" muster["), std::string::npos);
+  CHECK_NE(said.find("<27>"), std::string::npos);
+  CHECK_NE(said.find("lets no job run"), std::string::npos);
 }

@@ -5,7 +5,9 @@
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace muster;
@@ -83,6 +85,25 @@ TEST_CASE("nesting that would exhaust the stack is found before parsing") {
   CHECK(!find_source_fault("a = '''" + repeat("[", 1000) + "'''''"));
   CHECK(!find_source_fault("# " + repeat("a.[", 1000)));
   CHECK(!find_source_fault(repeat("a = [1.5, 2.5]\n", 100)));
+}
+
+TEST_CASE("a pipe is read to its end where it may be one") {
+  int ends[2];
+  REQUIRE_EQ(pipe(ends), 0);
+  auto path = "/dev/fd/" + std::to_string(ends[0]);
+  CHECK_FALSE(read_source(path));
+  const std::string part(100'000, 'x');
+  std::thread writer{[&] {
+    for (int i = 0; i < 3; ++i)
+      CHECK_EQ(write(ends[1], part.data(), part.size()),
+               static_cast<ssize_t>(part.size()));
+    close(ends[1]);
+  }};
+  auto got = read_source(path, source_kind::pipe);
+  writer.join();
+  close(ends[0]);
+  REQUIRE(got);
+  CHECK(*got == part + part + part);
 }
 
 TEST_CASE("lines within strings over several lines are recognised") {
