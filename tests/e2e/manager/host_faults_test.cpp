@@ -93,6 +93,81 @@ TEST_CASE("a full disk during the clone fails the job in words, and the next "
   x.check_rules();
 }
 
+namespace {
+
+/// Fills the instance's disk but for some MiB; nothing of earlier jobs is
+/// there.
+int64_t fill_disk(world& x, int mebibytes_left) {
+  auto id
+    = x.enqueue_script(fmt::format("cd; rm -rf builds; dd if=/dev/zero "
+                                   "of=$HOME/filler bs=1M 2>/dev/null || true; "
+                                   "truncate -s -{}M $HOME/filler",
+                                   mebibytes_left));
+  CHECK_EQ(x.ended(id).state, job_state::success);
+  return id;
+}
+
+const nlohmann::json no_git{{"GIT_STRATEGY", "empty"}};
+
+} // namespace
+
+TEST_CASE("artifacts that do not fit on the disk fail their job in words, and "
+          "leave no file that looks whole"
+          * doctest::skip(geteuid() != 0)) {
+  world::settings how;
+  how.manager.plugin_config = {small_home(24)};
+  world x{how};
+  auto made = x.enqueue({{"script", "head -c 6000000 /dev/urandom >big"},
+                         {"artifacts", {{"paths", {"big"}}, {"name", "all"}}},
+                         {"variables", no_git}});
+  CHECK_EQ(x.ended(made).state, job_state::success);
+  fill_disk(x, 2);
+  auto id = x.enqueue(
+    {{"script", "true"}, {"dependencies", {made}}, {"variables", no_git}});
+  auto job = x.ended(id);
+  CAPTURE(x.log(id));
+  CHECK_EQ(job.failure_reason, "script_failure");
+  CHECK_EQ(job.exit_code, 1);
+  CHECK(has(x.log(id), "No space left on device"));
+  CHECK(has(x.log(id), "the file system is full"));
+  auto look = x.enqueue_script("find builds cache -size +4k 2>/dev/null || "
+                               "true; rm $HOME/filler; echo looked");
+  CHECK_EQ(x.ended(look).state, job_state::success);
+  CAPTURE(x.log(look));
+  CHECK_FALSE(has(x.log(look), "\nbuilds/"));
+  auto again = x.enqueue({{"script", "wc -c <big"},
+                          {"dependencies", {made}},
+                          {"variables", no_git}});
+  CHECK_EQ(x.ended(again).state, job_state::success);
+  CHECK(has(x.log(again), "\n6000000"));
+  x.check_rules();
+}
+
+TEST_CASE("a cache that does not fit on the disk costs the cache only"
+          * doctest::skip(geteuid() != 0)) {
+  world::settings how;
+  how.manager.plugin_config = {small_home(24)};
+  world x{how};
+  fill_disk(x, 3);
+  auto job = nlohmann::json{
+    {"script",
+     {"echo \"GOT=$(ls lib 2>/dev/null | wc -l)\"", "mkdir -p lib",
+      "head -c 2000000 /dev/urandom >lib/new"}},
+    {"cache", {{"key", "k"}, {"paths", {"lib"}}}},
+    {"variables", no_git}};
+  auto id = x.enqueue(job);
+  CHECK_EQ(x.ended(id).state, job_state::success);
+  CAPTURE(x.log(id));
+  CHECK(has(x.log(id), "No space left on device"));
+  CHECK(has(x.log(id), "Failed to create cache"));
+  // What there is of it is not taken for a cache.
+  auto next = x.enqueue(job);
+  CHECK_EQ(x.ended(next).state, job_state::success);
+  CHECK(has(x.log(next), "Failed to extract cache"));
+  CHECK_EQ(x.printed(next, "GOT"), "0");
+  x.check_rules();
+}
+
 TEST_CASE("a disk that is full while a job prints loses none of it"
           * doctest::skip(geteuid() != 0)) {
   world::settings how;

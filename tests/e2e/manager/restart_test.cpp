@@ -152,6 +152,31 @@ TEST_CASE("a job that waits for a slot when its manager is killed is run by "
   x.check_rules();
 }
 
+TEST_CASE("a job that waits for its instance to boot when its manager is "
+          "killed is run by the next one, once") {
+  world::settings how;
+  how.manager.plugin_config = {"boot_delay = \"4s\""};
+  world x{how};
+  auto id = x.enqueue({{"script", {"echo run", "echo done"}},
+                       {"variables", {{"GIT_STRATEGY", "none"}}}});
+  REQUIRE(x.shows(id, "Preparing instance..."));
+  CHECK(x.instance_of(id).empty());
+  x.manager->kill();
+  x.start_manager();
+  CHECK(x.manager->says("it is taken over", {{"job", id}}));
+  CHECK_EQ(x.ended(id).state, job_state::success);
+  auto log = x.log(id);
+  CAPTURE(log);
+  CHECK_EQ(count_of("\nrun", log), 1);
+  CHECK_EQ(count_of("Preparing instance...", log), 1);
+  CHECK_EQ(count_of("Job succeeded", log), 1);
+  CHECK(x.serves_a_job());
+  // GitLab takes a second acceptance as a sign of life: the next manager cannot
+  // know of the first.
+  for (const auto& y : x.gitlab.violations().list())
+    CHECK_EQ(y.rule, "acceptance");
+}
+
 TEST_CASE("a job whose instance is gone after a restart fails by the system, "
           "its log goes on in words") {
   world x;
