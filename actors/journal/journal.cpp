@@ -29,16 +29,31 @@ std::string layout_text() {
   return std::string{version_text} + " " + revision_text;
 }
 
-/// Of a payload that another version wrote only number and token are read. One
-/// that is damaged is an empty one: then GitLab cannot be told, and its own
-/// time-out ends the job.
-job_payload payload_of(caf::actor_system& sys, const secret& bytes,
-                       bool whole) {
+/// Nothing if the bytes are damaged.
+std::optional<job_payload> payload_of(caf::actor_system& sys,
+                                      const secret& bytes) {
   job_payload out;
   const auto& raw = bytes.reveal();
   caf::binary_deserializer in{sys, raw.data(), raw.size()};
-  if (auto err = whole ? in(out) : in(out.id, out.token))
-    return {};
+  if (auto err = in(out))
+    return std::nullopt;
+  return out;
+}
+
+/// Of a payload that cannot be read number and token are known all the same:
+/// GitLab can be told. Journals of version 2 have them at its beginning.
+job_payload head_of(caf::actor_system& sys, const journal_job& row) {
+  job_payload out;
+  out.id = row.job;
+  out.token = row.token;
+  if (!out.token.empty())
+    return out;
+  const auto& raw = row.payload.reveal();
+  caf::binary_deserializer in{sys, raw.data(), raw.size()};
+  int64_t id = 0;
+  secret token;
+  if (auto err = in(id, token); !err && id == row.job)
+    out.token = token;
   return out;
 }
 
@@ -59,6 +74,7 @@ struct driver {
     journal_job row;
     row.key = x.key;
     row.job = x.payload.id;
+    row.token = x.payload.token;
     row.runner = x.runner;
     row.payload = bytes_of(self->system(), x.payload);
     row.layout = layout_text();
@@ -136,8 +152,10 @@ struct driver {
   left_job left(const journal_job& row) const {
     left_job out;
     out.key = row.key;
-    auto is_ours = row.layout == layout_text();
-    out.payload = payload_of(self->system(), row.payload, is_ours);
+    std::optional<job_payload> whole;
+    if (row.layout == layout_text())
+      whole = payload_of(self->system(), row.payload);
+    out.payload = whole ? *whole : head_of(self->system(), row);
     out.taken_us = row.taken_us;
     out.instance = row.instance;
     out.slot = row.slot;
@@ -159,7 +177,7 @@ struct driver {
       out.payload.trace_sections = recipe->sections;
       out.payload.timeout_seconds = recipe->timeout_ms / 1000;
       out.recipe = std::move(*recipe);
-    } else if (row.recipe.empty() && row.instance.empty() && is_ours) {
+    } else if (row.recipe.empty() && row.instance.empty() && whole) {
       out.at = left_phase::waiting;
     }
     return out;

@@ -32,7 +32,8 @@ CREATE TABLE jobs (
   manager_lines BLOB NOT NULL,
   layout TEXT NOT NULL DEFAULT '',
   taken_us INTEGER NOT NULL DEFAULT 0,
-  recipe BLOB NOT NULL DEFAULT x''
+  recipe BLOB NOT NULL DEFAULT x'',
+  token BLOB NOT NULL DEFAULT x''
 );
 CREATE TABLE instances (
   group_id TEXT NOT NULL,
@@ -45,7 +46,7 @@ CREATE TABLE instances (
   PRIMARY KEY (group_id, instance)
 ) WITHOUT ROWID;
 PRAGMA application_id = 1836282994;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 COMMIT;
 )";
 
@@ -62,21 +63,30 @@ PRAGMA user_version = 2;
 COMMIT;
 )";
 
+/// From version 2, in which a job's token was in its payload alone.
+constexpr const char* to_version_3 = R"(
+BEGIN IMMEDIATE;
+ALTER TABLE jobs ADD COLUMN token BLOB NOT NULL DEFAULT x'';
+PRAGMA user_version = 3;
+COMMIT;
+)";
+
 #define MUSTER_JOB_COLUMNS                                                     \
   "key, job, runner, payload, instance, slot, has_outcome, success, "          \
-  "exit_code, failure_reason, manager_lines, layout, taken_us, recipe"
+  "exit_code, failure_reason, manager_lines, layout, taken_us, recipe, token"
 
 /// In the order of `query`.
 constexpr const char* queries[] = {
   "INSERT INTO jobs (" MUSTER_JOB_COLUMNS ") "
-  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+  "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
   "ON CONFLICT (key) DO UPDATE SET job = excluded.job, "
   "runner = excluded.runner, payload = excluded.payload, "
   "instance = excluded.instance, slot = excluded.slot, "
   "has_outcome = excluded.has_outcome, success = excluded.success, "
   "exit_code = excluded.exit_code, failure_reason = excluded.failure_reason, "
   "manager_lines = excluded.manager_lines, layout = excluded.layout, "
-  "taken_us = excluded.taken_us, recipe = excluded.recipe",
+  "taken_us = excluded.taken_us, recipe = excluded.recipe, "
+  "token = excluded.token",
   "UPDATE jobs SET manager_lines = ? WHERE key = ?",
   "UPDATE jobs SET instance = ?, slot = ?, manager_lines = ?, recipe = ? "
   "WHERE key = ?",
@@ -118,6 +128,7 @@ journal_job job_of(const statement& row) {
   x.layout = row.text(11);
   x.taken_us = row.integer(12);
   x.recipe = secret{row.text(13)};
+  x.token = secret{row.text(14)};
   return x;
 }
 
@@ -246,12 +257,15 @@ result<void, journal_errc> journal_store::set_up() {
 
 /// Brings an older file up to date, in one transaction a version.
 result<void, journal_errc> journal_store::migrate(int64_t from) {
-  if (from >= 2)
-    return {};
-  auto done = db_.run(to_version_2);
-  if (!done && db_.in_transaction())
-    db_.run("ROLLBACK");
-  return done;
+  constexpr const char* steps[] = {to_version_2, to_version_3};
+  for (auto to = from + 1; to <= version; ++to) {
+    auto done = db_.run(steps[to - 2]);
+    if (!done && db_.in_transaction())
+      db_.run("ROLLBACK");
+    if (!done)
+      return done;
+  }
+  return {};
 }
 
 result<void, journal_errc> journal_store::prepare_all() {
@@ -298,7 +312,8 @@ result<void, journal_errc> journal_store::put_job(const journal_job& x) {
                  .bind_blob(x.manager_lines.reveal())
                  .bind(x.layout)
                  .bind(x.taken_us)
-                 .bind_blob(x.recipe.reveal()));
+                 .bind_blob(x.recipe.reveal())
+                 .bind_blob(x.token.reveal()));
 }
 
 result<void, journal_errc>

@@ -28,6 +28,7 @@ struct job_outcome {
 struct journal_job {
   acquisition_key key;
   int64_t job = 0;                    ///< GitLab's number
+  secret token;                       ///< the job's own
   std::string runner;                 ///< identity of the runner that took it
   secret payload;                     ///< bytes as given; they hold tokens
   std::string layout;                 ///< of these: who can read them
@@ -64,7 +65,7 @@ struct journal_instance {
 class journal_store {
 public:
   /// The form of the file. A newer one is refused.
-  static constexpr int64_t version = 2;
+  static constexpr int64_t version = 3;
 
   /// Many writes as one commit: all of them are written, or none.
   class transaction {

@@ -568,6 +568,16 @@ struct driver {
     with.emplace_back("job", std::to_string(x.payload.id));
     if (!x.instance.empty())
       with.emplace_back("instance", x.instance.value);
+    if (x.payload.token.empty()) {
+      log::error("an earlier manager left this job, and the journal has not "
+                 "even its token: GitLab cannot be told and ends it by its own "
+                 "time-out",
+                 with);
+      if (x.at == left_phase::ended)
+        clean_up(x);
+      self->send(setup->journal, forget_job{x.key});
+      return false;
+    }
     switch (x.at) {
       case left_phase::waiting:
         log::info("an earlier manager left this job before it was sent to an "

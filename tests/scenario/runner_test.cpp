@@ -324,6 +324,16 @@ TEST_CASE("a job of which nothing usable is written fails by the system") {
   CHECK_EQ(last_update(f).failure_reason, "runner_system_failure");
 }
 
+TEST_CASE("a job whose token is lost is forgotten, and GitLab asked nothing") {
+  fixture f;
+  f.start();
+  auto old = left(left_phase::ended);
+  old.payload.token = {};
+  f.read_journal({old});
+  CHECK_EQ(last_update(f).job, 0);
+  CHECK_EQ(f.journal.last<forget_job>().key, old.key);
+}
+
 TEST_CASE("jobs that an earlier manager left go on, and count as jobs") {
   fixture f;
   f.cfg->limit = 2;
