@@ -1,8 +1,5 @@
-#include "actors/job/job.hpp"
 #include "config/version.hpp"
-#include "executors/helper/frames.hpp"
-#include "tests/support/scripted_transport.hpp"
-#include "tests/support/virtual_system.hpp"
+#include "tests/scenario/job_peers.hpp"
 
 #include <doctest/doctest.h>
 #include <optional>
@@ -17,81 +14,41 @@ using frames::output_stream;
 const std::string esc = "\x1b";
 constexpr int64_t second = 1'000'000;
 
-/// A job whose log is looked at; all around it is played by the test, with the
-/// wall clock of the samples in reference/trace, sections 5 and 6.
-struct fixture {
-  std::shared_ptr<test::scripted_transport> wire
-    = std::make_shared<test::scripted_transport>();
-  std::shared_ptr<trace_shelf> traces = std::make_shared<trace_shelf>();
-  std::shared_ptr<int64_t> clock
-    = std::make_shared<int64_t>(1'790'000'000 * second);
-  test::virtual_system world;
-  test::probe<job_parent_actor> runner = world.spawn_probe<job_parent_actor>();
-  test::probe<slot_source_actor> group = world.spawn_probe<slot_source_actor>();
-  test::probe<dialer_actor> dialer = world.spawn_probe<dialer_actor>();
-  test::probe<coordinator_actor> gitlab
-    = world.spawn_probe<coordinator_actor>();
-  test::probe<journal_actor> journal = world.spawn_probe<journal_actor>();
-  test::probe<slot_actor> slot = world.spawn_probe<slot_actor>();
-  std::shared_ptr<runner_config> config = std::make_shared<runner_config>();
-  job_setup setup;
-  job_actor it;
-  uint64_t record = 0;
+/// A job whose log is looked at, at the time of the samples in reference/trace,
+/// sections 5 and 6.
+struct fixture : test::job_peers {
   std::optional<job_plan> plan;
 
   fixture() {
-    config->name = "fleet-a";
-    config->token = secret{"glrt-ABCDEFGHIjklmnopqrst"};
-    config->executor = "instance";
-    config->feature_flags["FF_TIMESTAMPS"] = false;
-    setup.runner = config;
+    instance = "i-0a1b2c3d";
+    configure([](runner_config& x) {
+      x.name = "fleet-a";
+      x.token = secret{"glrt-ABCDEFGHIjklmnopqrst"};
+    });
     setup.system_id = "s_0123456789ab";
     setup.manager_host = "manager-1";
     setup.role = "job:101";
-    setup.key = acquisition_key{"k"};
     auto& payload = setup.payload;
     payload.id = 101;
-    payload.token = secret{"glcbt-token-of-the-job"};
-    payload.timeout_seconds = 3600;
+    payload.name = "";
     payload.trace_sections = true;
-    payload.git.repo_url = secret{"http://gitlab.test/group/demo.git"};
-    payload.git.sha = "0123456789abcdef";
     payload.steps = {{"script", {"echo \"key is $API_KEY\""}}};
     payload.variables
       = {{"API_KEY", secret{"hunter2hunter2"}, false, false, true, false}};
-    setup.parent = runner.handle;
-    setup.group = group.handle;
-    setup.dialer = dialer.handle;
-    setup.coordinator = gitlab.handle;
-    setup.journal = journal.handle;
-    auto shared = std::make_shared<edges>();
-    shared->wire = wire;
-    shared->traces = traces;
-    shared->unix_us = [clock = clock] { return *clock; };
-    shared->temp_dir = "/tmp";
-    setup.edge = shared;
   }
 
   /// The job is accepted and gets its slot; the helper has the plan after
   /// `took`.
   void run(int64_t took = 4 * second) {
-    it = world.spawn(job, setup);
-    update_result accepted;
-    accepted.key = setup.key;
-    accepted.state = "running";
-    accepted.info.status = 200;
-    world.send(it, accepted);
-    acquired x;
-    x.key = setup.key;
-    x.instance = instance_id{"i-0a1b2c3d"};
-    x.slot_peer = {"slot", caf::actor_cast<caf::actor>(slot.handle)};
-    world.send(it, x);
+    start();
+    gitlab_says(200);
+    gets_slot();
     *clock += took;
-    world.send(it, stream_route{setup.key, 5, "/run/helper.sock", {}});
-    world.send(it, job_start_written{setup.key, {}});
+    gets_route();
+    start_is_written();
     take_plan();
     wire->last_stream().sink->opened();
-    says(frames::accepted{"k"});
+    helper_says(frames::accepted{"k"});
   }
 
   /// What the job sent to its helper.
@@ -112,37 +69,31 @@ struct fixture {
     return 0;
   }
 
-  void says(const frames::frame& x) {
-    wire->last_stream().sink->data(frames::encode(x));
-    world.run();
-  }
-
   void begins(const std::string& name, int64_t at_us, uint32_t attempt = 1) {
-    says(frames::stage_begun{record++, at_us, stage(name), attempt});
+    helper_says(frames::stage_begun{record++, at_us, stage(name), attempt});
   }
 
   void ends(const std::string& name, int64_t at_us,
             plan_outcome how = plan_outcome::success, int32_t exit_code = 0,
             uint32_t attempt = 1) {
-    says(frames::stage_ended{record++, at_us, stage(name), attempt, how,
-                             exit_code, ""});
+    helper_says(frames::stage_ended{record++, at_us, stage(name), attempt, how,
+                                    exit_code, ""});
   }
 
   void prints(const std::string& text, int64_t at_us = 0,
               output_stream stream = output_stream::out) {
-    says(frames::output{record++, at_us, stream, text});
+    helper_says(frames::output{record++, at_us, stream, text});
   }
 
   void job_ends(const std::string& name, plan_outcome how,
                 int32_t exit_code = 0) {
-    says(frames::job_ended{record++, 0, how, stage(name), exit_code, 0, ""});
+    helper_says(
+      frames::job_ended{record++, 0, how, stage(name), exit_code, 0, ""});
   }
 
   std::string log() {
-    auto found = traces->find(setup.key);
-    REQUIRE(found);
-    found->render();
-    auto text = found->read(0, 1 << 20);
+    auto text = job_peers::log();
+    REQUIRE_FALSE(text.empty());
     const auto mine
       = std::string{"muster "} + version_text + " (" + revision_text + ")";
     if (auto at = text.find(mine); at != std::string::npos)
@@ -255,7 +206,7 @@ TEST_CASE("sample A of the reference comes out of a job byte for byte") {
 
 TEST_CASE("the steps of sample B come out of a job byte for byte") {
   fixture f;
-  f.config->feature_flags.clear();
+  f.configure([](runner_config& x) { x.feature_flags.clear(); });
   f.run(5'900'000);
   f.begins("step_script", 10);
   f.prints(notice("$ ./test.sh"), 500'000);

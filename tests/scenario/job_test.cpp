@@ -1,7 +1,4 @@
-#include "actors/job/job.hpp"
-#include "executors/helper/frames.hpp"
-#include "tests/support/scripted_transport.hpp"
-#include "tests/support/virtual_system.hpp"
+#include "tests/scenario/job_peers.hpp"
 
 #include <doctest/doctest.h>
 
@@ -11,88 +8,7 @@ using namespace std::chrono_literals;
 namespace {
 
 /// Everything around a job is played by the test.
-struct fixture {
-  std::shared_ptr<test::scripted_transport> wire
-    = std::make_shared<test::scripted_transport>();
-  std::shared_ptr<trace_shelf> traces = std::make_shared<trace_shelf>();
-  test::virtual_system world;
-  test::probe<job_parent_actor> runner = world.spawn_probe<job_parent_actor>();
-  test::probe<slot_source_actor> group = world.spawn_probe<slot_source_actor>();
-  test::probe<dialer_actor> dialer = world.spawn_probe<dialer_actor>();
-  test::probe<coordinator_actor> gitlab
-    = world.spawn_probe<coordinator_actor>();
-  test::probe<journal_actor> journal = world.spawn_probe<journal_actor>();
-  test::probe<slot_actor> slot = world.spawn_probe<slot_actor>();
-  job_setup setup;
-  job_actor it;
-  uint64_t record = 0;
-  int64_t wall_us = 1'790'000'000'000'000;
-
-  fixture() {
-    auto cfg = std::make_shared<runner_config>();
-    cfg->name = "fleet";
-    cfg->token = secret{"glrt-abcdefghijkl"};
-    cfg->executor = "instance";
-    cfg->feature_flags["FF_TIMESTAMPS"] = false;
-    setup.runner = cfg;
-    setup.role = "job:1";
-    setup.key = acquisition_key{"k"};
-    setup.payload.id = 1;
-    setup.payload.token = secret{"glcbt-token-of-the-job"};
-    setup.payload.name = "build";
-    setup.payload.timeout_seconds = 3600;
-    setup.payload.git.repo_url = secret{"http://gitlab.test/a/b.git"};
-    setup.payload.git.sha = "0123456789abcdef";
-    setup.payload.steps = {{"script", {"make"}}};
-    setup.payload.variables
-      = {{"PASSWORD", secret{"hunter2hunter2"}, false, false, true, false}};
-    setup.parent = runner.handle;
-    setup.group = group.handle;
-    setup.dialer = dialer.handle;
-    setup.coordinator = gitlab.handle;
-    setup.journal = journal.handle;
-    auto shared = std::make_shared<edges>();
-    shared->wire = wire;
-    shared->traces = traces;
-    shared->unix_us = [this] { return wall_us; };
-    shared->temp_dir = "/tmp";
-    setup.edge = shared;
-  }
-
-  void start() {
-    it = world.spawn(job, setup);
-  }
-
-  void gitlab_says(int status, const char* job_status = "") {
-    update_result x;
-    x.key = setup.key;
-    x.state = "running";
-    x.info.status = status;
-    x.info.job_status = job_status;
-    world.send(it, x);
-  }
-
-  void gets_slot() {
-    acquired x;
-    x.key = setup.key;
-    x.instance = instance_id{"i-1"};
-    x.slot_peer = {"slot", caf::actor_cast<caf::actor>(slot.handle)};
-    world.send(it, x);
-  }
-
-  void gets_route() {
-    world.send(it, stream_route{setup.key, 5, "/run/helper.sock", {}});
-  }
-
-  void helper_says(const frames::frame& x) {
-    wire->last_stream().sink->data(frames::encode(x));
-    world.run();
-  }
-
-  void start_is_written() {
-    world.send(it, job_start_written{setup.key, {}});
-  }
-
+struct fixture : test::job_peers {
   void run_up_to_plan() {
     start();
     gitlab_says(200);
@@ -191,22 +107,6 @@ struct fixture {
   void plan_ends(plan_outcome how, int32_t exit_code = 0, uint32_t stage = 2) {
     helper_says(
       frames::job_ended{record++, 2000, how, stage, exit_code, 0, ""});
-  }
-
-  /// Changes the runner's configuration, before the start.
-  template <class Change>
-  void configure(Change change) {
-    auto copy = std::make_shared<runner_config>(*setup.runner);
-    change(*copy);
-    setup.runner = copy;
-  }
-
-  std::string log() {
-    auto found = traces->find(setup.key);
-    if (!found)
-      return "";
-    found->render();
-    return found->read(0, 1 << 20);
   }
 
   bool log_has(const std::string& text) {
@@ -1048,13 +948,13 @@ TEST_CASE(
 
 TEST_CASE("a wall clock that jumps does not end a job, nor bring one back") {
   fixture f;
-  f.setup.taken_us = f.wall_us;
+  f.setup.taken_us = *f.clock;
   f.run_up_to_script();
   SUBCASE("a year on") {
-    f.wall_us += 31'536'000'000'000;
+    *f.clock += 31'536'000'000'000;
   }
   SUBCASE("a year back") {
-    f.wall_us -= 31'536'000'000'000;
+    *f.clock -= 31'536'000'000'000;
     f.dies_and_goes_on();
     f.is_claimed();
     f.wire->last_stream().sink->opened();
