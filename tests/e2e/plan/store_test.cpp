@@ -1,7 +1,7 @@
 // Caches with the real helper: local ones, and ones in a real store.
 
 #include "tests/e2e/plan/each_shell.hpp"
-#include "tests/e2e/plan/s3_server.hpp"
+#include "tests/support/s3_server.hpp"
 
 #include <filesystem>
 

@@ -1,4 +1,4 @@
-#include "tests/e2e/plan/s3_server.hpp"
+#include "tests/support/s3_server.hpp"
 
 #include <chrono>
 #include <csignal>
@@ -60,9 +60,16 @@ s3_server::s3_server(const std::string& folder) {
 }
 
 s3_server::~s3_server() {
+  stop();
+}
+
+void s3_server::stop() {
+  if (pid_ < 0)
+    return;
   close(in_);
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
+  pid_ = -1;
 }
 
 } // namespace muster::test

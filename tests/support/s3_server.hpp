@@ -15,6 +15,9 @@ public:
   s3_server(const s3_server&) = delete;
   s3_server& operator=(const s3_server&) = delete;
 
+  /// Ends it before.
+  void stop();
+
   /// `127.0.0.1:PORT`
   const std::string& address() const {
     return address_;
