@@ -238,8 +238,16 @@ provider_instance_state local_group::state_of(const member& what) const {
 void local_group::advance(member& what, deadline by) {
   if (what.at == phase::booting)
     advance_boot(what, by);
-  if (what.at == phase::up && !is_running(what.boot.record.process))
+  if (what.at != phase::up)
+    return;
+  std::error_code ec;
+  if (!is_running(what.boot.record.process))
     give_up(what, phase::lost, "its sshd is no longer there", by);
+  else if (!fs::exists(folder_of(what.boot.record.id) + "/instance.json", ec))
+    give_up(what, phase::lost,
+            "its folder was removed: remove instances with their processes, "
+            "or let muster do it",
+            by);
 }
 
 void local_group::advance_boot(member& what, deadline by) {

@@ -493,6 +493,24 @@ TEST_CASE("an instance whose sshd was killed is unhealthy and then gone") {
   }
 }
 
+TEST_CASE("an instance whose folder somebody removed is gone, processes and "
+          "all") {
+  place at;
+  local_group group{{}, {}, at.path};
+  REQUIRE(group.init(soon()).has_value());
+  auto ids = boot(group, 2);
+  auto record = local::parse_record(
+    local::read_file(at.instance_folder(ids[0]) + "/instance.json"));
+  REQUIRE(record.has_value());
+  std::error_code ignored;
+  std::filesystem::remove_all(at.instance_folder(ids[0]), ignored);
+  CHECK_EQ(count(group, state::deleted), 1);
+  CHECK(eventually([&] { return !local::is_alive(record->process); }));
+  auto left = list(group);
+  REQUIRE_EQ(left.size(), 1);
+  CHECK_EQ(left.front().id, ids[1]);
+}
+
 TEST_CASE("an instance holds none of its manager's files open") {
   place at;
   auto inherited = at.path + "/inherited";
