@@ -64,6 +64,15 @@ struct job_peers {
     setup.edge = shared;
   }
 
+  /// What the transport keeps of the job holds the job, which holds it.
+  ~job_peers() {
+    wire->streams.clear();
+    wire->commands.clear();
+  }
+
+  job_peers(const job_peers&) = delete;
+  job_peers& operator=(const job_peers&) = delete;
+
   /// Changes the runner's configuration, before the start.
   template <class Change>
   void configure(Change change) {
