@@ -1,4 +1,5 @@
 #include "tests/e2e/helper_commands/run.hpp"
+#include "tests/support/sanitized.hpp"
 
 #include <csignal>
 #include <cstring>
@@ -10,12 +11,7 @@ using namespace muster::test;
 
 namespace {
 
-/// Sanitizers take memory of their own.
-#ifdef __SANITIZE_ADDRESS__
-constexpr long peak_kib_max = 1024 * 1024;
-#else
-constexpr long peak_kib_max = 24 * 1024;
-#endif
+constexpr long peak_kib_max = is_sanitized ? 1024 * 1024 : 24 * 1024;
 
 /// A file that does not compress, of so many MiB.
 void write_noise(const fs::path& path, int mebibytes) {
