@@ -1,5 +1,6 @@
 #include "tools/muster/try/manager_child.hpp"
 
+#include "actors/journal/state_folder.hpp"
 #include "providers/local/files.hpp"
 #include "providers/local/local_group.hpp"
 
@@ -146,19 +147,8 @@ int lock_of(const std::string& path) {
   return fd;
 }
 
-/// What is missing of a path, for us alone: a manager will not have a state
-/// folder that others may enter.
-void make_missing(const fs::path& path) {
-  std::error_code ignored;
-  if (path.empty() || fs::exists(path, ignored))
-    return;
-  make_missing(path.parent_path());
-  mkdir(path.c_str(), 0700);
-}
-
 /// Makes a folder that is ours alone; what is wrong, or nothing.
 std::string make_private(const std::string& path) {
-  make_missing(fs::path{path}.parent_path());
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
     return std::strerror(errno);
   struct stat about {};
@@ -216,6 +206,10 @@ void prepare_environment() {
 } // namespace
 
 result<try_folder, child_errc> try_folder::make(const std::string& state_dir) {
+  std::error_code ignored;
+  if (!fs::exists(state_dir, ignored)) // else it is whatever the user gave
+    if (auto made = prepare_state_folder(state_dir); !made)
+      return fail(child_errc::folder, made.error().text);
   auto parent = state_dir + "/try";
   if (auto problem = make_private(parent); !problem.empty())
     return fail(child_errc::folder,
