@@ -1,5 +1,6 @@
 #include "actors/dialer/edge.hpp"
 
+#include "actors/helper_stream.hpp"
 #include "executors/helper/frames.hpp"
 #include "executors/shells/remote.hpp"
 #include "messages/errors.hpp"
@@ -231,14 +232,9 @@ void dial_edge::open_control(connection_id id, stream_id control,
                              const std::string& socket_path,
                              const std::string& bridge,
                              const session_listener_actor& to) const {
-  auto sink = std::make_shared<control_sink>(id, to);
-  if (bridge.empty())
-    wire_->open_stream(id, control, socket_path, std::move(sink));
-  else
-    wire_->open_command(
-      id, control, {remote::bridge_command(bridge, socket_path), "", false},
-      std::move(sink));
-  wire_->send(control, frames::encode(frames::hello{frames::version_min}));
+  open_helper_stream(*wire_, id, control, socket_path, bridge,
+                     frames::version_min,
+                     std::make_shared<control_sink>(id, to));
 }
 
 void dial_edge::clean(stream_id control, const acquisition_key& key) const {

@@ -1,5 +1,6 @@
 #include "actors/job/job.hpp"
 
+#include "actors/helper_stream.hpp"
 #include "actors/job/stream_ids.hpp"
 #include "actors/trace/trace.hpp"
 #include "config/duration.hpp"
@@ -189,17 +190,9 @@ struct performer {
     if (const auto* route = std::get_if<stream_route>(what))
       take_route(*route);
     *st().wire_stream = next_stream_id();
-    auto& wire = *setup.edge->wire;
-    auto sink = std::make_shared<job_stream>(st().recorder, stream);
-    if (st().bridge.empty())
-      wire.open_stream(st().connection, *st().wire_stream, st().socket_path,
-                       std::move(sink));
-    else
-      wire.open_command(
-        st().connection, *st().wire_stream,
-        {remote::bridge_command(st().bridge, st().socket_path), "", false},
-        std::move(sink));
-    wire.send(*st().wire_stream, frames::encode(frames::hello{version}));
+    open_helper_stream(*setup.edge->wire, st().connection, *st().wire_stream,
+                       st().socket_path, st().bridge, version,
+                       std::make_shared<job_stream>(st().recorder, stream));
   }
 
   void make_recorder() const {
