@@ -19,7 +19,6 @@ using std::chrono::microseconds;
 /// How long a background process may hold a script's output after its shell.
 constexpr auto output_grace = 2s;
 constexpr auto sweep_timeout = 60s;
-constexpr int32_t killed_exit_code = 137;
 
 } // namespace
 
@@ -156,7 +155,7 @@ void exec_plan::tick(time_point now) {
   auto due = progress::wake_at(plan_, progress_);
   if (due && now >= began_ + *due)
     happen(progress::tick{}, now);
-  if (script_ && script_->exit_code && !being_stopped()
+  if (script_ && script_->exit_code && !progress::is_stopping(progress_)
       && now >= script_->exited_at + output_grace)
     end_script(std::nullopt, now);
 }
@@ -165,16 +164,11 @@ std::optional<time_point> exec_plan::wake_at() const {
   std::optional<time_point> earliest;
   if (auto due = progress::wake_at(plan_, progress_); due && !over_)
     earliest = began_ + *due;
-  if (script_ && script_->exit_code && !being_stopped()) {
+  if (script_ && script_->exit_code && !progress::is_stopping(progress_)) {
     auto grace = script_->exited_at + output_grace;
     earliest = earliest ? std::min(*earliest, grace) : grace;
   }
   return earliest;
-}
-
-bool exec_plan::being_stopped() const {
-  return progress_.phase == progress::phase::stopping
-         || progress_.phase == progress::phase::killing;
 }
 
 void exec_plan::happen(progress::event what, time_point now) {
@@ -261,7 +255,7 @@ void exec_plan::take(const script_ended& x, time_point now) {
     script_->exit_code = x.exit_code;
     script_->exited_at = now;
   }
-  if (being_stopped())
+  if (progress::is_stopping(progress_))
     sweep(sweep_purpose::stop); // others of the job may be there yet
   else if (x.is_closed && script_->exit_code)
     end_script(std::nullopt, now);
@@ -291,9 +285,9 @@ void exec_plan::take(const processes_swept& x, time_point now) {
 /// The script is over, by itself or by force; or it cannot be ended.
 void exec_plan::end_script(std::optional<std::string> trouble, time_point now) {
   tape_->listen_to(0);
-  auto code = killed_exit_code;
+  auto code = progress::killed_exit_code;
   if (script_) {
-    code = script_->exit_code.value_or(killed_exit_code);
+    code = script_->exit_code.value_or(code);
     with_.wire->close_stream(script_->stream);
   }
   script_.reset();

@@ -66,7 +66,6 @@ private:
   void act(const progress::kill_script& x);
   void act(const progress::finish& x);
 
-  bool being_stopped() const;
   void sweep(sweep_purpose why);
   void end_script(std::optional<std::string> trouble, time_point now);
   void lose(const caf::error& why);

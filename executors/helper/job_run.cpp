@@ -28,7 +28,6 @@ constexpr auto pipe_grace = 2s;
 constexpr auto kill_patience = 10s;
 
 constexpr const char* search_path_default = "/usr/local/bin:/usr/bin:/bin";
-constexpr int killed_exit_code = 128 + SIGKILL;
 
 /// Kills follow quickly at first, so that what forks faster than it is found
 /// loses the race, and slowly when it is not about a race any more.
@@ -229,17 +228,12 @@ void job_run::reap_all() {
     }
 }
 
-bool job_run::being_stopped() const {
-  return progress_.phase == progress::phase::stopping
-         || progress_.phase == progress::phase::killing;
-}
-
 /// A script that ends by itself is over with its shell and its pipes; one that
 /// is being stopped, when no process of the job is left.
 void job_run::check_script(steady_time now) {
   if (!script_)
     return;
-  if (!being_stopped()) {
+  if (!progress::is_stopping(progress_)) {
     bool open = std::any_of(pipes_.begin(), pipes_.end(),
                             [](const output_pipe& x) { return x.current; });
     if (script_->exit_code && (!open || now >= script_->exited_at + pipe_grace))
@@ -261,7 +255,7 @@ void job_run::end_script() {
                pipes_.end());
   for (auto& pipe : pipes_)
     pipe.current = false;
-  auto exit_code = script_->exit_code.value_or(killed_exit_code);
+  auto exit_code = script_->exit_code.value_or(progress::killed_exit_code);
   script_.reset();
   killing_since_.reset();
   happen(progress::script_over{exit_code});
@@ -298,7 +292,7 @@ std::optional<steady_time> job_run::wake_at() const {
   if (auto due = progress::wake_at(settings_.plan, progress_);
       due && !abandoned_)
     consider(settings_.taken_at + *due);
-  if (script_ && script_->exit_code && !being_stopped())
+  if (script_ && script_->exit_code && !progress::is_stopping(progress_))
     consider(script_->exited_at + pipe_grace);
   if (killing_since_)
     consider(next_kill_);

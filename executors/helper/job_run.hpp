@@ -98,7 +98,6 @@ private:
   void check_end();
   void note_job_ended(std::string trouble);
   bool drain(output_pipe& pipe, size_t bytes_max);
-  bool being_stopped() const;
   progress::time_point time(steady_time now) const;
 
   job_settings settings_;

@@ -334,6 +334,10 @@ std::vector<action> step(const job_plan& plan, state& st, const event& what,
   return std::move(s.actions);
 }
 
+bool is_stopping(const state& st) {
+  return st.phase == phase::stopping || st.phase == phase::killing;
+}
+
 std::optional<time_point> wake_at(const job_plan& plan, const state& st) {
   std::optional<time_point> earliest;
   auto consider = [&earliest](const std::optional<time_point>& moment) {

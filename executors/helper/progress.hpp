@@ -126,6 +126,12 @@ struct state {
 std::vector<action> step(const job_plan& plan, state& st, const event& what,
                          time_point now);
 
+/// Whether the script is being ended, by SIGTERM or by SIGKILL.
+bool is_stopping(const state& st);
+
+/// Of a script that was killed before it had one of its own: 128 + SIGKILL.
+constexpr int32_t killed_exit_code = 137;
+
 /// Returns when a `tick` is due at the latest; nothing: only another event can
 /// change anything.
 std::optional<time_point> wake_at(const job_plan& plan, const state& st);
