@@ -71,9 +71,9 @@ struct exec_result {
 
 struct exec_request {
   std::string command; ///< for the login shell there
-  std::string input;   ///< all of stdin, then end of file
+  std::string input;   ///< on stdin, then end of file
   std::chrono::milliseconds timeout{30'000};
-  std::string input_file = {}; ///< its bytes follow, read as they are sent
+  std::string input_file = {}; ///< whose bytes come behind `input`
 };
 
 /// A command whose input and output are a stream.

@@ -580,14 +580,12 @@ struct driver {
     }
     switch (x.at) {
       case left_phase::waiting:
-        log::info("an earlier manager left this job before it was sent to an "
-                  "instance: it is taken over",
-                  with);
-        start_job(x.key, x.payload, x.taken_us, x);
-        return true;
       case left_phase::started:
-        log::info("an earlier manager left this job on an instance: it is "
-                  "attached to again",
+        log::info(x.at == left_phase::waiting
+                    ? "an earlier manager left this job before it was sent to "
+                      "an instance: it is taken over"
+                    : "an earlier manager left this job on an instance: it is "
+                      "attached to again",
                   with);
         start_job(x.key, x.payload, x.taken_us, x);
         return true;

@@ -91,6 +91,16 @@ struct fixture {
                dialed{instance_id{id}, "key", {}});
   }
 
+  /// Begins; a job `a` waits, and the instance `i-1` is made for it.
+  test::probe<acquirer_actor> grows_for_a_job() {
+    begin();
+    reserves("a");
+    auto job = acquires("a");
+    world.send(it, increased{1, 1, {}});
+    boots("i-1");
+    return job;
+  }
+
   bool reserves(const char* key) {
     world.send(it, reserve{acquisition_key{key}});
     return !runner.last<reserved>().why;
@@ -181,11 +191,7 @@ TEST_CASE("never more than max_instances are asked for") {
 TEST_CASE("a refused reservation is told when capacity comes back") {
   fixture f;
   f.scaler().max_instances = 1;
-  f.begin();
-  f.reserves("a");
-  auto a = f.acquires("a");
-  f.world.send(f.it, increased{1, 1, {}});
-  f.boots("i-1");
+  auto a = f.grows_for_a_job();
   CHECK_FALSE(f.reserves("b"));
   auto told = f.runner.count<capacity_changed>();
   f.world.send(as<slot_actor>(a.last<acquired>().slot_peer),
@@ -202,11 +208,7 @@ TEST_CASE("a refused reservation is told when capacity comes back") {
 
 TEST_CASE("an idle instance is removed after its idle time, in two steps") {
   fixture f;
-  f.begin();
-  f.reserves("a");
-  auto a = f.acquires("a");
-  f.world.send(f.it, increased{1, 1, {}});
-  f.boots("i-1");
+  auto a = f.grows_for_a_job();
   f.world.send(as<slot_actor>(a.last<acquired>().slot_peer),
                vacate_slot{acquisition_key{"a"}});
   auto clean = f.dialer.last<end_leftovers>();
@@ -404,11 +406,7 @@ TEST_CASE("an acquire without a reservation is refused") {
 
 TEST_CASE("a removed instance is replaced and its job is told") {
   fixture f;
-  f.begin();
-  f.reserves("a");
-  auto a = f.acquires("a");
-  f.world.send(f.it, increased{1, 1, {}});
-  f.boots("i-1");
+  auto a = f.grows_for_a_job();
   auto slot = a.last<acquired>().slot_peer.handle;
   caf::error reason;
   auto watcher
@@ -431,11 +429,7 @@ TEST_CASE("a removed instance is replaced and its job is told") {
 
 TEST_CASE("a lost instance that the cloud still lists is removed, not used") {
   fixture f;
-  f.begin();
-  f.reserves("a");
-  auto a = f.acquires("a");
-  f.world.send(f.it, increased{1, 1, {}});
-  f.boots("i-1");
+  auto a = f.grows_for_a_job();
   auto ask = f.provider().last<get_connect_info>();
   f.world.fail(ask.asker.handle,
                error_of(instance_errc::removed_externally, "no answer"));
@@ -446,11 +440,7 @@ TEST_CASE("a lost instance that the cloud still lists is removed, not used") {
 
 TEST_CASE("an instance left out of listings is gone at the sixth time") {
   fixture f;
-  f.begin();
-  f.reserves("a");
-  auto a = f.acquires("a");
-  f.world.send(f.it, increased{1, 1, {}});
-  f.boots("i-1");
+  auto a = f.grows_for_a_job();
   f.cloud.clear();
   for (int i = 0; i < 5; ++i) {
     f.world.run_for(61s);
@@ -522,11 +512,7 @@ TEST_CASE("a group whose provider cannot start ends with the reason") {
 
 TEST_CASE("a dead instance actor is found again and its job keeps the slot") {
   fixture f;
-  f.begin();
-  f.reserves("a");
-  auto a = f.acquires("a");
-  f.world.send(f.it, increased{1, 1, {}});
-  f.boots("i-1");
+  auto a = f.grows_for_a_job();
   auto ask = f.provider().last<get_connect_info>();
   f.world.stop(ask.asker.handle); // the instance's actor, not the machine
   f.world.send(f.it, claim{acquisition_key{"a"},
