@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,11 +37,13 @@ struct group_info {
 };
 
 /// A group of instances in some cloud. Blocking: called from one edge thread,
-/// one call at a time. Implementations never throw; a call that cannot end by
-/// itself within `deadline` returns `timed_out`.
+/// one call at a time, but for what `is_concurrent` says. Implementations never
+/// throw; a call that cannot end by itself within `deadline` returns
+/// `timed_out`.
 class instance_group {
 public:
   using deadline = std::chrono::steady_clock::time_point;
+  using loss_handler = std::function<void(const failure<provider_errc>&)>;
 
   virtual ~instance_group() = default;
 
@@ -70,6 +73,22 @@ public:
 
   /// Called once, last.
   virtual void shutdown(deadline by) = 0;
+
+  /// Whether `get_connect_info` and `heartbeat` may be called from any threads,
+  /// also beside another call: they may take minutes for one instance.
+  virtual bool is_concurrent() const {
+    return false;
+  }
+
+  /// Sets what is called, once, from any thread, when the group has lost what
+  /// it needs and fails all calls from then on: another is to be made.
+  virtual void on_loss(loss_handler) {
+  }
+
+  /// Ends the calls that are under way, from any thread. Only `shutdown` may
+  /// follow.
+  virtual void cancel() {
+  }
 };
 
 } // namespace muster

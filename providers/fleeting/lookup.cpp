@@ -1,0 +1,252 @@
+#include "providers/fleeting/lookup.hpp"
+
+#include "providers/fleeting/version.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fmt/format.h>
+#include <optional>
+#include <pwd.h>
+#include <unistd.h>
+
+namespace muster::fleeting {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view on_path_prefix = "fleeting-plugin-";
+constexpr std::string_view default_registry = "registry.gitlab.com";
+constexpr std::string_view default_namespace = "gitlab-org/fleeting/plugins";
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string home_folder() {
+  if (auto home = variable("HOME"); !home.empty())
+    return home;
+  const auto* user = getpwuid(geteuid());
+  return user == nullptr ? "" : user->pw_dir;
+}
+
+std::vector<std::string> split(std::string_view text, char by) {
+  std::vector<std::string> parts;
+  for (;;) {
+    auto at = text.find(by);
+    parts.emplace_back(text.substr(0, at));
+    if (at == std::string_view::npos)
+      return parts;
+    text.remove_prefix(at + 1);
+  }
+}
+
+bool is_file(const std::string& path) {
+  std::error_code ec;
+  return fs::is_regular_file(path, ec);
+}
+
+result<std::string, provider_errc> executable(const std::string& path,
+                                              const std::string& name) {
+  if (access(path.c_str(), X_OK) == 0)
+    return path;
+  return fail(provider_errc::not_available,
+              fmt::format("plugin \"{}\": {} is not executable for the user "
+                          "that runs muster: chmod +x {}",
+                          name, path, path));
+}
+
+bool is_explicit_path(const std::string& name) {
+  return name.starts_with('/') || name.starts_with("./")
+         || name.starts_with("../");
+}
+
+result<std::string, provider_errc> find_on_path(const std::string& name,
+                                                const lookup_places& places) {
+  std::optional<std::string> not_executable;
+  for (const auto& folder : places.path) {
+    // An empty entry is the working directory; programs are not found there by
+    // accident.
+    if (folder.empty())
+      continue;
+    auto file = folder + "/" + name;
+    if (!is_file(file))
+      continue;
+    if (access(file.c_str(), X_OK) == 0)
+      return file;
+    if (!not_executable)
+      not_executable = file;
+  }
+  if (not_executable)
+    return executable(*not_executable, name);
+  return fail(provider_errc::not_available,
+              fmt::format("plugin \"{}\" is in no folder of PATH: put the "
+                          "program there, or write its path",
+                          name));
+}
+
+std::string install_hint(const std::string& name) {
+  return fmt::format("install it with `gitlab-runner fleeting install`, whose "
+                     "folder muster reads too, or put the program {}NAME on "
+                     "PATH and write plugin = \"{}NAME\", or write its path "
+                     "instead of \"{}\"",
+                     on_path_prefix, on_path_prefix, name);
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (const auto& x : names)
+    out += (out.empty() ? "" : ", ") + x;
+  return out;
+}
+
+/// The versions that are there, as folders.
+std::vector<std::string> installed_versions(const std::string& folder) {
+  std::vector<std::string> out;
+  std::error_code ec;
+  fs::directory_iterator entries{folder, ec};
+  for (; !ec && entries != fs::directory_iterator{}; entries.increment(ec))
+    if (auto name = entries->path().filename().string(); parse_version(name))
+      out.push_back(name);
+  std::ranges::sort(out, [](const auto& a, const auto& b) {
+    return is_older(*parse_version(a), *parse_version(b));
+  });
+  return out;
+}
+
+result<std::string, provider_errc> find_installed(const std::string& name,
+                                                  const lookup_places& places) {
+  auto reference = parse_reference(name);
+  if (!reference)
+    return tl::unexpected{reference.error()};
+  auto constraint = parse_constraint(reference->tag);
+  if (!constraint)
+    return fail(constraint.error().code, fmt::format("plugin \"{}\": {}", name,
+                                                     constraint.error().text));
+  auto escaped = escape_repository(reference->repository);
+  if (!escaped)
+    return fail(escaped.error().code,
+                fmt::format("plugin \"{}\": {}", name, escaped.error().text));
+  auto folder = places.plugin_dir + "/" + *escaped;
+  auto versions = installed_versions(folder);
+  std::optional<std::string> best;
+  for (const auto& x : versions)
+    if (allows(*constraint, *parse_version(x)))
+      best = x;
+  if (!best)
+    return fail(
+      provider_errc::not_available,
+      versions.empty()
+        ? fmt::format("plugin \"{}\" is not installed: plugin not found in {}: "
+                      "{}",
+                      name, folder, install_hint(name))
+        : fmt::format("plugin \"{}\" is not installed: plugin not found: {} "
+                      "has {}, none of which is {}: {}",
+                      name, folder, listed(versions), reference->tag,
+                      install_hint(name)));
+  auto program = fmt::format("{}/{}/plugin", folder, *best);
+  if (!is_file(program))
+    return fail(provider_errc::not_available,
+                fmt::format("plugin \"{}\": {} is not there: remove {}/{} and "
+                            "install it again",
+                            name, program, folder, *best));
+  return executable(program, name);
+}
+
+} // namespace
+
+lookup_places places_of_host() {
+  lookup_places out;
+  out.plugin_dir = variable("FLEETING_PLUGIN_PATH");
+  if (out.plugin_dir.empty())
+    out.plugin_dir = home_folder() + "/.config/fleeting/plugins";
+  out.path = split(variable("PATH"), ':');
+  return out;
+}
+
+result<plugin_reference, provider_errc> parse_reference(std::string_view name) {
+  auto wrong = [&name](const char* why) {
+    return fail(provider_errc::bad_config,
+                fmt::format("plugin \"{}\" is neither a file nor the name of a "
+                            "plugin: {}",
+                            name, why));
+  };
+  if (name.find('@') != std::string_view::npos)
+    return wrong("parsing constraint: digests are not supported; write a "
+                 "version, as aws:1.2.3");
+  auto repository = name;
+  std::string_view tag;
+  auto slash = name.rfind('/');
+  auto colon = name.find(':', slash == std::string_view::npos ? 0 : slash);
+  if (colon != std::string_view::npos) {
+    repository = name.substr(0, colon);
+    tag = name.substr(colon + 1);
+    if (tag.empty())
+      return wrong("nothing stands behind its colon");
+  }
+  auto parts = split(repository, '/');
+  if (std::ranges::find(parts, "") != parts.end())
+    return wrong("a part of it is empty");
+  auto has_registry = parts[0].find('.') != std::string::npos;
+  if (parts.size() > 1 && !has_registry
+      && parts[0].find(':') != std::string::npos)
+    return wrong("a registry's name needs a dot");
+  if (parts.size() == 1)
+    return plugin_reference{
+      fmt::format("{}/{}/{}", default_registry, default_namespace, repository),
+      std::string{tag}};
+  return plugin_reference{
+    has_registry ? std::string{repository}
+                 : fmt::format("{}/{}", default_registry, repository),
+    std::string{tag}};
+}
+
+result<std::string, provider_errc> escape_repository(std::string_view text) {
+  std::string out;
+  for (const auto& part : split(text, '/'))
+    if (part.empty() || part.starts_with('.') || part.ends_with('.'))
+      return fail(provider_errc::bad_config,
+                  fmt::format("escaping plugin path: no part of it may be "
+                              "empty, or begin or end with a dot: {}",
+                              text));
+  for (char c : text) {
+    auto is_plain
+      = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')
+        || std::string_view{"-._~/"}.find(c) != std::string_view::npos;
+    if (c >= 'A' && c <= 'Z') {
+      out += '!';
+      out += static_cast<char>(c + ('a' - 'A'));
+    } else if (is_plain) {
+      out += c;
+    } else {
+      return fail(provider_errc::bad_config,
+                  fmt::format("escaping plugin path: invalid char '{}'", c));
+    }
+  }
+  return out;
+}
+
+result<std::string, provider_errc> find_plugin(const std::string& name,
+                                               const lookup_places& places) {
+  if (name.find('\0') != std::string::npos)
+    return fail(provider_errc::bad_config, "plugin: its name has a NUL byte");
+  if (is_file(name))
+    return executable(name.find('/') == std::string::npos ? "./" + name : name,
+                      name);
+  if (is_explicit_path(name)) {
+    std::error_code ec;
+    return fail(provider_errc::not_available,
+                fmt::format("plugin \"{}\": {}", name,
+                            fs::is_directory(name, ec)
+                              ? "it is a folder: write the path of the program"
+                              : "there is no such file"));
+  }
+  if (name.find_first_of("/:") == std::string::npos
+      && name.starts_with(on_path_prefix))
+    return find_on_path(name, places);
+  return find_installed(name, places);
+}
+
+} // namespace muster::fleeting

@@ -1,0 +1,51 @@
+#pragma once
+
+#include "messages/error_codes.hpp"
+#include "messages/result.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster::fleeting {
+
+/// Where a plugin may be.
+struct lookup_places {
+  std::string plugin_dir;        ///< what is installed; may be empty: nowhere
+  std::vector<std::string> path; ///< folders of PATH
+};
+
+/// This process's: $FLEETING_PLUGIN_PATH, else `.config/fleeting/plugins` at
+/// home; $PATH.
+lookup_places places_of_host();
+
+/// A plugin's name as a reference to a registry, completed.
+struct plugin_reference {
+  std::string repository; ///< `registry.gitlab.com/gitlab-org/.../aws`
+  std::string tag;        ///< empty: any version
+
+  bool operator==(const plugin_reference&) const = default;
+};
+
+/// Completes a name: `aws`, `group/project/plugin:1.2`, or a whole reference.
+/// Pure.
+///
+/// Errors: `bad_config`. Source: reference/fleeting-plugins, section 9.
+result<plugin_reference, provider_errc> parse_reference(std::string_view name);
+
+/// The path of a repository below the plugins' folder, as Go escapes module
+/// paths: `!` and a small letter for a capital. Pure.
+///
+/// Errors: `bad_config`.
+result<std::string, provider_errc> escape_repository(std::string_view text);
+
+/// Finds the program that `plugin = "..."` means: a file; `fleeting-plugin-...`
+/// on PATH; or what is installed, in its highest version that the tag allows.
+///
+/// Errors: `bad_config` (the name means nothing), `not_available` (no such
+/// file, not executable, not installed).
+/// Source: reference/fleeting-plugins, section 9.
+result<std::string, provider_errc> find_plugin(const std::string& name,
+                                               const lookup_places& places);
+
+} // namespace muster::fleeting
