@@ -81,13 +81,14 @@ struct provider_ready {
   std::string group;    ///< the cloud's own group id
   int64_t max_size = 0; ///< instances
   std::string version;
-  caf::error why; ///< not started: `why` is set
+  caf::error why;         ///< not started: `why` is set
+  std::string build_info; ///< for the log
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, provider_ready& x) {
   return f(caf::meta::type_name("provider_ready"), x.group, x.max_size,
-           x.version, x.why);
+           x.version, x.why, x.build_info);
 }
 
 struct cloud_instance {

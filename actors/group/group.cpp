@@ -21,6 +21,9 @@ constexpr auto first_listing = 50ms;
 /// So many listings must leave out the instance of a job that holds a slot of
 /// an earlier manager; see also `cloud_view`.
 constexpr int claim_misses = 6;
+/// A provider that lives so long is not about to fail again for the same
+/// reason.
+constexpr auto provider_trust = 1min;
 
 struct driver {
   self_t self;
@@ -61,6 +64,7 @@ struct driver {
     st().provider = setup->make_provider(
       self, caf::actor_cast<provider_parent_actor>(self));
     self->monitor(st().provider);
+    st().provider_since = self->now();
     self->send(st().provider,
                muster::start_provider{peer_of(setup->role, self)});
   }
@@ -85,7 +89,7 @@ struct driver {
     auto& s = st();
     if (x.why) {
       if (s.ready) // it will be tried again, as after any failure
-        self->send_exit(s.provider, caf::exit_reason::user_shutdown);
+        self->send_exit(s.provider, x.why);
       else
         self->quit(x.why);
       return;
@@ -95,11 +99,20 @@ struct driver {
       self->quit(error_of(limit.error()));
       return;
     }
-    s.limits.max_instances = *limit;
     auto first = s.id.empty();
+    if (!first && s.id != x.group) { // its instances are others'
+      self->quit(error_of(provider_errc::bad_config,
+                          fmt::format("the provider was of the group {} and is "
+                                      "of {} after it was started again",
+                                      s.id, x.group)));
+      return;
+    }
+    s.limits.max_instances = *limit;
     s.id = x.group;
     auto with = fields();
     with.emplace_back("version", x.version);
+    if (!x.build_info.empty())
+      with.emplace_back("build_info", x.build_info);
     log::info("plugin initialized", with);
     for (const auto& row : s.actors) // their questions went to the old one
       self->send(row.second, provider_state{s.cloud.state_of(row.first)});
@@ -140,6 +153,8 @@ struct driver {
 
   void arm_listing() const {
     auto& s = st();
+    if (!s.provider) // the tick that is out starts it, after its pause
+      return;
     time_point::duration wait = cfg().update_interval;
     if (s.cloud.expects_change() || misses_claimed()) {
       wait = cfg().update_interval_when_expecting;
@@ -157,7 +172,8 @@ struct driver {
     if (s.listing_out)
       ++s.listings;
     s.listing_out = false;
-    send_later(self, self->now() + 500ms, list_tick{++s.list_ticks});
+    if (s.provider)
+      send_later(self, self->now() + 500ms, list_tick{++s.list_ticks});
   }
 
   void on(const list_tick& x) const {
@@ -179,7 +195,8 @@ struct driver {
       arm_listing();
       return;
     }
-    s.provider_failures = 0;
+    if (self->now() >= s.provider_since + provider_trust)
+      s.provider_failures = 0;
     std::vector<listed> found;
     for (const auto& one : x.instances)
       found.push_back({one.instance, one.state});

@@ -60,6 +60,7 @@ struct group_state {
   uint64_t list_ticks = 0; ///< version of the tick in force
   int quick_listings = 0;  ///< since something was last expected anew
   int provider_failures = 0;
+  time_point provider_since;                           ///< when it was started
   int increase_failures = 0;                           ///< in a row
   time_point increase_not_before;                      ///< after a failure
   std::vector<int> increases_out;                      ///< not answered yet

@@ -2,7 +2,9 @@
 
 #include "actors/traced.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace muster {
 
@@ -10,11 +12,17 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// Start-up may have to authenticate to a cloud; the other calls are requests.
-constexpr auto init_timeout = std::chrono::seconds{60};
+/// A plugin has a minute to start, and another to authenticate to its cloud;
+/// the other calls are requests.
+constexpr auto init_timeout = std::chrono::seconds{120};
 constexpr auto call_timeout = std::chrono::seconds{60};
 constexpr auto connect_info_timeout = std::chrono::minutes{10};
 constexpr auto heartbeat_timeout = std::chrono::seconds{10};
+constexpr auto shutdown_timeout = std::chrono::seconds{10};
+
+/// Instances that are asked about at a time. Most wait for a cloud; a thread is
+/// cheap.
+constexpr int askers_max = 64;
 
 cloud_state state_of(provider_instance_state x) {
   switch (x) {
@@ -38,6 +46,95 @@ cloud_state state_of(provider_instance_state x) {
   return cloud_state::resuming;
 }
 
+using self_t = provider_actor::stateful_pointer<provider_edge_state>;
+
+/// Asks the group and tells whoever wanted to know.
+struct asker {
+  instance_group& group;
+
+  void operator()(const get_connect_info& x) const {
+    auto found = group.get_connect_info(x.instance.value,
+                                        clock::now() + connect_info_timeout);
+    connect_info_found answer{x.instance, {}, {}};
+    if (found)
+      answer.info = std::move(*found);
+    else
+      answer.why = error_of(found.error());
+    tell(x.asker, std::move(answer));
+  }
+
+  void operator()(const heartbeat& x) const {
+    auto alive
+      = group.heartbeat(x.instance.value, clock::now() + heartbeat_timeout);
+    heartbeat_answered answer{x.instance, {}};
+    if (!alive)
+      answer.why = error_of(alive.error());
+    tell(x.asker, std::move(answer));
+  }
+
+private:
+  template <class Answer>
+  void tell(const peer& whom, Answer what) const {
+    caf::anon_send(as<provider_asker_actor>(whom), std::move(what));
+  }
+};
+
+bool is_same(const instance_question& a, const instance_question& b) {
+  auto instance = [](const instance_question& x) {
+    return std::visit([](const auto& y) { return y.instance; }, x);
+  };
+  return a.index() == b.index() && instance(a) == instance(b);
+}
+
+void start_askers(self_t self) {
+  auto& st = self->state;
+  for (; st.asking < askers_max && !st.waiting.empty(); ++st.asking) {
+    auto ask = [group = st.group, what = std::move(st.waiting.front())](
+                 caf::event_based_actor*) { std::visit(asker{*group}, what); };
+    st.waiting.pop_front();
+    self->monitor(self->spawn<caf::detached>(std::move(ask)));
+  }
+}
+
+void ask(self_t self, instance_question what) {
+  auto& st = self->state;
+  if (!st.group->is_concurrent()) {
+    std::visit(asker{*st.group}, what);
+    return;
+  }
+  auto same = [&what](const auto& x) { return is_same(x, what); };
+  auto row = std::find_if(st.waiting.begin(), st.waiting.end(), same);
+  if (row != st.waiting.end())
+    *row = std::move(what); // the later one knows who wants to hear it
+  else
+    st.waiting.push_back(std::move(what));
+  start_askers(self);
+}
+
+/// Ends this actor from another thread. It must not be kept alive by what it
+/// owns itself.
+void end_on_loss(self_t self) {
+  self->state.group->on_loss([weak = caf::weak_actor_ptr{self->ctrl()}](
+                               const failure<provider_errc>& why) {
+    if (auto me = caf::actor_cast<caf::strong_actor_ptr>(weak))
+      me->enqueue(
+        nullptr, caf::make_message_id(),
+        caf::make_message(caf::exit_msg{me->address(), error_of(why)}),
+        nullptr);
+  });
+}
+
+/// A call may be under way for minutes when the group has ended: this one
+/// cannot hear of it meanwhile.
+void cancel_with(const provider_parent_actor& parent,
+                 const std::shared_ptr<instance_group>& group) {
+  auto up = caf::actor_cast<caf::strong_actor_ptr>(parent);
+  up->get()->attach_functor([weak = std::weak_ptr{group}] {
+    if (auto found = weak.lock())
+      found->cancel();
+  });
+}
+
 } // namespace
 
 start_provider_actor provider_starter(make_instance_group make) {
@@ -47,19 +144,33 @@ start_provider_actor provider_starter(make_instance_group make) {
   };
 }
 
-provider_actor::behavior_type
-provider(provider_actor::stateful_pointer<provider_edge_state> self,
-         const provider_parent_actor& parent, make_instance_group make) {
+provider_actor::behavior_type provider(self_t self,
+                                       const provider_parent_actor& parent,
+                                       make_instance_group make) {
   self->monitor(parent);
-  self->set_down_handler(
-    [self](const caf::down_msg& x) { self->quit(x.reason); });
+  self->set_down_handler([self, up = parent.address()](const caf::down_msg& x) {
+    if (x.source == up) {
+      self->state.group->shutdown(clock::now() + shutdown_timeout);
+      self->quit(x.reason);
+      return;
+    }
+    --self->state.asking;
+    start_askers(self);
+  });
   self->state.group = make();
+  end_on_loss(self);
+  cancel_with(parent, self->state.group);
+  // A group that ends gives its handle back before this one hears of that: it
+  // would be gone without having shut anything down. Its own handle goes with
+  // its behavior, when it quits.
+  auto me = caf::strong_actor_ptr{self->ctrl()};
   return {
-    [self, parent](const start_provider&) {
+    [self, parent, me](const start_provider&) {
       auto info = self->state.group->init(clock::now() + init_timeout);
       provider_ready answer;
       if (info)
-        answer = {info->id, info->max_size, info->version, {}};
+        answer
+          = {info->id, info->max_size, info->version, {}, info->build_info};
       else
         answer.why = error_of(info.error());
       self->send(parent, answer);
@@ -96,24 +207,8 @@ provider(provider_actor::stateful_pointer<provider_edge_state> self,
         answer.why = error_of(done.error());
       self->send(parent, std::move(answer));
     },
-    [self](const get_connect_info& x) {
-      auto found = self->state.group->get_connect_info(
-        x.instance.value, clock::now() + connect_info_timeout);
-      connect_info_found answer{x.instance, {}, {}};
-      if (found)
-        answer.info = std::move(*found);
-      else
-        answer.why = error_of(found.error());
-      self->send(as<provider_asker_actor>(x.asker), std::move(answer));
-    },
-    [self](const heartbeat& x) {
-      auto alive = self->state.group->heartbeat(
-        x.instance.value, clock::now() + heartbeat_timeout);
-      heartbeat_answered answer{x.instance, {}};
-      if (!alive)
-        answer.why = error_of(alive.error());
-      self->send(as<provider_asker_actor>(x.asker), std::move(answer));
-    },
+    [self](const get_connect_info& x) { ask(self, x); },
+    [self](const heartbeat& x) { ask(self, x); },
   };
 }
 

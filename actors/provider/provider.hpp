@@ -4,15 +4,22 @@
 #include "providers/instance_group.hpp"
 
 #include <caf/all.hpp>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <variant>
 
 namespace muster {
 
 using make_instance_group = std::function<std::unique_ptr<instance_group>()>;
 
+/// What an instance wants to know, if that is asked beside other calls.
+using instance_question = std::variant<get_connect_info, heartbeat>;
+
 struct provider_edge_state {
-  std::unique_ptr<instance_group> group;
+  std::shared_ptr<instance_group> group; ///< shared with those who ask it
+  std::deque<instance_question> waiting; ///< at most one of a kind an instance
+  int asking = 0;                        ///< threads that ask
   const char* name = "provider";
 };
 
@@ -24,8 +31,10 @@ using start_provider_actor = std::function<provider_actor(
 start_provider_actor provider_starter(make_instance_group make);
 
 /// An edge: the blocking calls to one instance group, one at a time, each with
-/// a deadline. Spawned detached by its group, which it monitors, and answers to
-/// it; its death makes the group start another.
+/// a deadline; what instances want to know is asked in threads of its own where
+/// the group can do that. Spawned detached by its group, which it monitors, and
+/// answers to it. It ends when its instance group is lost, and makes the group
+/// start another.
 provider_actor::behavior_type
 provider(provider_actor::stateful_pointer<provider_edge_state> self,
          const provider_parent_actor& parent, make_instance_group make);

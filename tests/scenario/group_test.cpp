@@ -483,6 +483,70 @@ TEST_CASE("a dead provider is started again and lists anew") {
   CHECK(f.reserves("a"));
 }
 
+TEST_CASE("a provider that dies soon each time is started ever more slowly") {
+  fixture f;
+  f.begin();
+  f.boots("i-1");
+  auto comes_back_after = [&f](std::chrono::milliseconds pause) {
+    auto before = f.providers.size();
+    f.world.stop(f.provider().handle);
+    f.world.send(f.it, decreased{}); // what otherwise has it look at the cloud
+    f.world.run_for(pause - 50ms);
+    CHECK_EQ(f.providers.size(), before);
+    f.world.run_for(100ms);
+    REQUIRE_EQ(f.providers.size(), before + 1);
+    provider_ready ready;
+    ready.group = "cloud-group";
+    ready.max_size = 100;
+    f.world.send(f.it, ready);
+    f.list();
+  };
+  for (auto pause : {500ms, 1000ms, 2000ms, 4000ms, 8000ms, 16000ms, 32000ms})
+    comes_back_after(pause);
+  for (int i = 0; i < 2; ++i)
+    comes_back_after(60s);
+  f.world.run_for(61s); // this one lasts
+  f.list();
+  comes_back_after(500ms);
+}
+
+TEST_CASE(
+  "a provider that fails to start again is tried again, with its words") {
+  fixture f;
+  f.begin();
+  f.world.stop(f.provider().handle);
+  f.world.run_for(1s);
+  REQUIRE_EQ(f.providers.size(), 2);
+  provider_ready failed;
+  failed.why = error_of(provider_errc::not_available, "the plugin is gone");
+  f.world.send(f.it, failed);
+  f.world.run_for(2s);
+  CHECK_EQ(f.providers.size(), 3);
+  CHECK(f.reserves("a")); // what is there stays
+}
+
+TEST_CASE("a provider of another group is not taken for the one before") {
+  fixture f;
+  f.begin();
+  caf::error reason;
+  auto watcher
+    = f.world.sys.spawn([&](caf::event_based_actor* self) -> caf::behavior {
+        self->set_down_handler(
+          [&](const caf::down_msg& x) { reason = x.reason; });
+        self->monitor(f.it);
+        return {[](int) {}};
+      });
+  f.world.keep(watcher);
+  f.world.run();
+  f.world.stop(f.provider().handle);
+  f.world.run_for(1s);
+  provider_ready ready;
+  ready.group = "another-group";
+  ready.max_size = 100;
+  f.world.send(f.it, ready);
+  CHECK_NE(text_of(reason).find("another-group"), std::string::npos);
+}
+
 TEST_CASE("a group whose provider cannot start ends with the reason") {
   fixture f;
   f.start();
