@@ -233,26 +233,24 @@ struct connector_row {
       meaning                                                                  \
   }
 
-/// Addresses and credentials are the local provider's own: what an operator
-/// says of them waits for instances elsewhere.
 std::vector<key_info> connector_keys() {
   constexpr std::array rows{
     MUSTER_CONNECTOR_ROW("", section, acted_on, "how to reach instances"),
-    MUSTER_CONNECTOR_ROW(".os", string, not_yet, "operating system"),
-    MUSTER_CONNECTOR_ROW(".arch", string, not_yet, "architecture"),
+    MUSTER_CONNECTOR_ROW(".os", string, acted_on, "operating system"),
+    MUSTER_CONNECTOR_ROW(".arch", string, acted_on, "architecture"),
     MUSTER_CONNECTOR_ROW(".protocol", string, acted_on, "ssh or winrm"),
-    MUSTER_CONNECTOR_ROW(".protocol_port", integer, not_yet, "port"),
+    MUSTER_CONNECTOR_ROW(".protocol_port", integer, acted_on, "port"),
     MUSTER_CONNECTOR_ROW(".username", string, acted_on, "login name"),
-    MUSTER_CONNECTOR_ROW(".password", string, not_yet, "password"),
-    MUSTER_CONNECTOR_ROW(".key_path", string, not_yet,
+    MUSTER_CONNECTOR_ROW(".password", string, acted_on, "password"),
+    MUSTER_CONNECTOR_ROW(".key_path", string, acted_on,
                          "file of the private key"),
-    MUSTER_CONNECTOR_ROW(".use_static_credentials", boolean, not_yet,
+    MUSTER_CONNECTOR_ROW(".use_static_credentials", boolean, acted_on,
                          "no credentials of the cloud"),
     MUSTER_CONNECTOR_ROW(".keepalive", duration, acted_on,
                          "between keep-alives"),
     MUSTER_CONNECTOR_ROW(".timeout", duration, acted_on,
                          "until an instance is ready"),
-    MUSTER_CONNECTOR_ROW(".use_external_addr", boolean, not_yet,
+    MUSTER_CONNECTOR_ROW(".use_external_addr", boolean, acted_on,
                          "the external address first"),
   };
   std::vector<key_info> keys;

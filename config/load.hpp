@@ -28,6 +28,10 @@ struct load_options {
   std::function<std::optional<std::string>(const std::string& name)> variable;
   /// Whether an IANA zone is known; empty: whether /usr/share/zoneinfo has it.
   std::function<bool(const std::string& name)> timezone_exists;
+  /// Why a plugin cannot be used on this machine, or nothing; empty: it is not
+  /// looked at. While muster runs that may change, so that it is an error only
+  /// for `check` and `strict`.
+  std::function<std::string(const std::string& plugin)> plugin_obstacle;
   /// What is wrong with the `plugin_config` (JSON) of a plugin, or nothing;
   /// empty: it is not looked at.
   std::function<std::string(const std::string& plugin,

@@ -76,18 +76,24 @@ std::string read_plugin_config(const section& autoscaler) {
                                  nlohmann::json::error_handler_t::replace);
 }
 
-void check_plugin(const section& autoscaler, const std::string& plugin) {
-  if (plugin.empty())
+void check_plugin(const section& autoscaler, const std::string& plugin,
+                  const load_options& options) {
+  if (plugin.empty()) {
     autoscaler.say(
       severity::error, "plugin",
       fmt::format("[runners.autoscaler] names no plugin{}", not_served),
       "write plugin = \"local\" for instances on this machine");
-  else if (plugin != "local")
-    autoscaler.say(severity::error, "plugin",
-                   fmt::format("plugin {} is not supported yet: fleeting "
-                               "plugins are known, only \"local\" exists{}",
-                               in_quotes(plugin), not_served),
-                   "write plugin = \"local\" for instances on this machine");
+    return;
+  }
+  auto obstacle
+    = options.plugin_obstacle ? options.plugin_obstacle(plugin) : "";
+  if (obstacle.empty())
+    return;
+  if (options.mode == check_mode::run)
+    autoscaler.say(severity::warning, "plugin",
+                   one_line(obstacle) + "; it is tried again");
+  else
+    autoscaler.say(severity::error, "plugin", one_line(obstacle));
 }
 
 /// A plugin alone knows what may stand in its table.
@@ -260,7 +266,7 @@ autoscaler_config read_autoscaler(const section& at,
                                   const load_options& options) {
   autoscaler_config into;
   into.plugin = at.text("plugin");
-  check_plugin(at, into.plugin);
+  check_plugin(at, into.plugin, options);
   check_isolation(at);
   into.plugin_config_json = read_plugin_config(at);
   check_plugin_config(at, into, options);

@@ -87,13 +87,10 @@ result<std::string, provider_errc> find_on_path(const std::string& name,
                           name));
 }
 
-std::string install_hint(const std::string& name) {
-  return fmt::format("install it with `gitlab-runner fleeting install`, whose "
-                     "folder muster reads too, or put the program {}NAME on "
-                     "PATH and write plugin = \"{}NAME\", or write its path "
-                     "instead of \"{}\"",
-                     on_path_prefix, on_path_prefix, name);
-}
+/// What helps comes first: long messages are cut.
+constexpr auto install_hint
+  = "install it with `gitlab-runner fleeting install`, whose folder muster "
+    "reads too, or write the path of the program";
 
 std::string listed(const std::vector<std::string>& names) {
   std::string out;
@@ -139,13 +136,13 @@ result<std::string, provider_errc> find_installed(const std::string& name,
     return fail(
       provider_errc::not_available,
       versions.empty()
-        ? fmt::format("plugin \"{}\" is not installed: plugin not found in {}: "
+        ? fmt::format("plugin \"{}\" is not installed: {}; plugin not found in "
                       "{}",
-                      name, folder, install_hint(name))
-        : fmt::format("plugin \"{}\" is not installed: plugin not found: {} "
-                      "has {}, none of which is {}: {}",
-                      name, folder, listed(versions), reference->tag,
-                      install_hint(name)));
+                      name, install_hint, folder)
+        : fmt::format(
+          "plugin \"{}\" is not installed: {}; plugin not found: {} "
+          "has {}, none of which is {}",
+          name, install_hint, folder, listed(versions), reference->tag));
   auto program = fmt::format("{}/{}/plugin", folder, *best);
   if (!is_file(program))
     return fail(provider_errc::not_available,

@@ -8,7 +8,8 @@ namespace muster {
 
 int check_config(const check_options& options) {
   auto how
-    = with_plugins(options.strict ? check_mode::strict : check_mode::check);
+    = with_plugins(options.strict ? check_mode::strict : check_mode::check,
+                   plugin_trial::start);
   how.pipe_allowed = true;
   auto loaded = load_config(options.config_path, how);
   for (const auto& x : loaded.diagnostics)

@@ -1,12 +1,53 @@
 #include "tools/muster/plugins.hpp"
 
-#include "providers/local/options.hpp"
+#include "providers/fleeting/fleeting_group.hpp"
+#include "providers/fleeting/lookup.hpp"
+#include "providers/local/local_group.hpp"
 
 namespace muster {
 
-load_options with_plugins(check_mode mode) {
+namespace {
+
+std::string obstacle_of(const std::string& plugin, plugin_trial trial) {
+  if (plugin == "local")
+    return "";
+  if (trial == plugin_trial::start)
+    return fleeting::try_plugin(plugin);
+  auto found = fleeting::find_plugin(plugin, fleeting::places_of_host());
+  return found ? "" : found.error().text;
+}
+
+start_provider_actor local_maker(const config& cfg,
+                                 const autoscaler_config& with) {
+  // That they can be read was seen when the configuration was.
+  auto options = *local::parse_options(with.plugin_config_json);
+  auto connector = with.connector;
+  auto state_dir = cfg.muster.state_dir;
+  return provider_starter([options, connector, state_dir] {
+    return std::make_unique<local_group>(options, connector, state_dir);
+  });
+}
+
+start_provider_actor fleeting_maker(const config& cfg,
+                                    const runner_config& runner) {
+  fleeting::group_options options;
+  options.plugin.plugin = runner.autoscaler->plugin;
+  options.plugin.state_dir = cfg.muster.state_dir;
+  options.plugin.log_fields
+    = {{"runner", short_token(runner.token)}, {"runner_name", runner.name}};
+  options.config_json = runner.autoscaler->plugin_config_json;
+  options.connector = runner.autoscaler->connector;
+  return provider_starter(
+    [options] { return std::make_unique<fleeting_group>(options); });
+}
+
+} // namespace
+
+load_options with_plugins(check_mode mode, plugin_trial trial) {
   load_options out;
   out.mode = mode;
+  out.plugin_obstacle
+    = [trial](const std::string& plugin) { return obstacle_of(plugin, trial); };
   out.plugin_fault = [](const std::string& plugin,
                         const std::string& plugin_config) -> std::string {
     if (plugin != "local")
@@ -21,6 +62,13 @@ load_options with_plugins(check_mode mode) {
     return read && read->max_size != local::no_limit ? read->max_size : 0;
   };
   return out;
+}
+
+start_provider_actor group_maker(const config& cfg,
+                                 const runner_config& runner) {
+  return runner.autoscaler->plugin == "local"
+           ? local_maker(cfg, *runner.autoscaler)
+           : fleeting_maker(cfg, runner);
 }
 
 } // namespace muster

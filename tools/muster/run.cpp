@@ -6,7 +6,6 @@
 #include "config/version.hpp"
 #include "executors/ssh/reactor.hpp"
 #include "messages/type_ids.hpp"
-#include "providers/local/local_group.hpp"
 #include "tools/muster/commands.hpp"
 #include "tools/muster/gitlab.hpp"
 #include "tools/muster/memory.hpp"
@@ -109,17 +108,6 @@ std::shared_ptr<runner_token> token_of(const config& cfg,
   if (runner.token_expires_at > 0)
     from.expires_at = unix_time{runner.token_expires_at};
   return std::make_shared<runner_token>(std::move(from));
-}
-
-start_provider_actor group_maker(const config& cfg,
-                                 const runner_config& runner) {
-  // That they can be read was seen when the configuration was.
-  auto options = *local::parse_options(runner.autoscaler->plugin_config_json);
-  auto connector = runner.autoscaler->connector;
-  auto state_dir = cfg.muster.state_dir;
-  return provider_starter([options, connector, state_dir] {
-    return std::make_unique<local_group>(options, connector, state_dir);
-  });
 }
 
 /// Names for runners: two may share a token.

@@ -1,5 +1,6 @@
 #include "config/load.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <doctest/doctest.h>
 #include <random>
@@ -198,8 +199,6 @@ TEST_CASE("values that cannot be served are refused, by runner or as a whole") {
      2, 12, "requires [runners.autoscaler]"},
     {"shell", runner("shell = \"fish\"\n"), severity::error, 5, 9, "unknown"},
     {"pwsh", runner("shell = \"pwsh\"\n"), severity::error, 5, 9, "not supp"},
-    {"plugin", "[[runners]]\n[runners.autoscaler]\nplugin = \"aws\"\n",
-     severity::error, 3, 10, "not supported yet"},
     {"isolation", runner("", "vm_isolation = {enabled = true}\n"),
      severity::error, 7, 27, "not supported yet"},
     {"port", runner("", "connector_config = {protocol_port = 70000}\n"),
@@ -406,4 +405,31 @@ TEST_CASE("what a plugin says of its plugin_config is an error of the runner") {
   auto good = parse_config(runner(), "f", options);
   CHECK(good.passed);
   CHECK_EQ(good.value.runners.size(), 1);
+}
+
+TEST_CASE(
+  "a plugin that cannot be used fails a check, and may be there later") {
+  load_options options;
+  options.state_dir = "/state";
+  options.plugin_obstacle = [](const std::string& plugin) -> std::string {
+    return plugin == "aws" ? "plugin \"aws\"\nis not installed" : "";
+  };
+  const std::string text = "[[runners]]\nurl = \"https://gitlab.example.com\"\n"
+                           "token = \"t\"\nexecutor = \"instance\"\n"
+                           "[runners.autoscaler]\nplugin = \"aws\"\n";
+  for (auto mode : {check_mode::check, check_mode::strict, check_mode::run}) {
+    options.mode = mode;
+    auto loaded = parse_config(text, "f", options);
+    auto runs = mode == check_mode::run;
+    CHECK_EQ(loaded.passed, runs);
+    CHECK_EQ(loaded.value.runners.size(), runs ? 1 : 0);
+    auto found = std::ranges::find_if(loaded.diagnostics, [](const auto& x) {
+      return x.key_path == "runners.autoscaler.plugin";
+    });
+    REQUIRE(found != loaded.diagnostics.end());
+    CHECK_EQ(found->level, runs ? severity::warning : severity::error);
+    CHECK_EQ(found->line, 6);
+    CHECK_EQ(found->message.find('\n'), std::string::npos);
+    CHECK_EQ(found->message.find("tried again") != std::string::npos, runs);
+  }
 }

@@ -136,7 +136,7 @@ TEST_CASE("what is not installed is told how to install it") {
   CHECK_EQ(found.error().code, provider_errc::not_available);
   for (const auto* part :
        {"plugin \"aws\" is not installed", "fleeting install",
-        "gitlab-org/fleeting/plugins/aws", "PATH"})
+        "gitlab-org/fleeting/plugins/aws", "write the path"})
     CHECK_MESSAGE(has(found.error().text, part), found.error().text);
   x.install(aws, "1.0.0");
   fs::permissions(x.where.plugin_dir + "/" + aws + "/1.0.0/plugin",
