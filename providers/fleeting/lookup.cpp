@@ -9,6 +9,7 @@
 #include <optional>
 #include <pwd.h>
 #include <unistd.h>
+#include <utility>
 
 namespace muster::fleeting {
 
@@ -71,7 +72,7 @@ result<std::string, provider_errc> find_on_path(const std::string& name,
     // accident.
     if (folder.empty())
       continue;
-    auto file = folder + "/" + name;
+    auto file = fmt::format("{}/{}", folder, name);
     if (!is_file(file))
       continue;
     if (access(file.c_str(), X_OK) == 0)
@@ -92,24 +93,31 @@ constexpr auto install_hint
   = "install it with `gitlab-runner fleeting install`, whose folder muster "
     "reads too, or write the path of the program";
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string out;
-  for (const auto& x : names)
-    out += (out.empty() ? "" : ", ") + x;
+struct installed_version {
+  version number;
+  std::string folder;
+};
+
+/// The versions that are there, lowest first.
+std::vector<installed_version> installed_versions(const std::string& folder) {
+  std::vector<installed_version> out;
+  std::error_code ec;
+  fs::directory_iterator entries{folder, ec};
+  for (; !ec && entries != fs::directory_iterator{}; entries.increment(ec)) {
+    auto name = entries->path().filename().string();
+    if (auto number = parse_version(name))
+      out.push_back({std::move(*number), std::move(name)});
+  }
+  std::ranges::sort(out, is_older, &installed_version::number);
   return out;
 }
 
-/// The versions that are there, as folders.
-std::vector<std::string> installed_versions(const std::string& folder) {
-  std::vector<std::string> out;
-  std::error_code ec;
-  fs::directory_iterator entries{folder, ec};
-  for (; !ec && entries != fs::directory_iterator{}; entries.increment(ec))
-    if (auto name = entries->path().filename().string(); parse_version(name))
-      out.push_back(name);
-  std::ranges::sort(out, [](const auto& a, const auto& b) {
-    return is_older(*parse_version(a), *parse_version(b));
-  });
+std::string listed(const std::vector<installed_version>& versions) {
+  std::string out;
+  for (const auto& x : versions) {
+    out += out.empty() ? "" : ", ";
+    out += x.folder;
+  }
   return out;
 }
 
@@ -130,8 +138,8 @@ result<std::string, provider_errc> find_installed(const std::string& name,
   auto versions = installed_versions(folder);
   std::optional<std::string> best;
   for (const auto& x : versions)
-    if (allows(*constraint, *parse_version(x)))
-      best = x;
+    if (allows(*constraint, x.number))
+      best = x.folder;
   if (!best)
     return fail(
       provider_errc::not_available,

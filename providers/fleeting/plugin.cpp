@@ -125,6 +125,7 @@ result<void, provider_errc> running_plugin::launch() {
   auto folder = socket_folder::make(options_.state_dir);
   if (!folder)
     return tl::unexpected{folder.error()};
+  auto environment = plugin_environment(folder->path());
   folder_ = std::move(*folder);
   auto fields = with_subsystem(options_.log_fields, path_);
   auto forwards = options_.forwards_log;
@@ -151,8 +152,8 @@ result<void, provider_errc> running_plugin::launch() {
   std::lock_guard guard{watch_->mutex};
   if (watch_->stopping)
     return fail(provider_errc::not_available, "it is not needed any more");
-  process_ = plugin_process::start({path_, plugin_environment(folder_->path())},
-                                   std::move(events));
+  process_
+    = plugin_process::start({path_, std::move(environment)}, std::move(events));
   return {};
 }
 
@@ -160,7 +161,7 @@ result<void, provider_errc> running_plugin::connect(const std::string& line) {
   auto where = parse_handshake(line);
   if (!where)
     return tl::unexpected{where.error()};
-  if (!where->socket_path.starts_with(folder_->path() + "/"))
+  if (folder_ && !where->socket_path.starts_with(folder_->path() + "/"))
     stray_socket_ = where->socket_path;
   auto module = load_link_module(options_.module_path);
   if (!module)

@@ -135,6 +135,7 @@ pid_t raw_clone() {
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> out;
+  out.reserve(texts.size() + 1);
   for (auto& x : texts)
     out.push_back(x.data());
   out.push_back(nullptr);
@@ -366,7 +367,8 @@ result<std::string, provider_errc> plugin_process::first_line(deadline by) {
     return fail(provider_errc::not_available,
                 "it could not be started: " + my.obstacle);
   return fail(provider_errc::not_available,
-              "plugin exited before we could connect: it " + my.end->text);
+              "plugin exited before we could connect: it "
+                + my.end.value_or(process_end{}).text);
 }
 
 pid_t plugin_process::pid() const {
