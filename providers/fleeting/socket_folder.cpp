@@ -20,6 +20,8 @@ namespace fs = std::filesystem;
 /// number.
 constexpr size_t added_max = sizeof "/01234567.XXXXXX/plugin4294967295";
 
+constexpr auto base_in_tmp = "/tmp/.muster-plugins-";
+
 /// Names the folders of this process: of a state folder, only one manager is
 /// alive, so that what bears another mark is a leftover.
 const std::string& mark() {
@@ -69,7 +71,7 @@ socket_folder::make(const std::string& state_dir) {
   if (!state_dir.empty()) {
     auto base = state_dir + "/plugins";
     if (base.size() + added_max > sizeof(sockaddr_un::sun_path))
-      base = fmt::format("/tmp/.muster-plugins-{}-{:016x}", geteuid(),
+      base = fmt::format("{}{}-{:016x}", base_in_tmp, geteuid(),
                          std::hash<std::string>{}(state_dir));
     if (auto made = make_private(base); !made)
       return tl::unexpected{made.error()};
@@ -87,9 +89,14 @@ socket_folder& socket_folder::operator=(socket_folder&& other) noexcept {
 }
 
 socket_folder::~socket_folder() {
+  if (path_.empty())
+    return;
   std::error_code ignored;
-  if (!path_.empty())
-    fs::remove_all(path_, ignored);
+  fs::remove_all(path_, ignored);
+  // The last one takes the folder in /tmp along; the state folder stays whole.
+  auto base = fs::path{path_}.parent_path().string();
+  if (base.starts_with(base_in_tmp))
+    rmdir(base.c_str());
 }
 
 void remove_socket(const std::string& path) {

@@ -477,9 +477,20 @@ TEST_CASE("a plugin with a long state folder still has a short socket") {
   options.plugin.state_dir
     = bed.state() / std::string(60, 'a') / std::string(60, 'b');
   std::filesystem::create_directories(options.plugin.state_dir);
-  fleeting_group group{options};
-  auto info = group.init(later());
-  CHECK_MESSAGE(info, info.error().text);
+  auto place = std::filesystem::path{};
+  {
+    fleeting_group group{options};
+    auto info = group.init(later());
+    REQUIRE_MESSAGE(info, info.error().text);
+    auto environment
+      = read_text("/proc/" + std::to_string(group.plugin_pid()) + "/environ");
+    constexpr std::string_view name = "PLUGIN_UNIX_SOCKET_DIR=";
+    auto at = environment.find(name);
+    REQUIRE_NE(at, std::string::npos);
+    place = environment.c_str() + at + name.size();
+    CHECK(std::filesystem::is_directory(place));
+  }
+  CHECK(!std::filesystem::exists(place.parent_path()));
 }
 
 TEST_CASE("a plugin that does not exit is killed") {
