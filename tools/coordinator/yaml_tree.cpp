@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
+#include <sstream>
+#include <vector>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 namespace muster::gitlab {
@@ -18,6 +21,35 @@ constexpr int depth_max = 64;
 [[noreturn]] void malformed(yaml_mark at, std::string text) {
   throw yaml_refused{yaml_errc::malformed, at, std::move(text), {}};
 }
+
+/// Where documents start, and nothing else of them.
+class document_starts : public YAML::EventHandler {
+public:
+  std::vector<YAML::Mark> marks;
+
+  void OnDocumentStart(const YAML::Mark& at) override {
+    marks.push_back(at);
+  }
+  void OnDocumentEnd() override {
+  }
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {
+  }
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {
+  }
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {
+  }
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+  }
+  void OnSequenceEnd() override {
+  }
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+  }
+  void OnMapEnd() override {
+  }
+};
 
 class reader {
 public:
@@ -127,6 +159,23 @@ private:
   yaml_budget& budget_;
 };
 
+/// yaml-cpp takes some characters, as a comma, for an empty document and does
+/// not go on from there: all documents of such a text would fill the memory.
+void check_documents(const std::string& text, const reader& from) {
+  std::istringstream in{text};
+  YAML::Parser parser{in};
+  document_starts found;
+  while (found.marks.size() < 2 && parser.HandleNextDocument(found))
+    ;
+  if (found.marks.size() < 2)
+    return;
+  auto at = from.mark_of(found.marks.back());
+  if (found.marks.front().pos == found.marks.back().pos)
+    malformed(at, "no value can begin here");
+  malformed(at, "a second document: a header with spec:inputs is not "
+                "supported");
+}
+
 } // namespace
 
 const yaml_value::entry* yaml_value::find_entry(std::string_view key) const {
@@ -169,14 +218,8 @@ yaml_value read_yaml(const std::string& text, int file, yaml_budget& budget) {
     malformed({1, 1, file}, "the file is larger than 2 MiB");
   reader from{file, budget};
   try {
-    auto documents = YAML::LoadAll(text);
-    if (documents.empty())
-      return {};
-    if (documents.size() > 1)
-      malformed(from.mark_of(documents.front().Mark()),
-                "several documents: a header with spec:inputs is not "
-                "supported");
-    return from.read(documents.front(), 0);
+    check_documents(text, from);
+    return from.read(YAML::Load(text), 0);
   } catch (const YAML::Exception& problem) {
     malformed(from.mark_of(problem.mark), problem.msg);
   }

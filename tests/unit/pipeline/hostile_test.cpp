@@ -111,6 +111,15 @@ TEST_CASE("bytes that are no YAML, or no text, end in a message") {
   }
 }
 
+TEST_CASE("text that yaml-cpp never gets past is refused") {
+  for (const auto* text : {",", ",\"\"!", "\n  ,a: b", "--- ,", ", {}"}) {
+    CAPTURE(text);
+    CHECK_NE(refused(text), "");
+  }
+  CHECK_NE(refused(" ,").find(":1:2: no value can begin here"),
+           std::string::npos);
+}
+
 TEST_CASE("a header with inputs is named, and not taken for the pipeline") {
   CHECK_NE(refused("spec:\n  inputs:\n    a:\n---\njob: {script: x}\n")
              .find("spec:inputs"),
