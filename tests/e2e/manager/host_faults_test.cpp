@@ -1,4 +1,5 @@
 #include "tests/e2e/manager/world.hpp"
+#include "tests/support/sanitized.hpp"
 
 #include <csignal>
 #include <doctest/doctest.h>
@@ -25,6 +26,9 @@ std::string small_home(int mebibytes) {
                      "\"$HOME\"'",
                      mebibytes);
 }
+
+/// Of a disk that has room for the helper and some megabytes of a job.
+constexpr int room_mebibytes = is_sanitized ? 48 : 24;
 
 /// A server that takes connections and never says a word.
 class silent_server {
@@ -115,7 +119,7 @@ TEST_CASE("artifacts that do not fit on the disk fail their job in words, and "
           "leave no file that looks whole"
           * doctest::skip(geteuid() != 0)) {
   world::settings how;
-  how.manager.plugin_config = {small_home(24)};
+  how.manager.plugin_config = {small_home(room_mebibytes)};
   world x{how};
   auto made = x.enqueue({{"script", "head -c 6000000 /dev/urandom >big"},
                          {"artifacts", {{"paths", {"big"}}, {"name", "all"}}},
@@ -146,7 +150,7 @@ TEST_CASE("artifacts that do not fit on the disk fail their job in words, and "
 TEST_CASE("a cache that does not fit on the disk costs the cache only"
           * doctest::skip(geteuid() != 0)) {
   world::settings how;
-  how.manager.plugin_config = {small_home(24)};
+  how.manager.plugin_config = {small_home(room_mebibytes)};
   world x{how};
   fill_disk(x, 3);
   auto job = nlohmann::json{
