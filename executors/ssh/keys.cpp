@@ -5,6 +5,7 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -22,10 +23,38 @@ auto bad_key(const std::string& what) {
               "authentication: the private key " + what);
 }
 
-/// OpenSSL asks here for a passphrase; there is none.
-int note_passphrase(char*, int, int, void* asked) {
-  *static_cast<bool*>(asked) = true;
-  return -1;
+/// What OpenSSL may ask for.
+struct passphrase_request {
+  std::string_view passphrase; ///< empty: there is none
+  bool asked = false;
+};
+
+int give_passphrase(char* to, int size_max, int, void* request) {
+  auto& from = *static_cast<passphrase_request*>(request);
+  from.asked = true;
+  auto size = from.passphrase.size();
+  if (size == 0 || size > static_cast<size_t>(size_max))
+    return -1;
+  from.passphrase.copy(to, size);
+  return static_cast<int>(size);
+}
+
+/// What people give by mistake, and what to do then.
+std::string advice_for(std::string_view text) {
+  auto has = [text](std::string_view part) {
+    return text.find(part) != std::string_view::npos;
+  };
+  if (has("PuTTY-User-Key-File"))
+    return "is in PuTTY's format: export it for OpenSSH (puttygen KEY.ppk -O "
+           "private-openssh -o KEY)";
+  if (has("-----BEGIN PUBLIC KEY") || has("-----BEGIN RSA PUBLIC KEY")
+      || has("---- BEGIN SSH2 PUBLIC KEY") || text.starts_with("ssh-")
+      || text.starts_with("ecdsa-sha2-"))
+    return "is a public key: give its private half, the file without .pub";
+  if (has("-----BEGIN CERTIFICATE"))
+    return "is a certificate: give the private key that belongs to it";
+  return "cannot be read: expected the text of a PEM, PKCS#8 or OpenSSH "
+         "private key, from its BEGIN to its END line";
 }
 
 /// Without the blanks around each line that quoting in a config leaves.
@@ -43,22 +72,23 @@ std::string trimmed_lines(std::string_view text) {
   return result;
 }
 
-result<shared_pkey, connection_errc> parse_pem(std::string_view text) {
+result<shared_pkey, connection_errc> parse_pem(std::string_view text,
+                                               passphrase_request& request) {
   auto clean = trimmed_lines(text);
   std::unique_ptr<BIO, decltype(&BIO_free)> bio{
     BIO_new_mem_buf(clean.data(), static_cast<int>(clean.size())), BIO_free};
-  bool passphrase_asked = false;
-  shared_pkey key{PEM_read_bio_PrivateKey(bio.get(), nullptr, note_passphrase,
-                                          &passphrase_asked),
-                  EVP_PKEY_free};
+  shared_pkey key{
+    PEM_read_bio_PrivateKey(bio.get(), nullptr, give_passphrase, &request),
+    EVP_PKEY_free};
   ERR_clear_error();
+  OPENSSL_cleanse(clean.data(), clean.size());
   if (key)
     return key;
-  if (passphrase_asked)
-    return bad_key("is protected by a passphrase: give one without");
-  return bad_key(
-    "cannot be read: expected the text of a PEM, PKCS#8 or OpenSSH "
-    "private key, from its BEGIN to its END line");
+  if (request.asked)
+    return bad_key(request.passphrase.empty()
+                     ? "is protected by a passphrase: give one without"
+                     : "does not open with the passphrase given");
+  return bad_key(advice_for(text));
 }
 
 std::string number_of(const EVP_PKEY* key, const char* name) {
@@ -154,9 +184,11 @@ std::optional<std::string> private_key::sign(std::string_view algorithm,
   return signature;
 }
 
-result<shared_key, connection_errc> parse_private_key(std::string_view text) {
-  auto parsed
-    = is_openssh_key(text) ? parse_openssh_key(text) : parse_pem(text);
+result<shared_key, connection_errc>
+parse_private_key(std::string_view text, std::string_view passphrase) {
+  passphrase_request request{passphrase};
+  auto parsed = is_openssh_key(text) ? parse_openssh_key(text, passphrase)
+                                     : parse_pem(text, request);
   if (!parsed)
     return tl::unexpected{parsed.error()};
   auto key = std::make_shared<private_key>();
@@ -189,6 +221,30 @@ result<shared_key, connection_errc> parse_private_key(std::string_view text) {
   key->description_ = "an ecdsa key (" + curve + ")";
   key->public_fields_ = wire_string(curve) + wire_string(point_of(raw));
   return key;
+}
+
+result<std::string, connection_errc> unlock_key(const std::string& text,
+                                                std::string_view passphrase) {
+  if (parse_private_key(text))
+    return text;
+  passphrase_request request{passphrase};
+  auto parsed = is_openssh_key(text) ? parse_openssh_key(text, passphrase)
+                                     : parse_pem(text, request);
+  if (!parsed)
+    return tl::unexpected{parsed.error()};
+  std::unique_ptr<BIO, decltype(&BIO_free)> out{BIO_new(BIO_s_secmem()),
+                                                BIO_free};
+  if (!out
+      || PEM_write_bio_PKCS8PrivateKey(out.get(), parsed->get(), nullptr,
+                                       nullptr, 0, nullptr, nullptr)
+           != 1)
+    return bad_key("cannot be used without its passphrase");
+  char* bytes = nullptr;
+  auto size = BIO_get_mem_data(out.get(), &bytes);
+  std::string open(bytes, static_cast<size_t>(size));
+  if (auto usable = parse_private_key(open); !usable)
+    return tl::unexpected{usable.error()};
+  return open;
 }
 
 result<shared_key, connection_errc> key_cache::get(const std::string& text) {

@@ -43,7 +43,7 @@ public:
 
 private:
   friend result<std::shared_ptr<const private_key>, connection_errc>
-  parse_private_key(std::string_view text);
+  parse_private_key(std::string_view text, std::string_view passphrase);
 
   std::shared_ptr<evp_pkey_st> key_;
   std::vector<std::string> algorithms_;
@@ -54,9 +54,16 @@ private:
 using shared_key = std::shared_ptr<const private_key>;
 
 /// Reads ed25519, ECDSA and RSA keys in PEM (PKCS#1, SEC 1), PKCS#8 and OpenSSH
-/// format. Errors: `not_authenticated`, for one that is protected by a
-/// passphrase too.
-result<shared_key, connection_errc> parse_private_key(std::string_view text);
+/// format, each with or without a passphrase; one that is not needed does no
+/// harm. With one it may take a second. Errors: `not_authenticated`, with words
+/// that never show the key.
+result<shared_key, connection_errc>
+parse_private_key(std::string_view text, std::string_view passphrase = {});
+
+/// Returns a key that needs no passphrase: `text` as it is, or, if it is
+/// protected by `passphrase`, in PKCS#8. Errors: as `parse_private_key`.
+result<std::string, connection_errc> unlock_key(const std::string& text,
+                                                std::string_view passphrase);
 
 /// Keeps the keys that were used last, by the hash of their text: a key is
 /// parsed once, not for each of an instance's dials. Thread-safe.

@@ -1,9 +1,13 @@
 #include "executors/ssh/openssh_key.hpp"
 
+#include "executors/ssh/bcrypt.hpp"
 #include "executors/ssh/wire.hpp"
 
+#include <algorithm>
+#include <array>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/param_build.h>
 #include <string>
 
@@ -142,6 +146,107 @@ shared_pkey read_rsa(wire_reader& in) {
   return builder.build("RSA");
 }
 
+// -- passphrases --------------------------------------------------------------
+
+/// A cipher of `ssh-keygen -Z`, by its name in the container.
+struct container_cipher {
+  std::string_view name;
+  const EVP_CIPHER* (*algorithm)();
+  size_t tag_bytes = 0; ///< behind what is encrypted
+};
+
+constexpr auto ciphers = std::to_array<container_cipher>({
+  {"aes256-ctr", EVP_aes_256_ctr},
+  {"aes192-ctr", EVP_aes_192_ctr},
+  {"aes128-ctr", EVP_aes_128_ctr},
+  {"aes256-cbc", EVP_aes_256_cbc},
+  {"aes192-cbc", EVP_aes_192_cbc},
+  {"aes128-cbc", EVP_aes_128_cbc},
+  {"3des-cbc", EVP_des_ede3_cbc},
+  {"aes256-gcm@openssh.com", EVP_aes_256_gcm, 16},
+  {"aes128-gcm@openssh.com", EVP_aes_128_gcm, 16},
+});
+
+/// What stands before the private part.
+struct container {
+  std::string_view cipher;
+  std::string_view kdf;
+  std::string_view kdf_options;
+  std::string_view private_part;
+  std::string_view tag; ///< and whatever else follows
+};
+
+/// Deciphers with `key`, which has the initial vector behind it. Nothing if the
+/// tag is wrong.
+std::optional<std::string> decipher(const container_cipher& with,
+                                    const container& from,
+                                    const std::string& key, size_t key_bytes) {
+  std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context{
+    EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free};
+  auto bytes = [](std::string_view x) {
+    return reinterpret_cast<const unsigned char*>(x.data());
+  };
+  std::string out(from.private_part.size(), '\0');
+  std::string tag{from.tag.substr(0, with.tag_bytes)};
+  int size = 0;
+  if (!context || tag.size() != with.tag_bytes
+      || EVP_DecryptInit_ex2(context.get(), with.algorithm(), bytes(key),
+                             bytes(key) + key_bytes, nullptr)
+           != 1
+      || EVP_CIPHER_CTX_set_padding(context.get(), 0) != 1
+      || (!tag.empty()
+          && EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG,
+                                 static_cast<int>(tag.size()), tag.data())
+               != 1)
+      || EVP_DecryptUpdate(
+           context.get(), reinterpret_cast<unsigned char*>(out.data()), &size,
+           bytes(from.private_part), static_cast<int>(from.private_part.size()))
+           != 1
+      || EVP_DecryptFinal_ex(
+           context.get(), reinterpret_cast<unsigned char*>(out.data()) + size,
+           &size)
+           != 1)
+    return std::nullopt;
+  return out;
+}
+
+result<std::string, connection_errc>
+open_container(const container& from, std::string_view passphrase) {
+  constexpr uint32_t rounds_max = 1'000; // some 15 s
+  constexpr size_t size_max = 64 * 1024;
+  const auto* with
+    = std::ranges::find(ciphers, from.cipher, &container_cipher::name);
+  if (passphrase.empty())
+    return bad_key("is protected by a passphrase: give one without "
+                   "(ssh-keygen -p -N \"\")");
+  wire_reader options{from.kdf_options};
+  auto salt = options.string();
+  auto rounds = options.u32();
+  if (with == ciphers.end() || from.kdf != "bcrypt")
+    return bad_key("is protected in a way that is not known ("
+                   + printable(from.cipher) + ", " + printable(from.kdf)
+                   + "): protect it anew (ssh-keygen -p -Z aes256-ctr)");
+  if (!salt || salt->empty() || !rounds || *rounds == 0
+      || from.private_part.size() > size_max)
+    return bad_key("is damaged: its OpenSSH container cannot be decoded");
+  if (*rounds > rounds_max)
+    return bad_key("is protected by " + std::to_string(*rounds)
+                   + " rounds, more than the " + std::to_string(rounds_max)
+                   + " that are done: protect it anew (ssh-keygen -p -a 100)");
+  auto key_bytes
+    = static_cast<size_t>(EVP_CIPHER_get_key_length(with->algorithm()));
+  auto vector_bytes
+    = static_cast<size_t>(EVP_CIPHER_get_iv_length(with->algorithm()));
+  auto key = bcrypt_key(passphrase, *salt, *rounds, key_bytes + vector_bytes);
+  auto opened = decipher(*with, from, key, key_bytes);
+  OPENSSL_cleanse(key.data(), key.size());
+  wire_reader first{opened ? *opened : std::string_view{}};
+  auto check = first.u32();
+  if (!check || check != first.u32())
+    return bad_key("does not open with the passphrase given");
+  return std::move(*opened);
+}
+
 result<shared_pkey, connection_errc> read_private_part(std::string_view bytes) {
   wire_reader in{bytes};
   auto check1 = in.u32();
@@ -171,7 +276,8 @@ bool is_openssh_key(std::string_view text) {
   return text.find(begin_line) != std::string_view::npos;
 }
 
-result<shared_pkey, connection_errc> parse_openssh_key(std::string_view text) {
+result<shared_pkey, connection_errc>
+parse_openssh_key(std::string_view text, std::string_view passphrase) {
   constexpr std::string_view magic{"openssh-key-v1\0", 15};
   auto begin = text.find(begin_line);
   auto end = text.find(end_line);
@@ -196,10 +302,15 @@ result<shared_pkey, connection_errc> parse_openssh_key(std::string_view text) {
   auto private_part = in.string();
   if (!cipher || !kdf || !kdf_options || !count || !open_part || !private_part)
     return bad_key("is damaged: its OpenSSH container is cut off");
-  if (*cipher != "none")
-    return bad_key("is protected by a passphrase: give one without "
-                   "(ssh-keygen -p -N \"\")");
-  return read_private_part(*private_part);
+  if (*cipher == "none")
+    return read_private_part(*private_part);
+  auto opened = open_container(
+    {*cipher, *kdf, *kdf_options, *private_part, in.rest()}, passphrase);
+  if (!opened)
+    return tl::unexpected{opened.error()};
+  auto key = read_private_part(*opened);
+  OPENSSL_cleanse(opened->data(), opened->size());
+  return key;
 }
 
 } // namespace muster::ssh

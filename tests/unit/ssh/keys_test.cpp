@@ -1,5 +1,6 @@
 #include "executors/ssh/keys.hpp"
 
+#include "executors/ssh/bcrypt.hpp"
 #include "executors/ssh/wire.hpp"
 
 #include <cstdlib>
@@ -143,6 +144,98 @@ TEST_CASE("a key with a passphrase is refused in words, in every format") {
     CHECK_MESSAGE(key.error().text.find("passphrase") != std::string::npos,
                   key.error().text);
   }
+}
+
+TEST_CASE("a key with a passphrase opens with it, in every format and cipher") {
+  key_folder folder;
+  for (auto format :
+       {"-t ed25519", "-t rsa -b 1024", "-t rsa -b 1024 -m PEM",
+        "-t ecdsa -b 384 -m PEM", "-t ecdsa -m PKCS8",
+        "-t rsa -b 1024 -m PKCS8", "-t ed25519 -a 1 -Z aes128-ctr",
+        "-t ed25519 -a 2 -Z aes192-ctr", "-t ed25519 -a 3 -Z aes256-cbc",
+        "-t ecdsa -a 1 -Z aes128-cbc", "-t ed25519 -a 1 -Z 3des-cbc",
+        "-t ed25519 -a 1 -Z aes256-gcm@openssh.com",
+        "-t rsa -b 1024 -a 1 -Z aes128-gcm@openssh.com"}) {
+    CAPTURE(format);
+    auto name = std::to_string(std::hash<std::string>{}(format));
+    auto text = folder.keygen(name, std::string{"-N 'a phrase' "} + format);
+    auto key = parse_private_key(text, "a phrase");
+    REQUIRE_MESSAGE(key, key.error().text);
+    CHECK_EQ(open_half(**key), folder.open_half(name));
+    CHECK((*key)->sign((*key)->algorithms().front(), "x"));
+    auto unlocked = unlock_key(text, "a phrase");
+    REQUIRE_MESSAGE(unlocked, unlocked.error().text);
+    auto same = parse_private_key(*unlocked);
+    REQUIRE_MESSAGE(same, same.error().text);
+    CHECK_EQ(open_half(**same), folder.open_half(name));
+    auto wrong = unlock_key(text, "another");
+    REQUIRE_FALSE(wrong);
+    CHECK_MESSAGE(wrong.error().text.find("does not open") != std::string::npos,
+                  wrong.error().text);
+    CHECK_EQ(wrong.error().text.find("another"), std::string::npos);
+  }
+}
+
+TEST_CASE("a key without a passphrase is the same with one") {
+  key_folder folder;
+  auto text = folder.keygen("plain", "-N '' -t ed25519");
+  auto unlocked = unlock_key(text, "not needed");
+  REQUIRE(unlocked);
+  CHECK_EQ(*unlocked, text);
+}
+
+TEST_CASE("a key derivation without end is not begun") {
+  key_folder folder;
+  auto text = folder.keygen("slow", "-N x -a 1 -t ed25519");
+  auto begin = text.find('\n') + 1;
+  auto end = text.find("-----END");
+  std::string body;
+  for (char c : text.substr(begin, end - begin))
+    if (c != '\n')
+      body.push_back(c);
+  auto bytes = *base64_decode(body);
+  auto options = wire_u32(16); // of the salt, which is followed by the rounds
+  auto at = bytes.find(options, bytes.find("bcrypt")) + 4 + 16;
+  bytes.replace(at, 4, wire_u32(4'000'000'000));
+  auto key = parse_private_key("-----BEGIN OPENSSH PRIVATE KEY-----\n"
+                                 + base64_encode(bytes)
+                                 + "\n-----END OPENSSH PRIVATE KEY-----\n",
+                               "x");
+  REQUIRE_FALSE(key);
+  CHECK_NE(key.error().text.find("4000000000 rounds"), std::string::npos);
+}
+
+TEST_CASE("what people give by mistake is told apart") {
+  key_folder folder;
+  folder.keygen("key", "-N '' -t ed25519");
+  struct row {
+    std::string text;
+    const char* says;
+  };
+  const row rows[] = {
+    {folder.read("key.pub"), "is a public key"},
+    {"PuTTY-User-Key-File-3: ssh-ed25519\n", "puttygen"},
+    {"-----BEGIN PUBLIC KEY-----\n", "is a public key"},
+    {"-----BEGIN CERTIFICATE-----\n", "is a certificate"},
+    {"", "cannot be read"},
+  };
+  for (const auto& r : rows) {
+    auto key = unlock_key(r.text, "");
+    REQUIRE_FALSE(key);
+    CHECK_MESSAGE(key.error().text.find(r.says) != std::string::npos,
+                  key.error().text);
+  }
+}
+
+TEST_CASE("bcrypt's key derivation gives what OpenBSD's does") {
+  // Of OpenBSD's own tests: password, salt, 4 rounds.
+  const unsigned char expected[]
+    = {0x5b, 0xbf, 0x0c, 0xc2, 0x93, 0x58, 0x7f, 0x1c, 0x36, 0x35, 0x55,
+       0x5c, 0x27, 0x79, 0x65, 0x98, 0xd4, 0x7e, 0x57, 0x90, 0x71, 0xbf,
+       0x42, 0x7e, 0x9d, 0x8f, 0xbe, 0x84, 0x2a, 0xba, 0x34, 0xd9};
+  auto key = bcrypt_key("password", "salt", 4, sizeof expected);
+  CHECK_EQ(
+    key, std::string(reinterpret_cast<const char*>(expected), sizeof expected));
 }
 
 TEST_CASE("what is no usable key is refused, and its text is not shown") {
