@@ -2,10 +2,13 @@
 
 #include "actors/journal/state_folder.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 #include <utility>
 
 namespace muster {
@@ -45,8 +48,14 @@ CREATE TABLE instances (
   host_key TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (group_id, instance)
 ) WITHOUT ROWID;
+CREATE TABLE leftovers (
+  group_id TEXT NOT NULL,
+  instance TEXT NOT NULL,
+  key TEXT NOT NULL,
+  PRIMARY KEY (group_id, instance, key)
+) WITHOUT ROWID;
 PRAGMA application_id = 1836282994;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 COMMIT;
 )";
 
@@ -68,6 +77,19 @@ constexpr const char* to_version_3 = R"(
 BEGIN IMMEDIATE;
 ALTER TABLE jobs ADD COLUMN token BLOB NOT NULL DEFAULT x'';
 PRAGMA user_version = 3;
+COMMIT;
+)";
+
+/// From version 3, which knew of no machines that stay.
+constexpr const char* to_version_4 = R"(
+BEGIN IMMEDIATE;
+CREATE TABLE leftovers (
+  group_id TEXT NOT NULL,
+  instance TEXT NOT NULL,
+  key TEXT NOT NULL,
+  PRIMARY KEY (group_id, instance, key)
+) WITHOUT ROWID;
+PRAGMA user_version = 4;
 COMMIT;
 )";
 
@@ -104,11 +126,21 @@ constexpr const char* queries[] = {
   "connect_info = excluded.connect_info, host_key = "
   "CASE excluded.host_key WHEN '' THEN host_key ELSE excluded.host_key END",
   "DELETE FROM instances WHERE group_id = ? AND instance = ?",
+  "UPDATE instances SET use_count = 0, last_use_ms = 0, "
+  "provisioned_at_ms = 0, connect_info = x'' "
+  "WHERE group_id = ? AND instance = ?",
   "SELECT group_id, instance, use_count, last_use_ms, provisioned_at_ms, "
   "connect_info, host_key FROM instances WHERE group_id = ? ORDER BY instance",
   "INSERT INTO instances (group_id, instance, host_key) VALUES (?, ?, ?) "
   "ON CONFLICT (group_id, instance) DO UPDATE SET host_key = excluded.host_key",
   "SELECT host_key FROM instances WHERE group_id = ? AND instance = ?",
+  "SELECT group_id, instance, host_key FROM instances WHERE host_key != '' "
+  "ORDER BY group_id, instance",
+  "INSERT INTO leftovers (group_id, instance, key) VALUES (?, ?, ?) "
+  "ON CONFLICT DO NOTHING",
+  "DELETE FROM leftovers WHERE group_id = ? AND instance = ? AND key = ?",
+  "SELECT group_id, instance, key FROM leftovers WHERE group_id = ? "
+  "ORDER BY instance, key",
 };
 
 #undef MUSTER_JOB_COLUMNS
@@ -227,6 +259,35 @@ journal_store::open(const std::string& state_dir) {
   return store;
 }
 
+result<journal_store, journal_errc>
+journal_store::open_beside(const std::string& state_dir) {
+  auto path = state_dir + "/journal.db";
+  if (::access(path.c_str(), R_OK | W_OK) != 0)
+    return fail(journal_errc::not_readable,
+                errno == ENOENT
+                  ? fmt::format("there is no journal {}: no manager has used "
+                                "this state folder",
+                                path)
+                  : fmt::format("cannot use the journal {}: {}; run this as "
+                                "the user that runs muster",
+                                path, std::strerror(errno)));
+  auto opened = database::open(path);
+  if (!opened)
+    return tl::unexpected{opened.error()};
+  journal_store store{std::move(*opened)};
+  auto found = store.db_.number("PRAGMA user_version");
+  if (!found)
+    return tl::unexpected{found.error()};
+  if (*found != version)
+    return fail(journal_errc::not_readable,
+                fmt::format("journal {} has version {}, this muster has {}: "
+                            "use the muster that the manager runs",
+                            path, *found, version));
+  if (auto ready = store.prepare_all(); !ready)
+    return tl::unexpected{ready.error()};
+  return store;
+}
+
 /// Makes the tables in a new file; accepts one of ours that is not newer.
 result<void, journal_errc> journal_store::set_up() {
   auto found = db_.number("PRAGMA user_version");
@@ -257,7 +318,7 @@ result<void, journal_errc> journal_store::set_up() {
 
 /// Brings an older file up to date, in one transaction a version.
 result<void, journal_errc> journal_store::migrate(int64_t from) {
-  constexpr const char* steps[] = {to_version_2, to_version_3};
+  constexpr const char* steps[] = {to_version_2, to_version_3, to_version_4};
   for (auto to = from + 1; to <= version; ++to) {
     auto done = db_.run(steps[to - 2]);
     if (!done && db_.in_transaction())
@@ -388,6 +449,37 @@ journal_store::remove_instance(const std::string& group,
   return write(use(query::remove_instance).bind(group).bind(instance.value));
 }
 
+result<void, journal_errc>
+journal_store::release_instance(const std::string& group,
+                                const instance_id& instance) {
+  return write(use(query::release_instance).bind(group).bind(instance.value));
+}
+
+result<void, journal_errc>
+journal_store::put_leftover(const journal_leftover& x) {
+  return write(use(query::put_leftover)
+                 .bind(x.group)
+                 .bind(x.instance.value)
+                 .bind(x.key.value));
+}
+
+result<void, journal_errc>
+journal_store::remove_leftover(const journal_leftover& x) {
+  return write(use(query::remove_leftover)
+                 .bind(x.group)
+                 .bind(x.instance.value)
+                 .bind(x.key.value));
+}
+
+result<std::vector<journal_leftover>, journal_errc>
+journal_store::leftovers_of(const std::string& group) {
+  return read_all(
+    db_, use(query::leftovers_of).bind(group), [](const statement& row) {
+      return journal_leftover{row.text(0), instance_id{row.text(1)},
+                              acquisition_key{row.text(2)}};
+    });
+}
+
 result<std::vector<journal_instance>, journal_errc>
 journal_store::instances_of(const std::string& group) {
   return read_all(db_, use(query::instances_of).bind(group), instance_of);
@@ -414,6 +506,12 @@ journal_store::host_key(const std::string& group, const instance_id& instance) {
   if (!found)
     return tl::unexpected{found.error()};
   return found->empty() ? std::string{} : found->front();
+}
+
+result<std::vector<pinned_host_key>, journal_errc> journal_store::host_keys() {
+  return read_all(db_, use(query::host_keys), [](const statement& row) {
+    return pinned_host_key{row.text(0), instance_id{row.text(1)}, row.text(2)};
+  });
 }
 
 } // namespace muster

@@ -55,6 +55,25 @@ struct journal_instance {
   bool operator==(const journal_instance&) const = default;
 };
 
+/// A host key as it was first seen.
+struct pinned_host_key {
+  std::string group;
+  instance_id instance;
+  std::string host_key; ///< `TYPE BASE64`
+
+  bool operator==(const pinned_host_key&) const = default;
+};
+
+/// A job of which something may be on a machine that stays when its instance
+/// has gone.
+struct journal_leftover {
+  std::string group;
+  instance_id instance;
+  acquisition_key key;
+
+  bool operator==(const journal_leftover&) const = default;
+};
+
 /// What outlives the process: accepted jobs and known instances, in one SQLite
 /// file. Blocking; used from one thread, which is an edge's.
 ///
@@ -65,7 +84,7 @@ struct journal_instance {
 class journal_store {
 public:
   /// The form of the file. A newer one is refused.
-  static constexpr int64_t version = 3;
+  static constexpr int64_t version = 4;
 
   /// Many writes as one commit: all of them are written, or none.
   class transaction {
@@ -95,6 +114,14 @@ public:
   /// Errors: `not_writable`; `not_readable` if it is damaged, of a newer
   /// version, or another program's.
   static result<journal_store, journal_errc> open(const std::string& state_dir);
+
+  /// Opens the journal of a folder that a manager may be using just now, for a
+  /// look and a small change: nothing is made or brought up to date.
+  ///
+  /// Errors: as `open`; also `not_readable` if there is none, or it is of
+  /// another version.
+  static result<journal_store, journal_errc>
+  open_beside(const std::string& state_dir);
 
   journal_store(journal_store&&) noexcept = default;
   journal_store& operator=(journal_store&&) noexcept = default;
@@ -144,6 +171,20 @@ public:
   result<void, journal_errc> remove_instance(const std::string& group,
                                              const instance_id& instance);
 
+  /// The machine stays, and may be an instance again: its pinned host key is
+  /// kept, and nothing else.
+  result<void, journal_errc> release_instance(const std::string& group,
+                                              const instance_id& instance);
+
+  /// A leftover is written until it is proven gone, whatever becomes of its job
+  /// and of the instance.
+  result<void, journal_errc> put_leftover(const journal_leftover& x);
+  result<void, journal_errc> remove_leftover(const journal_leftover& x);
+
+  /// Those of a group, by instance and key.
+  result<std::vector<journal_leftover>, journal_errc>
+  leftovers_of(const std::string& group);
+
   /// The instances of a group, by id.
   result<std::vector<journal_instance>, journal_errc>
   instances_of(const std::string& group);
@@ -161,6 +202,9 @@ public:
   result<std::string, journal_errc> host_key(const std::string& group,
                                              const instance_id& instance);
 
+  /// All pinned host keys, by group and instance.
+  result<std::vector<pinned_host_key>, journal_errc> host_keys();
+
 private:
   /// The statements that are kept prepared.
   enum class query : size_t {
@@ -174,9 +218,14 @@ private:
     rename_runner,
     put_instance,
     remove_instance,
+    release_instance,
     instances_of,
     pin,
     host_key,
+    host_keys,
+    put_leftover,
+    remove_leftover,
+    leftovers_of,
     count,
   };
 

@@ -183,7 +183,8 @@ TEST_CASE("a journal of version 2 keeps its jobs, their tokens in what they "
     auto store = open(at);
     REQUIRE(store.put_job(expected));
   }
-  alter(at, "ALTER TABLE jobs DROP COLUMN token; PRAGMA user_version = 2");
+  alter(at, "ALTER TABLE jobs DROP COLUMN token; DROP TABLE leftovers; "
+            "PRAGMA user_version = 2");
   expected.token = {};
   for (int i = 0; i < 2; ++i) {
     auto store = open(at);
@@ -278,7 +279,7 @@ TEST_CASE("a journal of a newer version is refused in words") {
   alter(at, "PRAGMA user_version = 7");
   auto why = refusal(at);
   CHECK_EQ(why.code, journal_errc::not_readable);
-  CHECK(tells(why, "has version 7, this muster knows up to 3"));
+  CHECK(tells(why, "has version 7, this muster knows up to 4"));
 }
 
 TEST_CASE("another program's database is refused and left alone") {
@@ -352,4 +353,93 @@ TEST_CASE("thousands of jobs a second are written") {
   MESSAGE("jobs a second: ", jobs / took.count());
   CHECK_EQ(store.all_jobs()->size(), jobs);
   CHECK_LT(took.count(), 5.0); // a fifth of the goal, for busy machines
+}
+
+TEST_CASE("the host key of a machine that may come back is kept, no more") {
+  folder at;
+  auto x = open(at);
+  REQUIRE(x.put_instance(instance("i-1")));
+  REQUIRE(x.release_instance("group", instance_id{"i-1"}));
+  auto left = x.instances_of("group");
+  REQUIRE(left);
+  REQUIRE_EQ(left->size(), 1);
+  CHECK_EQ(left->front(), (journal_instance{"group", instance_id{"i-1"}, 0, 0,
+                                            0, secret{""}, "ssh k1"}));
+}
+
+TEST_CASE("pinned host keys are listed by group and instance") {
+  folder at;
+  auto x = open(at);
+  REQUIRE(x.pin_host_key("b", instance_id{"2"}, "ssh k2"));
+  REQUIRE(x.pin_host_key("b", instance_id{"1"}, "ssh k1"));
+  REQUIRE(x.pin_host_key("a", instance_id{"3"}, "ssh k3"));
+  REQUIRE(x.put_instance({"a", instance_id{"none"}, 0, 0, 0, {}, ""}));
+  using pins = std::vector<pinned_host_key>;
+  auto all = x.host_keys();
+  REQUIRE(all);
+  CHECK_EQ(*all, pins{{"a", instance_id{"3"}, "ssh k3"},
+                      {"b", instance_id{"1"}, "ssh k1"},
+                      {"b", instance_id{"2"}, "ssh k2"}});
+  REQUIRE(x.unpin_host_key("b", instance_id{"1"}));
+  CHECK_EQ(x.host_keys()->size(), 2);
+}
+
+TEST_CASE("what jobs left on a machine is kept when job and instance are "
+          "forgotten") {
+  folder at;
+  instance_id host{"host"};
+  acquisition_key a{"a"};
+  acquisition_key b{"b"};
+  using rows = std::vector<journal_leftover>;
+  {
+    auto x = open(at);
+    REQUIRE(x.put_job(job("a")));
+    REQUIRE(x.put_instance(instance("host")));
+    for (const auto& key : {b, a, a}) // twice is once
+      REQUIRE(x.put_leftover({"group", host, key}));
+    REQUIRE(x.put_leftover({"other", host, a}));
+    REQUIRE(x.remove_job(a));
+    REQUIRE(x.release_instance("group", host));
+  }
+  auto x = open(at);
+  CHECK_EQ(*x.leftovers_of("group"),
+           rows{{"group", host, a}, {"group", host, b}});
+  REQUIRE(x.remove_leftover({"group", host, a}));
+  REQUIRE(x.remove_leftover({"group", host, a}));
+  CHECK_EQ(*x.leftovers_of("group"), rows{{"group", host, b}});
+  CHECK_EQ(*x.leftovers_of("other"), rows{{"other", host, a}});
+}
+
+TEST_CASE("a journal of version 3 keeps its jobs, and has room for leftovers") {
+  folder at;
+  {
+    auto store = open(at);
+    REQUIRE(store.put_job(job("k")));
+  }
+  alter(at, "DROP TABLE leftovers; PRAGMA user_version = 3");
+  for (int i = 0; i < 2; ++i) {
+    auto store = open(at);
+    CHECK(*store.all_jobs() == std::vector{job("k")});
+    CHECK(store.put_leftover({"g", instance_id{"i"}, acquisition_key{"k"}}));
+  }
+}
+
+TEST_CASE("a journal is changed beside who uses it, and never brought up to "
+          "date") {
+  folder at;
+  auto none = journal_store::open_beside(at.path);
+  REQUIRE_FALSE(none);
+  CHECK_NE(none.error().text.find("there is no journal"), std::string::npos);
+  auto used = open(at);
+  REQUIRE(used.pin_host_key("g", instance_id{"i"}, "ssh k"));
+  auto beside = journal_store::open_beside(at.path);
+  REQUIRE_MESSAGE(beside, beside.error().text);
+  REQUIRE(beside->unpin_host_key("g", instance_id{"i"}));
+  CHECK_EQ(*used.host_key("g", instance_id{"i"}), "");
+  REQUIRE(used.pin_host_key("g", instance_id{"i"}, "ssh k2"));
+  CHECK_EQ(beside->host_keys()->front().host_key, "ssh k2");
+  alter(at, "PRAGMA user_version = 1");
+  auto older = journal_store::open_beside(at.path);
+  REQUIRE_FALSE(older);
+  CHECK_NE(older.error().text.find("has version 1"), std::string::npos);
 }
