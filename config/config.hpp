@@ -37,7 +37,8 @@ struct connector_config {
   int protocol_port = 0; ///< 0: the protocol's own
   std::string username;
   secret password;
-  std::string key_path;
+  std::string key_path;  ///< relative to the working folder
+  secret key_passphrase; ///< of `[runners.muster]`; empty: none is needed
   bool use_static_credentials = false;
   milliseconds keepalive{30'000};
   milliseconds timeout{600'000};
@@ -50,8 +51,9 @@ struct autoscaler_config {
   std::string plugin_config_json
     = "null"; ///< the table as JSON, letter case kept
   int capacity_per_instance = 1;
-  int max_use_count = 0; ///< 0: unlimited
-  int max_instances = 0; ///< 0: the provider's own limit
+  int max_use_count = 0;  ///< 0: unlimited
+  int max_instances = 0;  ///< 0: the provider's own limit
+  std::string group_name; ///< as `plugin_config` tells it; empty: not known
   /// That limit, as far as `plugin_config` tells it; 0: none [instances]
   int64_t plugin_instances_max = 0;
   std::string instance_ready_command;
@@ -61,6 +63,8 @@ struct autoscaler_config {
   milliseconds deletion_retry_interval{60'000};
   milliseconds shutdown_deletion_interval{10'000};
   int shutdown_deletion_retries = 3;
+  int scale_limit = 100; ///< of scale_throttle; 0: none [instances/s]
+  int scale_burst = 100; ///< at once, after a rest [instances]
   int failure_threshold = 3;
   bool delete_instances_on_shutdown = false;
   bool log_internal_ip = false;

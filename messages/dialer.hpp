@@ -17,13 +17,26 @@ struct dial {
   instance_id instance;
   connect_info info;
   int32_t failure_threshold = 3; ///< tries in a row before it is unhealthy
-  peer asker; ///< also hears `connection_health` from then on
+  peer asker;                  ///< also hears `connection_health` from then on
+  std::string pin_advice = {}; ///< what to do if the host key is another one
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, dial& x) {
   return f(caf::meta::type_name("dial"), x.instance, x.info,
-           x.failure_threshold, x.asker);
+           x.failure_threshold, x.asker, x.pin_advice);
+}
+
+/// Answers `info_wanted`.
+struct renew_info {
+  instance_id instance;
+  connect_info info;
+  caf::error why; ///< there is none: `why` is set
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, renew_info& x) {
+  return f(caf::meta::type_name("renew_info"), x.instance, x.info, x.why);
 }
 
 struct hang_up {
@@ -108,6 +121,17 @@ typename Inspector::result_type inspect(Inspector& f, connection_health& x) {
            x.failures, x.given_up, x.why);
 }
 
+/// Tells the asker of `dial` that what is known of the way to the instance is
+/// valid no more, or was refused. Answered by `renew_info`.
+struct info_wanted {
+  instance_id instance;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, info_wanted& x) {
+  return f(caf::meta::type_name("info_wanted"), x.instance);
+}
+
 /// Answers `run_command`.
 struct command_ended {
   instance_id instance;
@@ -159,7 +183,7 @@ typename Inspector::result_type inspect(Inspector& f, leftovers_ended& x) {
 using dialer_actor
   = caf::typed_actor<caf::reacts_to<dial>, caf::reacts_to<hang_up>,
                      caf::reacts_to<run_command>, caf::reacts_to<open_stream>,
-                     caf::reacts_to<end_leftovers>>;
+                     caf::reacts_to<end_leftovers>, caf::reacts_to<renew_info>>;
 
 // -- what the transport tells a connection (inputs) ---------------------------
 
@@ -257,12 +281,12 @@ using session_listener_actor
 using connection_actor = session_listener_actor::extend<
   caf::reacts_to<dial>, caf::reacts_to<hang_up>, caf::reacts_to<run_command>,
   caf::reacts_to<open_stream>, caf::reacts_to<end_leftovers>,
-  caf::reacts_to<connection_timer>>;
+  caf::reacts_to<renew_info>, caf::reacts_to<connection_timer>>;
 
 /// What who dialed an instance hears.
 using dial_asker_actor
   = caf::typed_actor<caf::reacts_to<dialed>, caf::reacts_to<connection_health>,
-                     caf::reacts_to<command_ended>,
+                     caf::reacts_to<info_wanted>, caf::reacts_to<command_ended>,
                      caf::reacts_to<leftovers_ended>>;
 
 /// What who asked for a stream hears.

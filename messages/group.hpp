@@ -130,6 +130,17 @@ typename Inspector::result_type inspect(Inspector& f, acquired& x) {
            x.slot_peer, x.internal_address, x.external_address, x.why);
 }
 
+/// Tells a job that still waits what it waits for.
+struct acquire_waits {
+  acquisition_key key;
+  std::string text; ///< for its log
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, acquire_waits& x) {
+  return f(caf::meta::type_name("acquire_waits"), x.key, x.text);
+}
+
 /// Tells a runner that a refused `reserve` may work now.
 struct capacity_changed {
   uint64_t number = 0;
@@ -182,6 +193,7 @@ using group_parent_actor
                      caf::reacts_to<group_ready>, caf::reacts_to<drained>>;
 
 /// What a group says to a job.
-using acquirer_actor = caf::typed_actor<caf::reacts_to<acquired>>;
+using acquirer_actor
+  = caf::typed_actor<caf::reacts_to<acquired>, caf::reacts_to<acquire_waits>>;
 
 } // namespace muster

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "messages/dialer.hpp"
+#include "messages/journal.hpp"
 #include "messages/phases.hpp"
 #include "messages/provider.hpp"
 #include "messages/slot.hpp"
@@ -69,8 +70,9 @@ using instance_actor = caf::typed_actor<
   caf::reacts_to<occupy>, caf::reacts_to<retire>,
   caf::reacts_to<instance_timer>, caf::reacts_to<slot_status>,
   caf::reacts_to<clean_slot>, caf::reacts_to<connect_info_found>,
-  caf::reacts_to<heartbeat_answered>, caf::reacts_to<dialed>,
-  caf::reacts_to<connection_health>, caf::reacts_to<command_ended>,
+  caf::reacts_to<heartbeat_answered>, caf::reacts_to<host_key_found>,
+  caf::reacts_to<dialed>, caf::reacts_to<connection_health>,
+  caf::reacts_to<info_wanted>, caf::reacts_to<command_ended>,
   caf::reacts_to<leftovers_ended>>;
 
 /// One slot in an instance's report.
@@ -93,12 +95,15 @@ struct instance_status {
   int32_t failures = 0;           ///< health failures in a row
   std::string reason;             ///< why it drains, is deleted or gone
   uint64_t version = 0;
+  bool failed = false; ///< it goes since it does not work
+  std::string problem; ///< of the preparation; empty: none
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, instance_status& x) {
   return f(caf::meta::type_name("instance_status"), x.instance, x.phase,
-           x.slots, x.use_count, x.failures, x.reason, x.version);
+           x.slots, x.use_count, x.failures, x.reason, x.version, x.failed,
+           x.problem);
 }
 
 /// Answers `occupy`.

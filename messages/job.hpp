@@ -145,11 +145,11 @@ using stream_listener_actor
 using job_actor = stream_listener_actor::extend<
   caf::reacts_to<cancel_job>, caf::reacts_to<group_changed>,
   caf::reacts_to<coordinator_changed>, caf::reacts_to<job_timer>,
-  caf::reacts_to<acquired>, caf::reacts_to<stream_route>,
-  caf::reacts_to<update_result>, caf::reacts_to<trace_flushed>,
-  caf::reacts_to<job_ordered>, caf::reacts_to<job_start_written>,
-  caf::reacts_to<script_ended>, caf::reacts_to<processes_swept>,
-  caf::reacts_to<plan_timer>>;
+  caf::reacts_to<acquired>, caf::reacts_to<acquire_waits>,
+  caf::reacts_to<stream_route>, caf::reacts_to<update_result>,
+  caf::reacts_to<trace_flushed>, caf::reacts_to<job_ordered>,
+  caf::reacts_to<job_start_written>, caf::reacts_to<script_ended>,
+  caf::reacts_to<processes_swept>, caf::reacts_to<plan_timer>>;
 
 /// A job's last message: its result is confirmed, unwanted or given up.
 struct job_ended {

@@ -127,14 +127,55 @@ typename Inspector::result_type inspect(Inspector& f, write_instance& x) {
            x.use_count, x.last_use_ms, x.host_key);
 }
 
+/// The instance is gone.
 struct forget_instance {
   std::string group;
   instance_id instance;
+  bool may_return = false; ///< as the same machine: its host key stays
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, forget_instance& x) {
-  return f(caf::meta::type_name("forget_instance"), x.group, x.instance);
+  return f(caf::meta::type_name("forget_instance"), x.group, x.instance,
+           x.may_return);
+}
+
+/// Something of the job may be on a machine that stays, from now on.
+struct write_leftover {
+  std::string group;
+  instance_id instance;
+  acquisition_key key;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, write_leftover& x) {
+  return f(caf::meta::type_name("write_leftover"), x.group, x.instance, x.key);
+}
+
+/// Nothing of it is there: that was proven.
+struct forget_leftover {
+  std::string group;
+  instance_id instance;
+  acquisition_key key;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, forget_leftover& x) {
+  return f(caf::meta::type_name("forget_leftover"), x.group, x.instance, x.key);
+}
+
+/// Asks for the host key that is pinned for an instance: before each first
+/// dial, since somebody may have forgotten it beside the manager. Answered by
+/// `host_key_found`.
+struct read_host_key {
+  std::string group;
+  instance_id instance;
+  peer asker;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, read_host_key& x) {
+  return f(caf::meta::type_name("read_host_key"), x.group, x.instance, x.asker);
 }
 
 /// Asks what is known of the instances of a group. Answered by
@@ -188,13 +229,14 @@ struct known_instance {
   int32_t use_count = 0;
   int64_t last_use_ms = 0; ///< Unix time [ms]
   std::string host_key;
-  std::vector<acquisition_key> jobs; ///< of which something may be there
+  std::vector<acquisition_key> jobs; ///< that an earlier manager left there
+  std::vector<acquisition_key> leftovers = {}; ///< as `write_leftover` told
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, known_instance& x) {
   return f(caf::meta::type_name("known_instance"), x.instance, x.use_count,
-           x.last_use_ms, x.host_key, x.jobs);
+           x.last_use_ms, x.host_key, x.jobs, x.leftovers);
 }
 
 /// Answers `read_instances`.
@@ -207,6 +249,19 @@ struct known_instances {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, known_instances& x) {
   return f(caf::meta::type_name("known_instances"), x.group, x.instances,
+           x.why);
+}
+
+/// Answers `read_host_key`.
+struct host_key_found {
+  instance_id instance;
+  std::string host_key; ///< empty: none is pinned
+  caf::error why;       ///< not known: `why` is set
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, host_key_found& x) {
+  return f(caf::meta::type_name("host_key_found"), x.instance, x.host_key,
            x.why);
 }
 
@@ -258,7 +313,9 @@ using journal_actor = caf::typed_actor<
   caf::reacts_to<write_job_start>, caf::reacts_to<write_job_result>,
   caf::reacts_to<rename_runner>, caf::reacts_to<forget_job>,
   caf::reacts_to<write_instance>, caf::reacts_to<forget_instance>,
-  caf::reacts_to<read_instances>, caf::reacts_to<read_jobs>>;
+  caf::reacts_to<read_instances>, caf::reacts_to<read_jobs>,
+  caf::reacts_to<read_host_key>, caf::reacts_to<write_leftover>,
+  caf::reacts_to<forget_leftover>>;
 
 /// What the journal says to a runner.
 using journal_asker_actor
@@ -266,6 +323,9 @@ using journal_asker_actor
 
 /// What the journal says to a job.
 using start_asker_actor = caf::typed_actor<caf::reacts_to<job_start_written>>;
+
+/// What the journal says to an instance.
+using host_key_asker_actor = caf::typed_actor<caf::reacts_to<host_key_found>>;
 
 /// What the journal says to a group.
 using instances_asker_actor = caf::typed_actor<caf::reacts_to<known_instances>>;

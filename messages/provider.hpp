@@ -46,11 +46,12 @@ typename Inspector::result_type inspect(Inspector& f, increase& x) {
 /// Asks for the removal of instances. Answered by `decreased`.
 struct decrease {
   std::vector<instance_id> instances;
+  std::vector<instance_id> failed = {}; ///< of these: removed because of that
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, decrease& x) {
-  return f(caf::meta::type_name("decrease"), x.instances);
+  return f(caf::meta::type_name("decrease"), x.instances, x.failed);
 }
 
 /// Asks how to reach an instance. Answered by `connect_info_found`.
@@ -81,14 +82,15 @@ struct provider_ready {
   std::string group;    ///< the cloud's own group id
   int64_t max_size = 0; ///< instances
   std::string version;
-  caf::error why;         ///< not started: `why` is set
-  std::string build_info; ///< for the log
+  caf::error why;               ///< not started: `why` is set
+  std::string build_info;       ///< for the log
+  bool keeps_instances = false; ///< what is removed may come back as it was
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, provider_ready& x) {
   return f(caf::meta::type_name("provider_ready"), x.group, x.max_size,
-           x.version, x.why, x.build_info);
+           x.version, x.why, x.build_info, x.keeps_instances);
 }
 
 struct cloud_instance {

@@ -34,6 +34,9 @@ struct group_info {
   int64_t max_size = 0;   ///< instances; 4294967295 means no limit
   std::string version;    ///< of the provider
   std::string build_info; ///< for the log
+  /// Nothing is deleted: what is removed may come back under the same id, as it
+  /// was.
+  bool keeps_instances = false;
 };
 
 /// A group of instances in some cloud. Blocking: called from one edge thread,
@@ -61,6 +64,10 @@ public:
   /// Asks for the removal of instances. Returns those that were accepted.
   virtual result<std::vector<std::string>, provider_errc>
   decrease(const std::vector<std::string>& ids, deadline by) = 0;
+
+  /// Told before `decrease`: these are removed because they failed.
+  virtual void failed(const std::vector<std::string>&) {
+  }
 
   /// Returns how to reach an instance that runs.
   virtual result<connect_info, provider_errc>

@@ -16,6 +16,10 @@ using namespace std::chrono_literals;
 /// instance is called unreachable.
 constexpr auto patience = 10s;
 constexpr auto clean_timeout = 60s;
+constexpr auto renew_timeout = 60s;
+/// Connect info is renewed so long before it expires (reference/autoscaling,
+/// section 8) [s].
+constexpr int64_t expiry_margin = 10;
 /// Streams of one job that may break while the session and the helper seem up.
 constexpr int streams_max = 3;
 /// sshd takes no longer path of a unix socket [bytes].
@@ -51,8 +55,51 @@ struct driver {
       next = std::min(next, x.by);
     for (const auto& x : st().cleans)
       next = std::min(next, x.by);
-    if (st().phase != connection_phase::pausing)
+    if (st().phase != connection_phase::pausing
+        && st().phase != connection_phase::renewing)
       arm(next);
+  }
+
+  /// Credentials of a cloud may be valid for a minute only.
+  bool has_expired() const {
+    auto at = st().info.expires_at;
+    return at != 0 && at < edge->unix_seconds() + expiry_margin;
+  }
+
+  /// Why what is known of the way is asked for anew.
+  const char* stale() const {
+    return has_expired() ? "connect info expired"
+                         : "authentication was refused";
+  }
+
+  /// Connects, with fresh connect info if need be: a provider may have replaced
+  /// a key that it gave before.
+  void begin_try() const {
+    if (!(has_expired() || st().is_refused) || !st().owner.handle) {
+      begin_session();
+      return;
+    }
+    st().phase = connection_phase::renewing;
+    self->send(as<dial_asker_actor>(st().owner), info_wanted{st().instance});
+    arm(self->now() + renew_timeout);
+  }
+
+  void renew(const renew_info& x) const {
+    auto& s = st();
+    if (!x.why) {
+      s.is_refused = false;
+      auto pinned = std::exchange(s.info, x.info).host_key;
+      if (s.info.host_key.empty())
+        s.info.host_key = pinned;
+    }
+    if (s.phase != connection_phase::renewing)
+      return;
+    if (x.why)
+      failed(error_of(connection_errc::not_authenticated,
+                      std::string{stale()}
+                        + ", and there is no other way: " + text_of(x.why)));
+    else
+      begin_session();
   }
 
   void begin_session() const {
@@ -63,6 +110,7 @@ struct driver {
 
   void dial(const muster::dial& x) const {
     st().owner = x.asker;
+    st().pin_advice = x.pin_advice;
     if (st().phase != connection_phase::idle && !st().given_up) {
       adopt();
       return;
@@ -79,7 +127,7 @@ struct driver {
       give_up(error_of(connection_errc::helper_unavailable, edge->problem()));
       return;
     }
-    begin_session();
+    begin_try();
   }
 
   /// The instance's actor is another one: it is told as if it had dialed first.
@@ -92,15 +140,21 @@ struct driver {
 
   // -- failing ----------------------------------------------------------------
 
-  void failed(const caf::error& why) const {
+  void failed(caf::error why) const {
     auto& s = st();
     if (s.phase == connection_phase::idle || s.given_up)
       return;
+    if (is(why, connection_errc::host_key_mismatch) && !s.pin_advice.empty())
+      why = error_of(connection_errc::host_key_mismatch,
+                     text_of(why) + s.pin_advice);
     if (s.phase == connection_phase::up)
       s.give_up_from = self->now() + patience;
+    s.is_refused |= is(why, connection_errc::not_authenticated);
     edge->wire().disconnect(s.link.session);
     s.link.session = 0;
-    s.running.clear();
+    for (const auto& [number, x] : std::exchange(s.running, {}))
+      self->send(as<dial_asker_actor>(x.asker),
+                 command_ended{x.instance, -1, "", why});
     s.routed.clear();
     s.sweeps.clear();
     for (auto& x : s.cleans)
@@ -406,8 +460,12 @@ struct driver {
       self->quit(); // nobody has dialed, and nobody waits any more
       return;
     }
-    if (s.phase == connection_phase::pausing && !s.given_up)
-      begin_session();
+    if (s.phase == connection_phase::renewing)
+      failed(error_of(connection_errc::timed_out,
+                      std::string{stale()}
+                        + ", and the provider named no other way within 60 s"));
+    else if (s.phase == connection_phase::pausing && !s.given_up)
+      begin_try();
     else
       arm_next();
   }
@@ -466,6 +524,7 @@ connection(self_ptr<connection_actor, connection_state> self,
     [d](const run_command& x) { d.run(x); },
     [d](const open_stream& x) { d.open(x); },
     [d](const end_leftovers& x) { d.clean(x); },
+    [d](const renew_info& x) { d.renew(x); },
     [d](const connection_timer& x) {
       if (x.version == d.st().timer)
         d.on_timer();

@@ -17,7 +17,8 @@ enum class connection_phase : uint8_t {
   uploading,  ///< it is being put there
   greeting,   ///< the control stream is being opened
   up,
-  pausing, ///< until the next try
+  pausing,  ///< until the next try
+  renewing, ///< the connect info is of no use: another is asked for
 };
 
 /// The session in force; ends with the actor, however that ends.
@@ -39,8 +40,10 @@ struct connection_state {
   connection_phase phase = connection_phase::idle;
   instance_id instance;
   connect_info info;
+  bool is_refused = false; ///< with this info: it is renewed before a try
   int32_t failure_threshold = 3;
-  peer owner;            ///< the instance that dialed
+  peer owner; ///< the instance that dialed
+  std::string pin_advice;
   bool answered = false; ///< `dialed` was sent
   int32_t failures = 0;  ///< tries in a row
   bool given_up = false;

@@ -88,6 +88,14 @@ dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
       auto* found = find(x.instance);
       self->send(found ? *found : make(x.instance), x);
     },
+    [self, find](const renew_info& x) {
+      if (auto* found = find(x.instance)) {
+        auto& asked = self->state.connections[x.instance].asked;
+        if (asked && !x.why)
+          asked->info = x.info;
+        self->send(*found, x);
+      }
+    },
   };
 }
 

@@ -157,9 +157,11 @@ constexpr auto serve_there = "echo \"at $h\"; exec \"$h\" serve --dir \"$r\"";
 
 } // namespace
 
-dial_edge::dial_edge(std::shared_ptr<transport> wire, std::string helper_path)
+dial_edge::dial_edge(std::shared_ptr<transport> wire, std::string helper_path,
+                     std::function<int64_t()> unix_us)
   : wire_(std::move(wire)),
-    helper_path_(std::move(helper_path)) {
+    helper_path_(std::move(helper_path)),
+    unix_us_(std::move(unix_us)) {
   auto known = fingerprint_of(helper_path_);
   if (known.size == 0)
     problem_ = fmt::format("muster-helper is not readable at {}: install it "

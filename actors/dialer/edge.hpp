@@ -4,6 +4,7 @@
 #include "messages/dialer.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,8 +14,10 @@ namespace muster {
 /// into calls and what happens there into messages to it.
 class dial_edge {
 public:
-  /// `helper_path` is the muster-helper to put on instances.
-  dial_edge(std::shared_ptr<transport> wire, std::string helper_path);
+  /// `helper_path` is the muster-helper to put on instances; `unix_us` tells
+  /// the wall clock's time, which connect info may expire by.
+  dial_edge(std::shared_ptr<transport> wire, std::string helper_path,
+            std::function<int64_t()> unix_us = {});
 
   /// Returns why there is no usable helper, or nothing.
   const std::string& problem() const {
@@ -23,6 +26,10 @@ public:
 
   transport& wire() const {
     return *wire_;
+  }
+
+  int64_t unix_seconds() const {
+    return unix_us_ ? unix_us_() / 1'000'000 : 0;
   }
 
   /// Answered by `session_up` or `session_down`; later by `session_down`.
@@ -66,6 +73,7 @@ private:
   std::string helper_hash_;
   uint64_t helper_size_ = 0; ///< [bytes]
   std::string problem_;
+  std::function<int64_t()> unix_us_;
 };
 
 /// What the bootstrap commands printed.

@@ -1,6 +1,8 @@
 #include "actors/group/group.hpp"
 
+#include "actors/group/waiting.hpp"
 #include "actors/instance/instance.hpp"
+#include "config/feature_flags.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -24,6 +26,16 @@ constexpr int claim_misses = 6;
 /// A provider that lives so long is not about to fail again for the same
 /// reason.
 constexpr auto provider_trust = 1min;
+/// A job that waits is told what for after this, and again when it has changed.
+constexpr auto first_notice = 10s;
+constexpr auto notice_pause = 1min;
+
+growth_rate rate_of(const autoscaler_config& x) {
+  growth_rate out;
+  out.per_second = x.scale_limit;
+  out.burst = x.scale_burst;
+  return out;
+}
 
 struct driver {
   self_t self;
@@ -108,6 +120,7 @@ struct driver {
       return;
     }
     s.limits.max_instances = *limit;
+    s.keeps_instances = x.keeps_instances;
     s.id = x.group;
     auto with = fields();
     with.emplace_back("version", x.version);
@@ -124,13 +137,23 @@ struct driver {
   }
 
   void on(const known_instances& x) const {
+    if (x.why && st().keeps_instances) { // nobody knows what is left on them
+      self->quit(x.why);
+      return;
+    }
     if (x.why)
       log::error("what the journal knows of the instances cannot be read; "
                  "instances found are removed for safety",
                  fields(x.why));
     for (const auto& one : x.instances)
-      st().known[one.instance] = one;
+      note_known(one);
     list_now();
+  }
+
+  void note_known(const known_instance& x) const {
+    st().known[x.instance] = x;
+    if (st().keeps_instances && !x.leftovers.empty())
+      st().leftovers[x.instance].insert(x.leftovers.begin(), x.leftovers.end());
   }
 
   // -- listings ---------------------------------------------------------------
@@ -254,18 +277,23 @@ struct driver {
     auto known = s.known.find(x.instance);
     auto use_count = known == s.known.end() ? 0 : known->second.use_count;
     s.instances.add(x.instance, x.cause, self->now(), use_count);
-    spawn_instance(x, use_count,
-                   known == s.known.end() ? "" : known->second.host_key);
+    spawn_instance(x, use_count);
     // One that was lost a moment ago is not taken for a new one: it would be
     // dialed and lost again, in the place of one that works.
-    if (s.lost.erase(x.instance) > 0)
+    // Of a machine that comes back, what is left there is ended instead.
+    auto known_one = known != s.known.end();
+    if (s.lost.erase(x.instance) > 0) {
+      s.failed.insert(x.instance);
       tell(x.instance, retire{"instance is unhealthy: it was lost before"});
-    else if (x.cause == instance_cause::preexisted && known == s.known.end())
+    } else if (!s.keeps_instances && !known_one
+               && x.cause == instance_cause::preexisted) {
       tell(x.instance, retire{"no data on pre-existing instance so removing "
                               "for safety"});
-    else if (known != s.known.end() && has_unclaimed(known->second))
+    } else if (!s.keeps_instances && known_one
+               && has_unclaimed(known->second)) {
       tell(x.instance, retire{"pre-existing instance has acquisition so "
                               "removing for safety"});
+    }
     tell(x.instance, provider_state{x.state});
   }
 
@@ -308,8 +336,7 @@ struct driver {
     self->send(as<acquirer_actor>(x.asker), std::move(answer));
   }
 
-  void spawn_instance(const observation& x, int32_t use_count,
-                      const std::string& host_key) const {
+  void spawn_instance(const observation& x, int32_t use_count) const {
     instance_setup with;
     with.role = setup->role + "/instance:" + x.instance.value;
     with.group = st().id;
@@ -318,8 +345,10 @@ struct driver {
     with.options.ready_command = cfg().instance_ready_command;
     with.options.prepare_timeout = cfg().connector.timeout;
     with.options.failure_threshold = cfg().failure_threshold;
+    with.options.heartbeat = flag_value(
+      *setup->runner, [](auto) { return std::nullopt; },
+      "FF_USE_FLEETING_ACQUIRE_HEARTBEATS");
     with.use_count = use_count;
-    with.host_key = host_key;
     with.parent = caf::actor_cast<instance_parent_actor>(self);
     with.provider = caf::actor_cast<provider_gate_actor>(self);
     for (const auto& [key, held] : st().claims)
@@ -328,6 +357,12 @@ struct driver {
         // Taken from now on, before the instance says so.
         st().instances.occupy({x.instance, held.what.slot}, key);
       }
+    if (auto left = st().leftovers.find(x.instance);
+        left != st().leftovers.end())
+      for (const auto& key : left->second)
+        if (st().claims.count(key) == 0)
+          with.leftovers.push_back(key);
+    with.machine_stays = st().keeps_instances;
     with.dialer = setup->dialer;
     with.journal = setup->journal;
     with.log_fields = fields();
@@ -351,13 +386,17 @@ struct driver {
                     : std::string{"instance externally removed: the cloud "
                                   "reports it deleted"};
     tell(x.instance, removed_from_cloud{std::move(reason)});
-    self->send(setup->journal, forget_instance{st().id, x.instance});
+    self->send(setup->journal,
+               forget_instance{st().id, x.instance, st().keeps_instances});
+    st().known.erase(x.instance);
+    st().failed.erase(x.instance);
   }
 
   void instance_down(const instance_id& id, const caf::error& why) const {
     auto& s = st();
     if (is(why, instance_errc::removed_externally))
       s.lost.insert(id);
+    note_leftovers(id);
     if (!is(why, instance_errc::retired)) {
       auto with = fields(id);
       const auto* book = s.instances.find(id);
@@ -380,6 +419,18 @@ struct driver {
     s.cloud.forget(id);
     look_again();
     decide_soon();
+  }
+
+  /// A machine that comes back may have something of the jobs that were on it.
+  void note_leftovers(const instance_id& id) const {
+    const auto* book = st().instances.find(id);
+    if (!st().keeps_instances || book == nullptr)
+      return;
+    for (const auto& slot : book->told.slots)
+      if (!slot.key.empty())
+        st().leftovers[id].insert(slot.key);
+    for (const auto& [slot, key] : book->underway)
+      st().leftovers[id].insert(key);
   }
 
   // -- reservations -----------------------------------------------------------
@@ -424,6 +475,7 @@ struct driver {
     st().claims.erase(x.key);
     st().promises.unreserve(x.key);
     st().acquirers.erase(x.key);
+    st().notices.erase(x.key);
     decide_soon();
   }
 
@@ -494,6 +546,7 @@ struct driver {
       answer.external_address = x.external_address;
     self->send(as<acquirer_actor>(row->second.asker), std::move(answer));
     s.acquirers.erase(row);
+    s.notices.erase(x.key);
   }
 
   void on(const instance_status& x) const {
@@ -506,8 +559,21 @@ struct driver {
     auto leaving = before != nullptr
                    && before->told.phase < instance_phase::draining
                    && x.phase >= instance_phase::draining;
+    auto prepared
+      = before != nullptr && before->told.phase <= instance_phase::preparing;
+    if (x.failed)
+      st().failed.insert(x.instance);
+    if (!x.problem.empty() && prepared)
+      st().problem = x.problem;
     if (!st().instances.update(std::move(report), self->now()))
       return;
+    if (prepared && x.phase == instance_phase::ready) {
+      st().leftovers.erase(x.instance); // else it would not be ready
+      st().growth.instance_ready();
+      st().problem.clear();
+    } else if (prepared && x.failed && !st().keeps_instances) {
+      st().growth.instance_failed(self->now());
+    }
     if (leaving) {
       auto with = fields(x.instance);
       with.emplace_back("reason", x.reason);
@@ -539,7 +605,10 @@ struct driver {
       next = scale(now);
     remove_due(now);
     serve();
-    next = std::min({next, s.instances.next_deletion(),
+    // Without provider there is nothing to ask; a drain looks often by itself.
+    auto asks = s.provider && !s.draining;
+    next = std::min({next, tell_waiting(now),
+                     asks ? s.instances.next_deletion() : never,
                      s.promises.next_deadline(), s.cloud.next_give_up()});
     arm(next);
     if (s.starved && !s.draining)
@@ -553,8 +622,52 @@ struct driver {
     if (row == st().acquirers.end())
       return;
     answer_failed(row->second, error_of(capacity_errc::acquire_timed_out,
-                                        "no slot became free in time"));
+                                        waiting_text(facts_for(key))));
     st().acquirers.erase(row);
+    st().notices.erase(key);
+  }
+
+  waiting_facts facts_for(const acquisition_key& key) const {
+    const auto& s = st();
+    const auto& counts = s.instances.counts();
+    waiting_facts out;
+    if (auto place = s.promises.position(key))
+      out.ahead = *place - 1;
+    out.starting = counts.not_ready + s.cloud.requests();
+    out.instances = counts.instances + s.cloud.requests();
+    out.instances_max = s.limits.max_instances;
+    out.slots_taken = counts.acquired + counts.cleaning;
+    out.no_provider = !s.provider;
+    out.may_not_grow = s.growth.is_pausing(self->now());
+    out.problem = s.problem;
+    return out;
+  }
+
+  /// Tells who waits what for; returns when to look again.
+  group_time tell_waiting(time_point now) const {
+    auto& s = st();
+    auto next = never;
+    if (now < s.next_notice)
+      return s.acquirers.empty() ? never : s.next_notice;
+    for (const auto& [key, x] : s.acquirers) {
+      auto since = s.promises.waiting_since(key);
+      if (!since)
+        continue;
+      auto& told = s.notices[key];
+      auto due = std::max(told.not_before, *since + first_notice);
+      if (now < due) {
+        next = std::min(next, due);
+        continue;
+      }
+      auto text = waiting_text(facts_for(key));
+      next = std::min(next, now + first_notice);
+      if (text == told.text)
+        continue;
+      self->send(as<acquirer_actor>(x.asker), acquire_waits{key, text});
+      told = {std::move(text), now + notice_pause};
+    }
+    s.next_notice = next == never ? now : std::max(next, now + 1s);
+    return next == never ? never : s.next_notice;
   }
 
   group_time scale(time_point now) const {
@@ -573,10 +686,13 @@ struct driver {
     if (!what.uncordon.empty() || !what.cordon.empty())
       decide_soon(); // the next one starts from what this one changed
     if (what.increase > 0 && s.provider) {
+      auto allowed = s.growth.allowed(what.increase, now);
       if (now < s.increase_not_before)
         what.next_look = std::min(what.next_look, s.increase_not_before);
-      else
-        ask_more(what.increase, now);
+      else if (allowed > 0)
+        ask_more(allowed, now);
+      if (allowed < what.increase)
+        what.next_look = std::min(what.next_look, s.growth.next(now));
     }
     return std::min(what.next_look, policy_change(now));
   }
@@ -601,6 +717,7 @@ struct driver {
     auto with = fields();
     with.emplace_back("amount", std::to_string(count));
     log::info("increasing instances", with);
+    st().growth.asked(count, now);
     st().cloud.requested(count, now, now + request_patience);
     st().increases_out.push_back(count);
     self->send(st().provider, increase{count});
@@ -620,6 +737,10 @@ struct driver {
       log::info("increasing instances response", with);
     s.cloud.answered(x.asked, x.accepted, !is(x.why, provider_errc::timed_out));
     expect_change();
+    if (x.why && s.problem.empty()) // what an instance said tells more
+      s.problem = text_of(x.why);
+    else if (!x.why && s.increase_failures > 0)
+      s.problem.clear();
     // What was refused is wanted again, but not in a loop without a pause.
     if (x.accepted < x.asked) {
       auto pause = cfg().update_interval_when_expecting
@@ -641,10 +762,28 @@ struct driver {
     return now + (next - wall);
   }
 
+  /// When the manager stops, a deletion is asked for so often and no more.
+  void spare_refused(std::vector<instance_id>& ids) const {
+    auto& s = st();
+    auto asked = [&s](const auto& id) {
+      const auto* book = s.instances.find(id);
+      return book != nullptr && book->deletion_asked;
+    };
+    if (!s.draining || std::none_of(ids.begin(), ids.end(), asked))
+      return;
+    if (s.shutdown_retries < cfg().shutdown_deletion_retries - 1)
+      ++s.shutdown_retries;
+    else
+      std::erase_if(ids, asked);
+  }
+
   void remove_due(time_point now) const {
     auto& s = st();
     auto ids = s.instances.deletions_due(now);
-    if (ids.empty() || !s.provider)
+    if (!s.provider)
+      return;
+    spare_refused(ids);
+    if (ids.empty())
       return;
     auto with = fields();
     with.emplace_back("amount", std::to_string(ids.size()));
@@ -656,7 +795,11 @@ struct driver {
       s.cloud.removal_asked(id);
     }
     s.decreases_out.push_back(ids);
-    self->send(s.provider, decrease{std::move(ids)});
+    decrease what{std::move(ids), {}};
+    for (const auto& id : what.instances)
+      if (s.failed.count(id) > 0)
+        what.failed.push_back(id);
+    self->send(s.provider, std::move(what));
   }
 
   void on(const decreased& x) const {
@@ -666,7 +809,11 @@ struct driver {
       log::error("decreasing instances", fields(x.why));
     s.instances.deletion_answered(
       x.asked, x.accepted, self->now() + cfg().deletion_retry_interval,
-      self->now() + cfg().update_interval_when_expecting);
+      self->now()
+        + (s.draining ? cfg().shutdown_deletion_interval
+                      : cfg().update_interval_when_expecting));
+    if (s.keeps_instances && !x.accepted.empty()) // they may be asked for again
+      s.increase_not_before = {};
     expect_change();
     decide_soon();
   }
@@ -746,6 +893,7 @@ group_actor::behavior_type group(self_t self, group_setup given) {
     {cfg.capacity_per_instance, cfg.max_use_count, cfg.failure_threshold});
   st.limits.max_instances = cfg.max_instances;
   st.limits.capacity_per_instance = cfg.capacity_per_instance;
+  st.growth = growth_throttle{rate_of(cfg)};
   self->monitor(setup->parent);
   self->set_down_handler([self, d, setup](const caf::down_msg& x) {
     if (x.source == setup->parent.address()) {

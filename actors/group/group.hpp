@@ -4,6 +4,7 @@
 #include "actors/group/decision.hpp"
 #include "actors/group/reconcile.hpp"
 #include "actors/group/schedule.hpp"
+#include "actors/group/throttle.hpp"
 #include "actors/provider/provider.hpp"
 #include "actors/traced.hpp"
 #include "config/config.hpp"
@@ -45,6 +46,20 @@ struct group_state {
   std::map<instance_id, instance_actor> actors;
   std::map<instance_id, known_instance> known; ///< by the journal, at the start
   std::set<instance_id> lost; ///< that did not answer; the cloud may list them
+  std::set<instance_id> failed; ///< go since they do not work
+  bool keeps_instances = false; ///< what goes may come back as it was
+  /// Keys of jobs of which something may be on instances that come back, until
+  /// these are ready.
+  std::map<instance_id, std::set<acquisition_key>> leftovers;
+  growth_throttle growth;
+  std::string problem; ///< of the last instance, or of asking for one
+  struct notice {
+    std::string text;
+    group_time not_before = group_time::min();
+  };
+  std::map<acquisition_key, notice> notices; ///< to those who wait
+  group_time next_notice = group_time::min();
+  int shutdown_retries = 0; ///< of deletions
   std::map<acquisition_key, acquire> acquirers;
   std::map<acquisition_key, held_slot> claims; ///< not answered yet
   std::string last_told; ///< the last `required scaling change`

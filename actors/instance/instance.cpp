@@ -11,6 +11,18 @@ namespace {
 
 using self_t = self_ptr<instance_actor, instance_state>;
 
+/// A word as one types it into a shell.
+std::string shell_word(const std::string& text) {
+  constexpr auto plain = "abcdefghijklmnopqrstuvwxyz"
+                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@-";
+  if (text.find_first_not_of(plain) == std::string::npos)
+    return text;
+  std::string out = "'";
+  for (char c : text)
+    out += c == '\'' ? std::string{"'\\''"} : std::string{c};
+  return out + "'";
+}
+
 /// Carries out what the lifecycle decided.
 struct performer {
   self_t self;
@@ -29,18 +41,45 @@ struct performer {
     self->send(setup.provider, get_connect_info{setup.id, me()});
   }
 
+  void operator()(const instance_life::ask_host_key&) const {
+    self->send(setup.journal, read_host_key{setup.group, setup.id, me()});
+  }
+
   void operator()(const instance_life::start_dial&) const {
-    st().info = std::get<connect_info_found>(what).info;
-    if (st().info.host_key.empty())
-      st().info.host_key = setup.host_key;
-    self->send(setup.dialer, dial{setup.id, st().info,
-                                  setup.options.failure_threshold, me()});
+    auto info = st().info;
+    std::string advice;
+    if (const auto* pinned = std::get_if<host_key_found>(&what)) {
+      info.host_key = pinned->host_key;
+      advice = "; if it was installed anew: muster known-hosts forget "
+               + shell_word(setup.id.value);
+    }
+    self->send(setup.dialer,
+               dial{setup.id, std::move(info), setup.options.failure_threshold,
+                    me(), std::move(advice)});
+  }
+
+  void operator()(const instance_life::renew_dial&) const {
+    const auto& found = std::get<connect_info_found>(what);
+    self->send(setup.dialer, renew_info{setup.id, found.info, found.why});
+  }
+
+  void operator()(const instance_life::start_sweep& x) const {
+    for (const auto& key : x.keys)
+      self->send(setup.dialer, end_leftovers{setup.id, key, me()});
+  }
+
+  void operator()(const instance_life::check_alive&) const {
+    run("exit 0", std::chrono::seconds{10});
+  }
+
+  void run(const std::string& command,
+           std::chrono::milliseconds timeout) const {
+    self->send(setup.dialer,
+               run_command{setup.id, command, timeout.count(), me()});
   }
 
   void operator()(const instance_life::start_command&) const {
-    self->send(setup.dialer,
-               run_command{setup.id, setup.options.ready_command,
-                           setup.options.command_timeout.count(), me()});
+    run(setup.options.ready_command, setup.options.command_timeout);
   }
 
   void operator()(const instance_life::ask_heartbeat&) const {
@@ -48,19 +87,20 @@ struct performer {
   }
 
   void operator()(const instance_life::forward_occupy& x) const {
-    const auto* claim = std::get_if<instance_life::claimed>(&what);
-    const auto& request = claim ? claim->what : std::get<occupy>(what);
-    st().holders[request.key] = request.holder;
-    self->send(st().slots[static_cast<size_t>(x.slot)],
-               occupy_slot{request.key, request.holder});
+    st().holders[x.what.key] = x.what.holder;
+    self->send(st().slots[static_cast<size_t>(x.what.slot)],
+               occupy_slot{x.what.key, x.what.holder});
   }
 
   void operator()(const instance_life::answer_occupy& x) const {
     peer slot_peer;
-    if (x.accepted)
+    if (x.accepted) {
       slot_peer = {
         setup.role + "/slot:" + std::to_string(x.slot),
         caf::actor_cast<caf::actor>(st().slots[static_cast<size_t>(x.slot)])};
+      if (setup.machine_stays) // written before anybody hears of the slot
+        self->send(setup.journal, write_leftover{setup.group, setup.id, x.key});
+    }
     st().holders.erase(x.key);
     self->send(setup.parent,
                slot_occupied{setup.id, x.key, x.slot, x.accepted, slot_peer,
@@ -85,7 +125,8 @@ struct performer {
     const auto& life = st().life;
     self->send(setup.parent,
                instance_status{setup.id, life.phase, life.slots, life.use_count,
-                               life.failures, life.reason, ++st().version});
+                               life.failures, life.reason, ++st().version,
+                               life.failed, life.last_problem});
   }
 
   void operator()(const instance_life::hang_up_connection&) const {
@@ -112,7 +153,8 @@ struct performer {
 instance_actor::behavior_type instance(self_t self, instance_setup given) {
   auto setup = std::make_shared<const instance_setup>(std::move(given));
   auto& st = self->state;
-  st.life = instance_life::initial(setup->options, setup->use_count);
+  st.life = instance_life::initial(setup->options, setup->use_count,
+                                   setup->leftovers);
   auto act = [self, setup](const instance_life::event& what) {
     auto steps = instance_life::step(self->state.life, setup->options, what,
                                      self->now());
@@ -162,7 +204,13 @@ instance_actor::behavior_type instance(self_t self, instance_setup given) {
       self->send(setup->dialer,
                  end_leftovers{setup->id, x.key, peer_of(setup->role, self)});
     },
-    [act](const connect_info_found& x) { act(x); },
+    [self, act](const connect_info_found& x) {
+      if (!x.why)
+        self->state.info = x.info;
+      act(x);
+    },
+    [act](const host_key_found& x) { act(x); },
+    [act](const info_wanted& x) { act(x); },
     [act](const heartbeat_answered& x) { act(x); },
     [self, act, setup](const dialed& x) {
       if (!x.why)
@@ -173,11 +221,15 @@ instance_actor::behavior_type instance(self_t self, instance_setup given) {
     },
     [act](const connection_health& x) { act(x); },
     [act](const command_ended& x) { act(x); },
-    [self](const leftovers_ended& x) {
+    [self, act, setup](const leftovers_ended& x) {
       const auto& st = self->state;
+      if (x.clean && setup->machine_stays)
+        self->send(setup->journal,
+                   forget_leftover{setup->group, setup->id, x.key});
       for (size_t i = 0; i < st.slots.size(); ++i)
         if (st.life.slots[i].key == x.key)
           self->send(st.slots[i], slot_cleaned{x.key, x.clean});
+      act(x);
     },
   };
 }

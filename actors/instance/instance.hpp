@@ -18,9 +18,13 @@ struct instance_setup {
   std::string group; ///< the cloud's own group id
   instance_id id;
   instance_life::options options;
-  int32_t use_count = 0;      ///< from an earlier manager
-  std::string host_key;       ///< pinned by an earlier manager; may be empty
-  std::vector<occupy> claims; ///< jobs that hold its slots already
+  int32_t use_count = 0;                  ///< from an earlier manager
+  std::vector<occupy> claims;             ///< jobs that hold its slots already
+  std::vector<acquisition_key> leftovers; ///< jobs of which something may be
+                                          ///< there
+  /// It is there after this instance: the journal keeps whose jobs were on it
+  /// until they are proven gone.
+  bool machine_stays = false;
   instance_parent_actor parent;
   provider_gate_actor provider; ///< by way of the group
   dialer_actor dialer;

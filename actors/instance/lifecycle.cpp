@@ -13,6 +13,8 @@ using actions = std::vector<action>;
 using namespace std::chrono_literals;
 
 constexpr auto retry_pause = 2s;
+/// A problem that stays the same is told again after this.
+constexpr auto tell_again = 1min;
 
 /// Held or cleaning: something of a job may be alive there.
 bool taken(const slot_report& x) {
@@ -32,6 +34,13 @@ struct stepper {
     return std::any_of(st.slots.begin(), st.slots.end(), taken)
            || std::any_of(st.promised.begin(), st.promised.end(),
                           [](const auto& key) { return !key.empty(); });
+  }
+
+  /// It goes since it does not work.
+  actions fail(const std::string& reason) {
+    if (!leaving())
+      st.failed = true;
+    return drain(reason);
   }
 
   /// Draining until no slot is taken, then deleting.
@@ -64,22 +73,34 @@ struct stepper {
 
   actions begin(preparation what, action how) {
     st.step = what;
-    return {std::move(how), arm_timer{st.prepare_by, ++st.timer}};
+    // A try to connect may take all of the time: it tells then why it failed.
+    auto grace = what == preparation::dial ? 1s : 0s;
+    return {std::move(how), arm_timer{st.prepare_by + grace, ++st.timer}};
   }
 
   /// Tries the present step of the preparation again after a pause.
   actions again(const std::string& problem) {
+    auto is_new = st.last_problem != problem;
     st.last_problem = problem;
     if (now + retry_pause >= st.prepare_by)
-      return drain(give_up());
-    return {tell_problem{problem}, arm_timer{now + retry_pause, ++st.timer}};
+      return fail(give_up());
+    actions out;
+    if (st.told_problem != problem || now >= st.told_at + tell_again) {
+      st.told_problem = problem;
+      st.told_at = now;
+      out.emplace_back(tell_problem{problem});
+    }
+    if (is_new)
+      out.emplace_back(tell_status{});
+    out.emplace_back(arm_timer{now + retry_pause, ++st.timer});
+    return out;
   }
 
   std::string give_up() const {
     const char* what = "did not become ready";
-    if (st.step == preparation::connect_info || st.step == preparation::dial)
+    if (st.step >= preparation::connect_info && st.step <= preparation::dial)
       what = "instance connection preparation failed";
-    else if (st.step == preparation::command)
+    else if (st.step >= preparation::sweep && st.step <= preparation::command)
       what = "instance ready up preparation failed";
     auto problem = st.last_problem.empty() ? std::string{"no answer in time"}
                                            : st.last_problem;
@@ -89,14 +110,57 @@ struct stepper {
   actions ready() {
     st.step = preparation::done;
     st.phase = instance_phase::ready;
+    st.last_problem.clear();
     ++st.timer;
     return {tell_ready{}, tell_status{}};
   }
 
   actions after_dial() {
+    st.last_problem.clear();
+    return sweep();
+  }
+
+  actions sweep() {
+    return st.leftovers.empty()
+             ? after_sweep()
+             : begin(preparation::sweep, start_sweep{st.leftovers});
+  }
+
+  actions after_sweep() {
     if (opts.ready_command.empty())
       return ready();
     return begin(preparation::command, start_command{});
+  }
+
+  /// The answer to `check_alive`.
+  actions checked(const command_ended& x) {
+    auto waiting = std::exchange(st.checking, {});
+    if (waiting.empty())
+      return {};
+    auto alive = !x.why && x.exit_code == 0;
+    actions out;
+    for (const auto& one : waiting)
+      if (alive && st.phase == instance_phase::ready) {
+        out.emplace_back(forward_occupy{one});
+      } else {
+        st.promised[static_cast<size_t>(one.slot)] = {};
+        out.emplace_back(answer_occupy{one.key, one.slot, false});
+      }
+    actions more;
+    if (alive) {
+      st.failures = 0;
+      more = settle({});
+    } else {
+      st.last_problem
+        = x.why ? text_of(x.why) : "exit code " + std::to_string(x.exit_code);
+      auto reason
+        = "instance is unhealthy: its heartbeat failed: " + st.last_problem;
+      more = ++st.failures >= opts.failure_threshold && !leaving()
+               ? fail(reason)
+               : settle({});
+    }
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
   }
 
   actions operator()(const provider_state& x) {
@@ -135,10 +199,33 @@ struct stepper {
 
   actions operator()(const connect_info_found& x) {
     if (st.step != preparation::connect_info)
-      return {};
+      return std::exchange(st.renewing, false) ? actions{renew_dial{}}
+                                               : actions{};
+    st.renewing = false;
     if (x.why)
       return again(text_of(x.why));
+    if (x.info.timeout_ms > 0) // a provider may want less than the whole
+      st.prepare_by = std::min(
+        st.prepare_by, now + std::chrono::milliseconds{x.info.timeout_ms});
+    if (!x.info.host_key.empty())
+      return begin(preparation::dial, start_dial{});
+    return begin(preparation::host_key, ask_host_key{});
+  }
+
+  actions operator()(const host_key_found& x) {
+    if (st.step != preparation::host_key)
+      return {};
+    if (x.why) // a pin that is not known must not be passed over
+      return again(text_of(x.why));
     return begin(preparation::dial, start_dial{});
+  }
+
+  actions operator()(const info_wanted&) {
+    if (st.phase == instance_phase::gone
+        || st.step == preparation::connect_info)
+      return {};
+    st.renewing = true;
+    return {ask_connect_info{}};
   }
 
   actions operator()(const dialed& x) {
@@ -146,14 +233,26 @@ struct stepper {
       return {};
     if (x.why) {
       st.last_problem = text_of(x.why);
-      return drain(give_up());
+      return fail(give_up());
     }
     return after_dial();
   }
 
+  actions operator()(const leftovers_ended& x) {
+    auto ours = std::find(st.leftovers.begin(), st.leftovers.end(), x.key)
+                != st.leftovers.end();
+    if (st.step != preparation::sweep || !ours)
+      return {};
+    if (!x.clean)
+      return again("what the earlier job " + x.key.value
+                   + " left cannot be ended: " + x.text);
+    std::erase(st.leftovers, x.key);
+    return st.leftovers.empty() ? after_sweep() : actions{};
+  }
+
   actions operator()(const command_ended& x) {
     if (st.step != preparation::command)
-      return {};
+      return checked(x);
     if (!x.why && x.exit_code == 0)
       return ready();
     if (x.why)
@@ -163,7 +262,9 @@ struct stepper {
   }
 
   actions operator()(const connection_health& x) {
-    st.failures = x.up ? 0 : x.failures;
+    // A machine that is coming up refuses connections for a while.
+    if (st.step == preparation::done || x.up)
+      st.failures = x.up ? 0 : x.failures;
     st.last_problem = x.up ? "" : text_of(x.why);
     auto asked = st.asked_heartbeat && now < st.heartbeat_asked + 30s;
     if (x.up)
@@ -178,7 +279,7 @@ struct stepper {
     }
     if (!x.given_up)
       return out;
-    auto more = drain("instance is unhealthy: " + st.last_problem);
+    auto more = fail("instance is unhealthy: " + st.last_problem);
     out.insert(out.end(), more.begin(), more.end());
     return out;
   }
@@ -189,6 +290,7 @@ struct stepper {
     st.asked_heartbeat = false;
     if (!x.why) // alive: only the connection is broken
       return {};
+    st.failed = true;
     return leave_now("instance externally removed: it does not answer ("
                      + st.last_problem
                      + ") and the cloud says: " + text_of(x.why));
@@ -207,7 +309,10 @@ struct stepper {
     if (!fits)
       return {answer_occupy{x.key, x.slot, false}};
     st.promised[index] = x.key;
-    return {forward_occupy{x.slot}};
+    if (!opts.heartbeat)
+      return {forward_occupy{x}};
+    st.checking.push_back(x);
+    return st.checking.size() == 1 ? actions{check_alive{}} : actions{};
   }
 
   actions operator()(const claimed& x) {
@@ -216,7 +321,7 @@ struct stepper {
       return {answer_occupy{x.what.key, x.what.slot, false}};
     st.promised[index] = x.what.key;
     --st.use_count; // it was counted when it began
-    return {forward_occupy{x.what.slot}};
+    return {forward_occupy{x.what}};
   }
 
   actions operator()(const slot_status& x) {
@@ -232,7 +337,7 @@ struct stepper {
       out.emplace_back(answer_occupy{key, x.slot, accepted});
     }
     if (x.phase == slot_phase::unusable && !leaving()) {
-      auto more = drain("a slot could not be proven clean after its job");
+      auto more = fail("a slot could not be proven clean after its job");
       out.insert(out.end(), more.begin(), more.end());
       return out;
     }
@@ -256,10 +361,13 @@ struct stepper {
     if (x.version != st.timer || leaving())
       return {};
     if (now >= st.prepare_by)
-      return drain(give_up());
+      return fail(give_up());
     switch (st.step) {
       case preparation::connect_info:
+      case preparation::host_key:
         return begin(preparation::connect_info, ask_connect_info{});
+      case preparation::sweep:
+        return sweep();
       case preparation::command:
         return begin(preparation::command, start_command{});
       default:
@@ -270,8 +378,10 @@ struct stepper {
 
 } // namespace
 
-state initial(const options& opts, int32_t use_count) {
+state initial(const options& opts, int32_t use_count,
+              std::vector<acquisition_key> leftovers) {
   state st;
+  st.leftovers = std::move(leftovers);
   st.slots.resize(static_cast<size_t>(opts.capacity));
   st.promised.resize(static_cast<size_t>(opts.capacity));
   st.use_count = use_count;

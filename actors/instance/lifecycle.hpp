@@ -17,10 +17,20 @@ struct options {
   std::chrono::milliseconds prepare_timeout{600'000}; ///< from running to ready
   std::chrono::milliseconds command_timeout{300'000}; ///< of one try
   int32_t failure_threshold = 3;
+  /// Before a slot is given out the machine is asked whether it is alive.
+  bool heartbeat = false;
 };
 
 /// How far the preparation is.
-enum class preparation : uint8_t { none, connect_info, dial, command, done };
+enum class preparation : uint8_t {
+  none,
+  connect_info,
+  host_key, ///< pinned?
+  dial,
+  sweep, ///< what earlier jobs have left is ended
+  command,
+  done,
+};
 
 struct state {
   instance_phase phase = instance_phase::creating;
@@ -36,13 +46,19 @@ struct state {
   uint64_t timer = 0;         ///< version of the timer in force
   time_point prepare_by;
   std::string last_problem; ///< of the preparation
+  std::string told_problem; ///< the last one in the log
+  time_point told_at;
+  bool failed = false;                    ///< goes since it does not work
+  bool renewing = false;                  ///< its connect info has expired
+  std::vector<acquisition_key> leftovers; ///< of earlier jobs, to be ended
+  std::vector<occupy> checking;           ///< wait for a sign of life
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, state& x) {
   return f(caf::meta::type_name("instance_life"), x.phase, x.step, x.slots,
            x.use_count, x.failures, x.reason, x.asked_heartbeat, x.timer,
-           x.last_problem);
+           x.last_problem, x.failed, x.renewing, x.leftovers);
 }
 
 /// A job holds a slot from before this actor was there.
@@ -55,16 +71,23 @@ struct slot_lost {
 };
 
 using event
-  = std::variant<provider_state, removed_from_cloud, connect_info_found, dialed,
-                 connection_health, command_ended, heartbeat_answered, retire,
+  = std::variant<provider_state, removed_from_cloud, connect_info_found,
+                 host_key_found, dialed, connection_health, info_wanted,
+                 command_ended, leftovers_ended, heartbeat_answered, retire,
                  occupy, claimed, slot_status, slot_lost, instance_timer>;
 
 struct ask_connect_info {};
+struct ask_host_key {};
 struct start_dial {};
+struct renew_dial {}; ///< with what was found, or why nothing was
+struct start_sweep {
+  std::vector<acquisition_key> keys;
+};
 struct start_command {};
+struct check_alive {};
 struct ask_heartbeat {};
 struct forward_occupy {
-  int32_t slot = 0;
+  occupy what;
 };
 struct answer_occupy {
   acquisition_key key;
@@ -87,17 +110,21 @@ struct leave {
 };
 
 using action
-  = std::variant<ask_connect_info, start_dial, start_command, ask_heartbeat,
+  = std::variant<ask_connect_info, ask_host_key, start_dial, renew_dial,
+                 start_sweep, start_command, check_alive, ask_heartbeat,
                  forward_occupy, answer_occupy, arm_timer, tell_ready,
                  tell_status, hang_up_connection, tell_problem, leave>;
 
-state initial(const options& opts, int32_t use_count);
+/// `leftovers` are keys of jobs of which something may be there. It is ended
+/// before the first slot is given out; other processes are nobody's here.
+state initial(const options& opts, int32_t use_count,
+              std::vector<acquisition_key> leftovers = {});
 
 /// Moves an instance on: it prepares itself once it runs, serves while ready,
 /// and goes away in two steps, draining and then deleting, so that no taken
 /// slot is ever deleted. Events that do not fit change nothing.
 ///
-/// Source: reference/autoscaling, sections 2 and 9.
+/// Source: reference/autoscaling, sections 2, 9 and 10.
 std::vector<action> step(state& st, const options& opts, const event& what,
                          time_point now);
 

@@ -604,6 +604,16 @@ job_actor::behavior_type job(self_t self, job_setup given) {
     },
     [act](const job_timer& x) { act(x); },
     [act](const acquired& x) { act(x); },
+    [self, setup](const acquire_waits& x) {
+      if (self->state.life.at != job_life::phase::acquiring)
+        return;
+      performer p{self, *setup, nullptr};
+      p.body(x.text + "\n");
+      p.keep_lines();
+      auto with = p.fields();
+      with.emplace_back("waits_for", x.text);
+      log::info("Waiting for an instance", with);
+    },
     [act](const stream_route& x) { act(x); },
     [self, setup, act](const update_result& x) {
       tell_failed_call("Submitting job to coordinator", x.info,

@@ -225,7 +225,7 @@ struct stepper {
                     ? "unable to acquire instance within the configured "
                       "timeout of "
                         + opts.acquire_timeout_text
-                        + ": context deadline exceeded"
+                        + ": context deadline exceeded. " + text_of(x.why)
                     : "unable to acquire instance: " + text_of(x.why);
       return end(system_failure(std::move(text)));
     }

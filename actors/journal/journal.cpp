@@ -119,22 +119,40 @@ struct driver {
     known_instances answer{x.group, {}, {}};
     auto rows = store->instances_of(x.group);
     auto jobs = store->all_jobs();
-    if (!rows || !jobs) {
-      answer.why = error_of(rows ? jobs.error() : rows.error());
+    auto leftovers = store->leftovers_of(x.group);
+    if (!rows || !jobs || !leftovers) {
+      answer.why = error_of(!rows   ? rows.error()
+                            : !jobs ? jobs.error()
+                                    : leftovers.error());
     } else {
       auto with_jobs = self->state.left_on;
       for (const auto& job : *jobs)
         with_jobs[job.instance].insert(job.key);
+      std::map<instance_id, std::vector<acquisition_key>> left;
+      for (auto& row : *leftovers)
+        left[row.instance].push_back(std::move(row.key));
       for (const auto& row : *rows) {
         const auto& keys = with_jobs[row.instance];
         answer.instances.push_back({row.instance,
                                     row.use_count,
                                     row.last_use_ms,
                                     row.host_key,
-                                    {keys.begin(), keys.end()}});
+                                    {keys.begin(), keys.end()},
+                                    std::move(left[row.instance])});
+        left.erase(row.instance);
       }
+      for (auto& [instance, keys] : left) // nothing else is known of it
+        answer.instances.push_back({instance, 0, 0, "", {}, std::move(keys)});
     }
     self->send(as<instances_asker_actor>(x.asker), std::move(answer));
+  }
+
+  void on(const read_host_key& x) const {
+    auto found = store->host_key(x.group, x.instance);
+    host_key_found answer{x.instance, found ? *found : "", {}};
+    if (!found)
+      answer.why = error_of(found.error());
+    self->send(as<host_key_asker_actor>(x.asker), std::move(answer));
   }
 
   void on(const read_jobs& x) const {
@@ -218,11 +236,21 @@ journal_actor::behavior_type journal(self_t self, const caf::actor_addr& parent,
     },
     [d](const write_instance& x) { d.on(x); },
     [d](const forget_instance& x) {
-      d.note(d.store->remove_instance(x.group, x.instance),
+      d.note(x.may_return ? d.store->release_instance(x.group, x.instance)
+                          : d.store->remove_instance(x.group, x.instance),
              "that an instance is gone");
     },
     [d](const read_instances& x) { d.on(x); },
     [d](const read_jobs& x) { d.on(x); },
+    [d](const read_host_key& x) { d.on(x); },
+    [d](const write_leftover& x) {
+      d.note(d.store->put_leftover({x.group, x.instance, x.key}),
+             "which jobs may leave something on a machine");
+    },
+    [d](const forget_leftover& x) {
+      d.note(d.store->remove_leftover({x.group, x.instance, x.key}),
+             "that nothing of a job is left on a machine");
+    },
   };
 }
 

@@ -169,8 +169,8 @@ provider_actor::behavior_type provider(self_t self,
       auto info = self->state.group->init(clock::now() + init_timeout);
       provider_ready answer;
       if (info)
-        answer
-          = {info->id, info->max_size, info->version, {}, info->build_info};
+        answer = {info->id, info->max_size,   info->version,
+                  {},       info->build_info, info->keeps_instances};
       else
         answer.why = error_of(info.error());
       self->send(parent, answer);
@@ -195,9 +195,15 @@ provider_actor::behavior_type provider(self_t self,
       self->send(parent, std::move(answer));
     },
     [self, parent](const decrease& x) {
-      std::vector<std::string> ids;
-      for (const auto& one : x.instances)
-        ids.push_back(one.value);
+      auto names = [](const std::vector<instance_id>& from) {
+        std::vector<std::string> out;
+        for (const auto& one : from)
+          out.push_back(one.value);
+        return out;
+      };
+      auto ids = names(x.instances);
+      if (!x.failed.empty())
+        self->state.group->failed(names(x.failed));
       auto done = self->state.group->decrease(ids, clock::now() + call_timeout);
       decreased answer{x.instances, {}, {}};
       if (done)

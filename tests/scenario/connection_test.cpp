@@ -43,10 +43,13 @@ struct fixture {
   dialer_actor it;
   instance_id id{"i-1"};
 
+  int64_t unix_seconds = 1'000'000; ///< of the wall clock
+
   explicit fixture(const std::string& helper_path = {}) {
     it = world.spawn(dialer, parent.address(),
                      std::make_shared<const dial_edge>(
-                       wire, helper_path.empty() ? helper.path : helper_path));
+                       wire, helper_path.empty() ? helper.path : helper_path,
+                       [this] { return unix_seconds * 1'000'000; }));
   }
 
   peer me() {
@@ -215,6 +218,95 @@ TEST_CASE("another host key is refused at once") {
   CHECK(is(f.owner.last<dialed>().why, connection_errc::host_key_mismatch));
   f.world.run_for(60s);
   CHECK_EQ(f.wire->connections.size(), 1);
+}
+
+TEST_CASE("who refuses a host key tells what to do about the pin") {
+  fixture f;
+  connect_info info;
+  info.host_key = "ssh-ed25519 PINNED";
+  f.world.send(f.it, dial{f.id, info, 3, f.me(), "; do this"});
+  f.session_fails(connection_errc::host_key_mismatch);
+  CHECK_EQ(text_of(f.owner.last<dialed>().why), "no luck; do this");
+}
+
+TEST_CASE("a command that the connection breaks under is answered") {
+  fixture f;
+  f.come_up();
+  f.world.send(f.it, run_command{f.id, "sleep 9", 60'000, f.me()});
+  f.wire->connections.back().second->lost({connection_errc::lost, "reset"});
+  f.world.run();
+  REQUIRE_EQ(f.owner.count<command_ended>(), 1);
+  CHECK(is(f.owner.last<command_ended>().why, connection_errc::lost));
+}
+
+TEST_CASE("credentials that expire are renewed before a dial, not after it") {
+  fixture f;
+  connect_info info;
+  info.host = "first";
+  info.timeout_ms = 600'000;
+  info.expires_at = f.unix_seconds + 60;
+  f.world.send(f.it, dial{f.id, info, 3, f.me()});
+  REQUIRE_EQ(f.wire->connections.size(), 1);
+  CHECK_EQ(f.owner.count<info_wanted>(), 0);
+  f.unix_seconds += 55;
+  f.session_fails(connection_errc::unreachable);
+  f.world.run_for(1s);
+  CHECK_EQ(f.wire->connections.size(), 1);
+  REQUIRE_EQ(f.owner.count<info_wanted>(), 1);
+  SUBCASE("renewed") {
+    info.host = "second";
+    info.expires_at = f.unix_seconds + 60;
+    f.world.send(f.it, renew_info{f.id, info, {}});
+    REQUIRE_EQ(f.wire->connections.size(), 2);
+    CHECK_EQ(f.wire->targets.back().host, "second");
+    f.session_up();
+    f.command_prints("ready /run/helper.sock\n");
+    f.helper_greets();
+    CHECK_FALSE(f.owner.last<dialed>().why);
+    // Later: the pinned key stays with new credentials.
+    f.unix_seconds += 100;
+    f.wire->connections.back().second->lost({connection_errc::lost, "reset"});
+    f.world.run_for(1s);
+    REQUIRE_EQ(f.owner.count<info_wanted>(), 2);
+    f.world.send(f.it, renew_info{f.id, info, {}});
+    CHECK_EQ(f.wire->targets.back().host_key, "ssh-ed25519 KEY");
+  }
+  SUBCASE("not to be had: a failed try, and asked for again") {
+    f.world.send(
+      f.it, renew_info{f.id, {}, error_of(provider_errc::call_failed, "no")});
+    auto why = f.owner.last<connection_health>().why;
+    CHECK_EQ(text_of(why),
+             "connect info expired, and there is no other way: no");
+    f.world.run_for(2s);
+    CHECK_EQ(f.owner.count<info_wanted>(), 2);
+  }
+  SUBCASE("no answer: the same") {
+    f.world.run_for(61s);
+    CHECK_GE(f.owner.last<connection_health>().failures, 2);
+    f.world.run_for(2s);
+    CHECK_EQ(f.owner.count<info_wanted>(), 2);
+  }
+}
+
+TEST_CASE(
+  "credentials that are refused are asked for anew before the next try") {
+  fixture f;
+  f.dial_it();
+  f.session_fails(connection_errc::not_authenticated);
+  f.world.run_for(1s);
+  CHECK_EQ(f.wire->connections.size(), 1);
+  REQUIRE_EQ(f.owner.count<info_wanted>(), 1);
+  connect_info info;
+  info.host = "second";
+  info.timeout_ms = 60'000;
+  f.world.send(f.it, renew_info{f.id, info, {}});
+  REQUIRE_EQ(f.wire->connections.size(), 2);
+  CHECK_EQ(f.wire->targets.back().host, "second");
+  // Another failure says nothing against them.
+  f.session_fails(connection_errc::unreachable);
+  f.world.run_for(1s);
+  CHECK_EQ(f.wire->connections.size(), 3);
+  CHECK_EQ(f.owner.count<info_wanted>(), 1);
 }
 
 TEST_CASE("a stream is routed at once while the connection is up") {

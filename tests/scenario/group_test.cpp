@@ -19,6 +19,7 @@ struct fixture {
   std::vector<test::probe<provider_actor>> providers;
   group_actor it;
   std::vector<cloud_instance> cloud;
+  bool keeps_instances = false; ///< as a pool of given hosts does
 
   fixture() {
     cfg.name = "r";
@@ -65,6 +66,7 @@ struct fixture {
     provider_ready ready;
     ready.group = "cloud-group";
     ready.max_size = 100;
+    ready.keeps_instances = keeps_instances;
     world.send(it, ready);
     world.send(it, known_instances{"cloud-group", std::move(known), {}});
     list();
@@ -87,6 +89,8 @@ struct fixture {
     auto ask = provider().last<get_connect_info>();
     auto who = as<provider_asker_actor>(ask.asker);
     world.send(who, connect_info_found{instance_id{id}, {}, {}});
+    world.send(as<host_key_asker_actor>(ask.asker),
+               host_key_found{instance_id{id}, "", {}});
     world.send(as<dial_asker_actor>(ask.asker),
                dialed{instance_id{id}, "key", {}});
   }
@@ -254,6 +258,9 @@ TEST_CASE("an instance that the journal knows is kept with its use count") {
   auto ask = f.provider().last<get_connect_info>();
   f.world.send(as<provider_asker_actor>(ask.asker),
                connect_info_found{instance_id{"old"}, {}, {}});
+  CHECK_EQ(f.journal.last<read_host_key>().instance, instance_id{"old"});
+  f.world.send(as<host_key_asker_actor>(ask.asker),
+               host_key_found{instance_id{"old"}, "pinned", {}});
   CHECK_EQ(f.dialer.last<dial>().info.host_key, "pinned");
   f.world.send(as<dial_asker_actor>(ask.asker),
                dialed{instance_id{"old"}, "pinned", {}});
@@ -572,6 +579,16 @@ TEST_CASE("a group whose provider cannot start ends with the reason") {
     f.world.send(f.it, ready);
     CHECK_NE(text_of(reason).find("5 > 2"), std::string::npos);
   }
+  SUBCASE("nobody knows what is left on the hosts of a pool") {
+    ready.group = "cloud-group";
+    ready.max_size = 100;
+    ready.keeps_instances = true;
+    f.world.send(f.it, ready);
+    CHECK_FALSE(reason);
+    auto why = error_of(journal_errc::not_readable, "damaged");
+    f.world.send(f.it, known_instances{"cloud-group", {}, why});
+    CHECK_EQ(text_of(reason), "damaged");
+  }
 }
 
 TEST_CASE("a dead instance actor is found again and its job keeps the slot") {
@@ -629,5 +646,204 @@ TEST_CASE("a provider that never answers does not hold up a shutdown") {
   f.boots("i-1");
   f.world.send(f.it, drain{30'000});
   f.world.run_for(31s);
+  CHECK_EQ(f.runner.last<drained>().left, 1);
+}
+
+namespace {
+
+/// The instance that was asked about last goes, and does not work.
+void fails_to_prepare(fixture& f, const char* id) {
+  auto ask = f.provider().last<get_connect_info>();
+  auto who = as<provider_asker_actor>(ask.asker);
+  f.world.send(who, connect_info_found{instance_id{id}, {}, {}});
+  f.world.send(as<host_key_asker_actor>(ask.asker),
+               host_key_found{instance_id{id}, "", {}});
+  f.world.send(as<dial_asker_actor>(ask.asker),
+               dialed{instance_id{id}, "",
+                      error_of(connection_errc::not_authenticated, "no luck")});
+}
+
+} // namespace
+
+TEST_CASE("instances that do not become ready are made ever more slowly") {
+  fixture f;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a", 2h);
+  std::vector<group_time> asked;
+  for (int i = 0; i < 12; ++i) {
+    auto before = f.provider().count<increase>();
+    auto id = "i-" + std::to_string(i);
+    f.world.send(f.it, increased{1, 1, {}});
+    f.cloud.push_back({instance_id{id}, cloud_state::running});
+    f.list();
+    fails_to_prepare(f, id.c_str());
+    CHECK_EQ(f.provider().last<decrease>().failed,
+             std::vector{instance_id{id}});
+    f.world.send(f.it, decreased{{instance_id{id}}, {instance_id{id}}, {}});
+    f.cloud.clear();
+    f.list();
+    for (int k = 0; k < 400 && f.provider().count<increase>() == before; ++k)
+      f.world.run_for(1s);
+    REQUIRE_EQ(f.provider().count<increase>(), before + 1);
+    asked.push_back(f.world.scheduler().clock().current_time);
+  }
+  CHECK_GE(asked[2] - asked[1], 8s);
+  CHECK_GE(asked[11] - asked[10], 290s);
+  CHECK_LE(asked[11] - asked[10], 310s);
+  // One that works ends the pause.
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("good");
+  CHECK_EQ(a.count<acquired>(), 1);
+  f.reserves("b");
+  auto before = f.provider().count<increase>();
+  auto b = f.acquires("b");
+  CHECK_EQ(f.provider().count<increase>(), before + 1);
+}
+
+TEST_CASE("a group grows no faster than scale_throttle allows") {
+  fixture f;
+  f.scaler().max_instances = 0;
+  f.scaler().scale_limit = 1;
+  f.scaler().scale_burst = 3;
+  f.scaler().policies[0].idle_count = 10;
+  f.begin();
+  CHECK_EQ(f.provider().last<increase>().count, 3);
+  f.world.send(f.it, increased{3, 3, {}});
+  f.world.run_for(1100ms);
+  CHECK_EQ(f.provider().last<increase>().count, 1);
+}
+
+TEST_CASE("a job that waits is told what for, once for each change") {
+  fixture f;
+  f.scaler().max_instances = 1;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a", 2h);
+  f.world.run_for(9s);
+  CHECK_EQ(a.count<acquire_waits>(), 0);
+  f.world.run_for(3s);
+  REQUIRE_EQ(a.count<acquire_waits>(), 1);
+  CHECK_EQ(a.last<acquire_waits>().text,
+           "Waiting for a free slot: 1 instance is being started");
+  f.world.run_for(5min);
+  CHECK_EQ(a.count<acquire_waits>(), 1);
+  f.world.send(
+    f.it,
+    increased{1, 0, error_of(provider_errc::call_failed, "out of quota")});
+  f.world.run_for(2min);
+  CHECK_GE(a.count<acquire_waits>(), 2);
+  CHECK_LE(a.count<acquire_waits>(), 3);
+  CHECK_NE(a.last<acquire_waits>().text.find("out of quota"),
+           std::string::npos);
+}
+
+TEST_CASE("an acquire that ends in vain says what it waited for") {
+  fixture f;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a", 5s);
+  f.world.run_for(6s);
+  REQUIRE_EQ(a.count<acquired>(), 1);
+  CHECK_EQ(text_of(a.last<acquired>().why),
+           "Waiting for a free slot: 1 instance is being started");
+}
+
+TEST_CASE("a host of a pool keeps its pin, and its failures are told") {
+  fixture f;
+  f.keeps_instances = true;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a", 2h);
+  f.world.send(f.it, increased{1, 1, {}});
+  f.cloud.push_back({instance_id{"h"}, cloud_state::running});
+  f.list();
+  fails_to_prepare(f, "h");
+  CHECK_EQ(f.provider().last<decrease>().failed, std::vector{instance_id{"h"}});
+  f.world.send(f.it, decreased{{instance_id{"h"}}, {instance_id{"h"}}, {}});
+  f.cloud.clear();
+  f.list();
+  REQUIRE_EQ(f.journal.count<forget_instance>(), 1);
+  CHECK(f.journal.last<forget_instance>().may_return);
+  // The pool keeps the pause: a host that works is not held back.
+  f.world.run_for(1s);
+  CHECK_EQ(f.provider().count<increase>(), 2);
+}
+
+TEST_CASE("a host of a pool is not given out beside what a job left there") {
+  fixture f;
+  f.keeps_instances = true;
+  acquisition_key lost{"r-lost"};
+  known_instance old{instance_id{"old"}, 1, 0, "pinned", {}, {lost}};
+  // Other groups may have instances of this name: their jobs are theirs.
+  old.jobs = {acquisition_key{"x-others"}};
+  f.cloud.push_back({instance_id{"old"}, cloud_state::running});
+  f.begin({old});
+  CHECK_EQ(f.provider().count<decrease>(), 0);
+  f.connect("old");
+  REQUIRE_EQ(f.dialer.count<end_leftovers>(), 1);
+  CHECK_EQ(f.dialer.last<end_leftovers>().key, lost);
+  f.reserves("a");
+  auto a = f.acquires("a", 2h);
+  CHECK_EQ(a.count<acquired>(), 0);
+  SUBCASE("ended") {
+    auto ask = f.provider().last<get_connect_info>();
+    f.world.send(as<dial_asker_actor>(ask.asker),
+                 leftovers_ended{instance_id{"old"}, lost, true, ""});
+    CHECK_EQ(a.count<acquired>(), 1);
+  }
+  SUBCASE("not ended in time: it is when the host comes back") {
+    f.world.run_for(11min);
+    REQUIRE_EQ(f.provider().count<decrease>(), 1);
+    f.world.send(f.it,
+                 decreased{{instance_id{"old"}}, {instance_id{"old"}}, {}});
+    f.cloud.clear();
+    f.list();
+    f.world.send(f.it, increased{1, 1, {}});
+    f.boots("old");
+    CHECK_EQ(f.dialer.count<end_leftovers>(), 2);
+    CHECK_EQ(f.dialer.last<end_leftovers>().key, lost);
+    CHECK_EQ(a.count<acquired>(), 0);
+  }
+}
+
+TEST_CASE("a job that goes on is not among what is ended on its host") {
+  fixture f;
+  f.keeps_instances = true;
+  acquisition_key mine{"r-mine"};
+  auto job = f.world.spawn_probe<acquirer_actor>();
+  f.start();
+  f.world.send(f.it, claim{mine,
+                           instance_id{"old"},
+                           0,
+                           {"job", caf::actor_cast<caf::actor>(job.handle)}});
+  f.cloud.push_back({instance_id{"old"}, cloud_state::running});
+  f.begin_started({{instance_id{"old"}, 1, 0, "pinned", {mine}, {mine}}});
+  f.connect("old");
+  CHECK_EQ(f.dialer.count<end_leftovers>(), 0);
+  CHECK_EQ(job.count<acquired>(), 1);
+}
+
+TEST_CASE("deletions that are refused are tried as often as configured when "
+          "shutting down") {
+  fixture f;
+  f.scaler().delete_instances_on_shutdown = true;
+  f.scaler().shutdown_deletion_retries = 2;
+  f.scaler().shutdown_deletion_interval = 5s;
+  f.scaler().policies[0].idle_count = 1;
+  f.begin();
+  f.world.send(f.it, increased{1, 1, {}});
+  f.boots("i-1");
+  f.world.send(f.it, drain{60'000});
+  auto refused = error_of(provider_errc::call_failed, "no");
+  CHECK_EQ(f.provider().count<decrease>(), 1);
+  f.world.send(f.it, decreased{{instance_id{"i-1"}}, {}, refused});
+  f.world.run_for(4s);
+  CHECK_EQ(f.provider().count<decrease>(), 1);
+  f.world.run_for(2s);
+  CHECK_EQ(f.provider().count<decrease>(), 2);
+  f.world.send(f.it, decreased{{instance_id{"i-1"}}, {}, refused});
+  f.world.run_for(60s);
+  CHECK_EQ(f.provider().count<decrease>(), 2);
   CHECK_EQ(f.runner.last<drained>().left, 1);
 }

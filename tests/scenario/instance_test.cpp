@@ -47,8 +47,14 @@ struct fixture {
   void make_ready() {
     start();
     world.send(it, provider_state{cloud_state::running});
-    world.send(it, connect_info_found{setup.id, {}, {}});
+    find_way();
     world.send(it, dialed{setup.id, "ssh-ed25519 AAAA", {}});
+  }
+
+  /// The provider knows the way, the journal no key.
+  void find_way(const connect_info& info = {}) {
+    world.send(it, connect_info_found{setup.id, info, {}});
+    world.send(it, host_key_found{setup.id, "", {}});
   }
 
   instance_phase phase() const {
@@ -72,7 +78,7 @@ TEST_CASE("an instance prepares itself once it runs") {
   REQUIRE_EQ(f.gate.count<get_connect_info>(), 1);
   connect_info info;
   info.host = "10.0.0.1";
-  f.world.send(f.it, connect_info_found{f.setup.id, info, {}});
+  f.find_way(info);
   REQUIRE_EQ(f.dialer.count<dial>(), 1);
   CHECK_EQ(f.dialer.last<dial>().info.host, "10.0.0.1");
   CHECK_EQ(f.phase(), instance_phase::preparing);
@@ -81,13 +87,37 @@ TEST_CASE("an instance prepares itself once it runs") {
   CHECK_EQ(f.journal.last<write_instance>().host_key, "ssh-ed25519 AAAA");
 }
 
-TEST_CASE("the host key that an earlier manager pinned is asked for") {
+TEST_CASE("the pinned host key is asked for before each first dial") {
   fixture f;
-  f.setup.host_key = "ssh-ed25519 PINNED";
   f.start();
   f.world.send(f.it, provider_state{cloud_state::running});
-  f.world.send(f.it, connect_info_found{f.setup.id, {}, {}});
-  CHECK_EQ(f.dialer.last<dial>().info.host_key, "ssh-ed25519 PINNED");
+  SUBCASE("pinned: only that key will do, and what to do else is known") {
+    f.world.send(f.it, connect_info_found{f.setup.id, {}, {}});
+    REQUIRE_EQ(f.journal.count<read_host_key>(), 1);
+    CHECK_EQ(f.dialer.count<dial>(), 0);
+    f.world.send(f.it, host_key_found{f.setup.id, "ssh-ed25519 PINNED", {}});
+    CHECK_EQ(f.dialer.last<dial>().info.host_key, "ssh-ed25519 PINNED");
+    CHECK_NE(
+      f.dialer.last<dial>().pin_advice.find("muster known-hosts forget i-1"),
+      std::string::npos);
+  }
+  SUBCASE("the provider's own key needs no pin") {
+    connect_info info;
+    info.host_key = "ssh-ed25519 GIVEN";
+    f.world.send(f.it, connect_info_found{f.setup.id, info, {}});
+    CHECK_EQ(f.journal.count<read_host_key>(), 0);
+    CHECK_EQ(f.dialer.last<dial>().info.host_key, "ssh-ed25519 GIVEN");
+    CHECK(f.dialer.last<dial>().pin_advice.empty());
+  }
+  SUBCASE("a journal that cannot be read: not dialed, but tried again") {
+    f.world.send(f.it, connect_info_found{f.setup.id, {}, {}});
+    f.world.send(
+      f.it, host_key_found{f.setup.id, "",
+                           error_of(journal_errc::not_readable, "damaged")});
+    f.world.run_for(3s);
+    CHECK_EQ(f.dialer.count<dial>(), 0);
+    CHECK_EQ(f.gate.count<get_connect_info>(), 2);
+  }
 }
 
 TEST_CASE("a ready command is tried until it succeeds") {
@@ -132,7 +162,7 @@ TEST_CASE("an instance that cannot be dialed goes away and says why") {
   fixture f;
   f.start();
   f.world.send(f.it, provider_state{cloud_state::running});
-  f.world.send(f.it, connect_info_found{f.setup.id, {}, {}});
+  f.find_way();
   f.world.send(
     f.it, dialed{f.setup.id, "",
                  error_of(connection_errc::host_key_mismatch, "another key")});
@@ -149,7 +179,7 @@ TEST_CASE("a slot is given only once and only while ready") {
   f.world.send(f.it, occupy{acquisition_key{"early"}, 0, {"job", job}});
   CHECK_FALSE(f.group.last<slot_occupied>().accepted);
   f.world.send(f.it, provider_state{cloud_state::running});
-  f.world.send(f.it, connect_info_found{f.setup.id, {}, {}});
+  f.find_way();
   f.world.send(f.it, dialed{f.setup.id, "k", {}});
   f.give_slot("a", 1, job);
   CHECK(f.group.last<slot_occupied>().accepted);
@@ -288,4 +318,164 @@ TEST_CASE("a job that held a slot before the actor was there keeps it") {
   auto status = f.group.last<instance_status>();
   CHECK_EQ(status.slots[1].phase, slot_phase::held);
   CHECK_EQ(status.use_count, 1);
+}
+
+TEST_CASE(
+  "a machine that refuses connections while it boots is not unhealthy") {
+  fixture f;
+  f.start();
+  f.world.send(f.it, provider_state{cloud_state::running});
+  f.find_way();
+  auto refused = error_of(connection_errc::unreachable, "refused");
+  for (int i = 1; i < 8; ++i)
+    f.world.send(f.it, connection_health{f.setup.id, false, i, false, refused});
+  CHECK_EQ(f.phase(), instance_phase::preparing);
+  CHECK_EQ(f.group.last<instance_status>().failures, 0);
+  CHECK_EQ(f.group.last<instance_status>().problem, "refused");
+}
+
+TEST_CASE("a machine that does not work says so when it goes") {
+  fixture f;
+  f.make_ready();
+  SUBCASE("surplus") {
+    f.world.send(f.it, retire{"idle"});
+    CHECK_FALSE(f.group.last<instance_status>().failed);
+  }
+  SUBCASE("given up") {
+    f.world.send(f.it, connection_health{f.setup.id, false, 3, true,
+                                         error_of(connection_errc::lost, "x")});
+    CHECK(f.group.last<instance_status>().failed);
+  }
+  SUBCASE("not clean") {
+    auto job = f.world.spawn_idle();
+    f.give_slot("a", 0, job);
+    f.world.stop(job);
+    f.world.send(f.it,
+                 leftovers_ended{f.setup.id, acquisition_key{"a"}, false, "?"});
+    CHECK(f.group.last<instance_status>().failed);
+  }
+}
+
+TEST_CASE("a provider may give less time than the group") {
+  fixture f;
+  f.start();
+  f.world.send(f.it, provider_state{cloud_state::running});
+  connect_info info;
+  info.timeout_ms = 60'000;
+  f.find_way(info);
+  f.world.run_for(59s);
+  CHECK_EQ(f.phase(), instance_phase::preparing);
+  f.world.run_for(2s);
+  CHECK_EQ(f.phase(), instance_phase::deleting);
+}
+
+TEST_CASE("what earlier jobs left on a machine is ended before it is ready") {
+  fixture f;
+  f.setup.machine_stays = true;
+  acquisition_key first{"abc-1"};
+  acquisition_key second{"abc-2"};
+  f.setup.leftovers = {first, second};
+  auto job = f.world.spawn_idle();
+  f.setup.claims.push_back({acquisition_key{"abc-mine"}, 1, {"job", job}});
+  f.make_ready();
+  CHECK_EQ(f.phase(), instance_phase::preparing);
+  std::vector<acquisition_key> keys;
+  for (const auto& x : f.dialer.all<end_leftovers>())
+    keys.push_back(x.key);
+  CHECK_EQ(keys, std::vector{first, second});
+  CHECK_EQ(f.dialer.count<run_command>(), 0); // nothing else is looked for
+  f.world.send(f.it, leftovers_ended{f.setup.id, first, true, ""});
+  CHECK_EQ(f.phase(), instance_phase::preparing);
+  CHECK_EQ(f.journal.last<forget_leftover>().key, first);
+  f.world.send(f.it,
+               leftovers_ended{f.setup.id, second, false, "it will not die"});
+  CHECK_EQ(f.phase(), instance_phase::preparing);
+  f.world.run_for(3s);
+  CHECK_EQ(f.dialer.last<end_leftovers>().key, second);
+  CHECK_EQ(f.journal.count<forget_leftover>(), 1);
+  f.world.send(f.it, leftovers_ended{f.setup.id, second, true, ""});
+  CHECK_EQ(f.phase(), instance_phase::ready);
+  CHECK_EQ(f.journal.last<forget_leftover>().key, second);
+}
+
+TEST_CASE("whose jobs are on a machine that stays is written until they are "
+          "proven gone") {
+  fixture f;
+  auto stays = true;
+  SUBCASE("stays") {
+  }
+  SUBCASE("goes with the instance") {
+    stays = false;
+  }
+  f.setup.machine_stays = stays;
+  f.make_ready();
+  auto job = f.world.spawn_idle();
+  acquisition_key key{"a"};
+  f.give_slot("a", 0, job);
+  REQUIRE_EQ(f.journal.count<write_leftover>(), stays ? 1 : 0);
+  if (stays) {
+    CHECK_EQ(f.journal.last<write_leftover>().group, "g");
+    CHECK_EQ(f.journal.last<write_leftover>().instance, f.setup.id);
+    CHECK_EQ(f.journal.last<write_leftover>().key, key);
+  }
+  f.world.stop(job);
+  CHECK_EQ(f.journal.count<forget_leftover>(), 0);
+  f.world.send(f.it, leftovers_ended{f.setup.id, key, false, "no"});
+  CHECK_EQ(f.journal.count<forget_leftover>(), 0);
+  f.world.send(f.it, leftovers_ended{f.setup.id, key, true, ""});
+  CHECK_EQ(f.journal.count<forget_leftover>(), stays ? 1 : 0);
+}
+
+TEST_CASE("a slot is given out only after a sign of life, if so wished") {
+  fixture f;
+  f.setup.options.heartbeat = true;
+  f.make_ready();
+  auto job = f.world.spawn_idle();
+  f.give_slot("a", 0, job);
+  f.give_slot("b", 1, job);
+  CHECK_EQ(f.group.count<slot_occupied>(), 0);
+  REQUIRE_EQ(f.dialer.count<run_command>(), 1); // one for both
+  CHECK_EQ(f.dialer.last<run_command>().command, "exit 0");
+  SUBCASE("alive") {
+    f.world.send(f.it, command_ended{f.setup.id, 0, "", {}});
+    REQUIRE_EQ(f.group.count<slot_occupied>(), 2);
+    CHECK(f.group.all<slot_occupied>()[0].accepted);
+    CHECK(f.group.all<slot_occupied>()[1].accepted);
+  }
+  SUBCASE("silent: others are tried, and at the third time it goes") {
+    auto silence = error_of(connection_errc::timed_out, "no answer");
+    f.world.send(f.it, command_ended{f.setup.id, -1, "", silence});
+    REQUIRE_EQ(f.group.count<slot_occupied>(), 2);
+    CHECK_FALSE(f.group.all<slot_occupied>()[0].accepted);
+    CHECK_EQ(f.group.last<instance_status>().failures, 1);
+    CHECK_EQ(f.phase(), instance_phase::ready);
+    for (int i = 0; i < 2; ++i) {
+      f.give_slot("a", 0, job);
+      f.world.send(f.it, command_ended{f.setup.id, -1, "", silence});
+    }
+    CHECK_EQ(f.phase(), instance_phase::deleting);
+    CHECK(f.group.last<instance_status>().failed);
+  }
+  SUBCASE("retired meanwhile") {
+    f.world.send(f.it, retire{"idle"});
+    CHECK_EQ(f.phase(), instance_phase::draining);
+    f.world.send(f.it, command_ended{f.setup.id, 0, "", {}});
+    CHECK_FALSE(f.group.last<slot_occupied>().accepted);
+    CHECK_EQ(f.phase(), instance_phase::deleting);
+  }
+}
+
+TEST_CASE("expired connect info is asked for anew and passed on") {
+  fixture f;
+  f.make_ready();
+  auto asked = f.gate.count<get_connect_info>();
+  f.world.send(f.it, info_wanted{f.setup.id});
+  CHECK_EQ(f.gate.count<get_connect_info>(), asked + 1);
+  connect_info info;
+  info.host = "10.0.0.2";
+  f.world.send(f.it, connect_info_found{f.setup.id, info, {}});
+  CHECK_EQ(f.dialer.last<renew_info>().info.host, "10.0.0.2");
+  CHECK_EQ(f.dialer.count<dial>(), 1);
+  f.world.send(f.it, connect_info_found{f.setup.id, info, {}}); // unasked
+  CHECK_EQ(f.dialer.count<renew_info>(), 1);
 }

@@ -149,3 +149,30 @@ TEST_CASE("a result is told although the payload is damaged; without a token "
   CHECK(f.read().payload.token.empty());
   CHECK_EQ(f.read().payload.id, 7);
 }
+
+TEST_CASE("what is left on a machine is told, also if nothing else is known of "
+          "it") {
+  fixture f;
+  auto group = f.world.spawn_probe<instances_asker_actor>();
+  acquisition_key a{"a"};
+  acquisition_key b{"b"};
+  instance_id known{"known"};
+  instance_id other{"other"};
+  f.world.send(f.it, write_instance{"g", known, 3, 0, "key"});
+  f.world.send(f.it, write_leftover{"g", known, a});
+  f.world.send(f.it, write_leftover{"g", known, b});
+  f.world.send(f.it, write_leftover{"g", other, a});
+  f.world.send(f.it, write_leftover{"another group", other, b});
+  f.world.send(f.it, forget_leftover{"g", known, a});
+  f.world.send(f.it, forget_instance{"g", known, true});
+  f.world.send(
+    f.it,
+    read_instances{"g", {"group", caf::actor_cast<caf::actor>(group.handle)}});
+  auto told = group.last<known_instances>().instances;
+  REQUIRE_EQ(told.size(), 2);
+  CHECK_EQ(told[0].instance, known);
+  CHECK_EQ(told[0].host_key, "key");
+  CHECK_EQ(told[0].leftovers, std::vector{b});
+  CHECK_EQ(told[1].instance, other);
+  CHECK_EQ(told[1].leftovers, std::vector{a});
+}
