@@ -85,9 +85,10 @@ bool holds_secret(std::string_view key_name) {
   std::ranges::transform(name, name.begin(), lower);
   if (std::ranges::find(harmless, name) != harmless.end())
     return false;
-  return name == "sentry_dsn" || std::ranges::any_of(marks, [&](auto mark) {
-           return name.find(mark) != std::string::npos;
-         });
+  return name == "sentry_dsn" || name == "key"
+         || std::ranges::any_of(marks, [&](auto mark) {
+              return name.find(mark) != std::string::npos;
+            });
 }
 
 } // namespace muster

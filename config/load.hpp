@@ -18,6 +18,14 @@ enum class check_mode : uint8_t {
   strict, ///< warnings, too: `check --strict`, `lint`
 };
 
+/// Something about how instances are reached that only who reaches them knows.
+struct connector_fault {
+  std::string key; ///< of connector_config, or of the group
+  std::string text;
+  /// The runner may be served: it is tried again until it works.
+  bool may_heal = false;
+};
+
 struct load_options {
   check_mode mode = check_mode::run;
   /// `run` of GitLab Runner goes on without a file, serving nothing.
@@ -42,6 +50,15 @@ struct load_options {
   std::function<int64_t(const std::string& plugin,
                         const std::string& plugin_config)>
     plugin_instances_max;
+  /// The group that a `plugin_config` (JSON) names; empty, or an empty name:
+  /// equal tables name the same group.
+  std::function<std::string(const std::string& plugin,
+                            const std::string& plugin_config)>
+    plugin_group;
+  /// What is wrong with the credentials of a group; empty: they are not looked
+  /// at.
+  std::function<std::vector<connector_fault>(const autoscaler_config&)>
+    connector_faults;
   /// If the file names none; empty: `default_state_dir` of this host.
   std::string state_dir;
 };

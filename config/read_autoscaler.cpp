@@ -82,7 +82,9 @@ void check_plugin(const section& autoscaler, const std::string& plugin,
     autoscaler.say(
       severity::error, "plugin",
       fmt::format("[runners.autoscaler] names no plugin{}", not_served),
-      "write plugin = \"local\" for instances on this machine");
+      "write plugin = \"local\" for instances on this machine, or \"static\" "
+      "for "
+      "given hosts");
     return;
   }
   auto obstacle
@@ -127,9 +129,20 @@ void check_protocol(const section& connector, const std::string& protocol) {
                 "write protocol = \"ssh\", or remove the line");
 }
 
+/// Scripts go to a POSIX shell over SSH; other words are the provider's.
+void check_os(const section& connector, const std::string& os) {
+  if (same_ignoring_case(os, "windows"))
+    connector.say(severity::error, "os",
+                  fmt::format("os {} is not supported yet: instances need a "
+                              "POSIX shell{}",
+                              in_quotes(os), not_served),
+                  "write os = \"linux\", or remove the line");
+}
+
 connector_config read_connector(const section& at) {
   connector_config into;
   into.os = at.text("os");
+  check_os(at, into.os);
   into.arch = at.text("arch");
   into.protocol = at.text("protocol");
   check_protocol(at, into.protocol);
@@ -158,6 +171,36 @@ connector_config read_connector(const section& at) {
            "use_static_credentials without password and key_path: the password "
            "is empty");
   return into;
+}
+
+/// The group would not start.
+void check_max_instances(const section& at, const autoscaler_config& read) {
+  if (read.plugin_instances_max > 0
+      && read.max_instances > read.plugin_instances_max)
+    at.say(severity::error, "max_instances",
+           fmt::format("max size option exceeds instance group's max size: {} "
+                       "> {}{}",
+                       read.max_instances, read.plugin_instances_max,
+                       not_served),
+           fmt::format("write max_instances = {}, or remove the line",
+                       read.plugin_instances_max));
+}
+
+/// Whoever reaches the instances knows what it needs for that.
+void check_connector(const section& autoscaler, const autoscaler_config& read,
+                     const load_options& options) {
+  if (!options.connector_faults)
+    return;
+  auto at = autoscaler.child("connector_config");
+  for (const auto& fault : options.connector_faults(read)) {
+    auto served = fault.may_heal && options.mode == check_mode::run;
+    const section& where = at.find(fault.key) ? at : autoscaler;
+    where.say(
+      served ? severity::warning : severity::error,
+      where.find(fault.key) ? fault.key : "plugin",
+      one_line(fault.text)
+        + (served ? "; the group is tried again until it works" : not_served));
+  }
 }
 
 void check_idle_time(const section& at) {
@@ -196,6 +239,25 @@ policy_config read_policy(const section& at, const load_options& options) {
     = at.small_count("scale_factor_limit", {.max = idle_max});
   into.preemptive_mode = at.optional_flag("preemptive_mode");
   return into;
+}
+
+/// -1 is no limit; a burst of zero is all that there may be.
+void read_throttle(const section& at, autoscaler_config& into) {
+  auto limit = at.integer("limit", 0);
+  if (limit < -1)
+    at.say(severity::warning, "limit",
+           fmt::format("limit = {} is no number of instances a second: 100 is "
+                       "taken",
+                       limit),
+           "write limit = -1 for no limit");
+  into.scale_limit
+    = limit == -1
+        ? 0
+        : static_cast<int>(limit <= 0 ? 100 : std::min(limit, instances_max));
+  into.scale_burst = at.small_count("burst", {.max = instances_max});
+  if (into.scale_burst == 0)
+    into.scale_burst
+      = into.max_instances > 0 ? into.max_instances : into.scale_limit;
 }
 
 bool zone_file_exists(const std::string& name) {
@@ -263,7 +325,8 @@ std::string read_timezone(const section& at, const load_options& options) {
 }
 
 autoscaler_config read_autoscaler(const section& at,
-                                  const load_options& options) {
+                                  const load_options& options,
+                                  secret key_passphrase) {
   autoscaler_config into;
   into.plugin = at.text("plugin");
   check_plugin(at, into.plugin, options);
@@ -271,10 +334,14 @@ autoscaler_config read_autoscaler(const section& at,
   into.plugin_config_json = read_plugin_config(at);
   check_plugin_config(at, into, options);
   into.plugin_instances_max = plugin_instances_max(into, options);
+  if (options.plugin_group)
+    into.group_name
+      = options.plugin_group(into.plugin, into.plugin_config_json);
   into.capacity_per_instance = at.small_count(
     "capacity_per_instance", {.fallback = 1, .min = 1, .max = capacity_max});
   into.max_use_count = at.small_count("max_use_count", {});
   into.max_instances = at.small_count("max_instances", {.max = instances_max});
+  check_max_instances(at, into);
   into.instance_ready_command = at.text("instance_ready_command");
   for (auto [name, field] : {
          std::pair{"instance_acquire_timeout", &into.instance_acquire_timeout},
@@ -293,7 +360,10 @@ autoscaler_config read_autoscaler(const section& at,
   into.delete_instances_on_shutdown = at.flag("delete_instances_on_shutdown");
   into.log_internal_ip = at.flag("log_internal_ip");
   into.log_external_ip = at.flag("log_external_ip");
+  read_throttle(at.child("scale_throttle"), into);
   into.connector = read_connector(at.child("connector_config"));
+  into.connector.key_passphrase = std::move(key_passphrase);
+  check_connector(at, into, options);
   for (const auto& policy : at.children("policy"))
     into.policies.push_back(read_policy(policy, options));
   return into;

@@ -336,7 +336,9 @@ void read_group(const section& at, const load_options& options,
                 runner_config& into) {
   auto autoscaler = at.child("autoscaler");
   if (autoscaler.exists())
-    into.autoscaler = read_autoscaler(autoscaler, options);
+    into.autoscaler = read_autoscaler(
+      autoscaler, options,
+      secret{expanded(at.child("muster"), "key_passphrase", options)});
   else if (into.executor == "instance")
     at.say(severity::error, "executor",
            fmt::format("executor \"instance\" requires [runners.autoscaler]{}",

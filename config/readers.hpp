@@ -25,9 +25,11 @@ read_runner(const section& runner,
             const std::map<std::string, std::string>& global_labels,
             const load_options& options, report& out);
 
-/// Reads `[runners.autoscaler]`.
+/// Reads `[runners.autoscaler]`. `key_passphrase` is that of
+/// `[runners.muster]`.
 autoscaler_config read_autoscaler(const section& autoscaler,
-                                  const load_options& options);
+                                  const load_options& options,
+                                  secret key_passphrase = {});
 
 /// Reads `[runners.cache]`, with credentials that stand in a file or in the
 /// environment. What cannot be used is a warning: caches are local then.

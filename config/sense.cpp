@@ -111,9 +111,11 @@ void check_doubles(const std::vector<runner_entry>& runners) {
              "create a runner of its own in GitLab, or join the two");
     if (!value.autoscaler)
       continue;
-    if (auto first = groups.before(
-          {value.autoscaler->plugin, value.autoscaler->plugin_config_json},
-          number))
+    const auto& group = *value.autoscaler;
+    if (auto first = groups.before({group.plugin, group.group_name.empty()
+                                                    ? group.plugin_config_json
+                                                    : group.group_name},
+                                   number))
       at.child("autoscaler")
         .say(severity::warning, "plugin",
              fmt::format("plugin and plugin_config are those of the runner {} "

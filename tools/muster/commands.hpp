@@ -46,6 +46,16 @@ struct try_options {
 /// for a mistake in the call or the file, 130 after Ctrl-C.
 int try_pipeline(const try_options& options);
 
+struct known_hosts_options {
+  std::string config_path;
+  std::string group;                  ///< empty: of all groups
+  std::vector<std::string> instances; ///< to be forgotten; empty: list them
+};
+
+/// Shows or forgets the host keys that are pinned in the journal, also while a
+/// manager uses it: it asks before each dial. Returns the exit status.
+int known_hosts(const known_hosts_options& options);
+
 /// Whether a command of GitLab Runner's has this name, and is not there yet.
 bool is_planned(std::string_view command);
 

@@ -69,6 +69,7 @@ struct program {
   check_options check;
   admin_commands admin;
   try_options attempt;
+  known_hosts_options pins;
   std::string unused;
   int status = 0;
 
@@ -92,11 +93,15 @@ struct program {
         "The same as --log-level debug")
       ->envname("RUNNER_DEBUG");
     app.fallthrough();
-    run.config_path = check.config_path = default_config_path(this_host());
+    run.config_path = check.config_path = pins.config_path
+      = default_config_path(this_host());
     add_run();
-    add_check("check", "Say what is wrong with a configuration", false);
+    add_check("check", "Say what is wrong in a configuration; lint: strict",
+              false);
     add_check("lint", "The same as check --strict", true);
+    app.get_subcommand("lint")->group(""); // the help fits a screen
     admin.add_to(app, global, status, run.config_path);
+    add_known_hosts();
     add_try();
     // Last: commands would take it over.
     app.footer("Each command has a --help. Configuration: " + run.config_path);
@@ -140,6 +145,27 @@ struct program {
       if (status == 0)
         status = run_manager(global, run);
     });
+  }
+
+  void add_known_hosts() {
+    auto* cmd
+      = app.add_subcommand("known-hosts", "Show or forget pinned host keys");
+    cmd->require_subcommand(1);
+    auto* list = cmd->add_subcommand("list", "Show all pinned host keys");
+    auto* forget = cmd->add_subcommand(
+      "forget", "Forget those of hosts that were installed anew");
+    forget->add_option("instances", pins.instances, "As the list names them")
+      ->required();
+    for (auto* x : {list, forget}) {
+      add_config_option(x, pins.config_path);
+      x->add_option("--group", pins.group, "Only of this group")
+        ->type_name("ID");
+      x->callback([this] { status = known_hosts(pins); });
+    }
+    cmd->footer("The key of an instance is pinned when it is connected to for "
+                "the first time;\nthen it must present that one. What is "
+                "forgotten is pinned anew with the next\nconnection. A manager "
+                "may be running: it need not be started again.");
   }
 
   void add_try() {

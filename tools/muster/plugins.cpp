@@ -3,13 +3,15 @@
 #include "providers/fleeting/fleeting_group.hpp"
 #include "providers/fleeting/lookup.hpp"
 #include "providers/local/local_group.hpp"
+#include "providers/static/static_group.hpp"
+#include "tools/muster/connector.hpp"
 
 namespace muster {
 
 namespace {
 
 std::string obstacle_of(const std::string& plugin, plugin_trial trial) {
-  if (plugin == "local")
+  if (plugin == "local" || plugin == "static")
     return "";
   if (trial == plugin_trial::start)
     return fleeting::try_plugin(plugin);
@@ -25,6 +27,17 @@ start_provider_actor local_maker(const config& cfg,
   auto state_dir = cfg.muster.state_dir;
   return provider_starter([options, connector, state_dir] {
     return std::make_unique<local_group>(options, connector, state_dir);
+  });
+}
+
+start_provider_actor static_maker(const config& cfg,
+                                  const autoscaler_config& with) {
+  auto options = *given::parse_options(with.plugin_config_json);
+  auto connector = with.connector;
+  auto state_dir = cfg.muster.state_dir;
+  return provider_starter([options, connector, state_dir] {
+    return std::make_unique<static_group>(options, connector, state_dir,
+                                          read_private_key);
   });
 }
 
@@ -50,13 +63,32 @@ load_options with_plugins(check_mode mode, plugin_trial trial) {
     = [trial](const std::string& plugin) { return obstacle_of(plugin, trial); };
   out.plugin_fault = [](const std::string& plugin,
                         const std::string& plugin_config) -> std::string {
+    if (plugin == "static") {
+      auto read = given::parse_options(plugin_config);
+      return read ? "" : read.error().text;
+    }
     if (plugin != "local")
       return "";
     auto read = local::parse_options(plugin_config);
     return read ? "" : read.error().text;
   };
+  out.plugin_group = [](const std::string& plugin,
+                        const std::string& plugin_config) -> std::string {
+    if (plugin == "static") {
+      auto read = given::parse_options(plugin_config);
+      return read ? read->name : "";
+    }
+    auto read = plugin == "local" ? local::parse_options(plugin_config)
+                                  : local::options{};
+    return plugin == "local" && read ? read->name : "";
+  };
+  out.connector_faults = connector_faults;
   out.plugin_instances_max = [](const std::string& plugin,
                                 const std::string& plugin_config) -> int64_t {
+    if (plugin == "static") {
+      auto read = given::parse_options(plugin_config);
+      return read ? static_cast<int64_t>(read->hosts.size()) : 0;
+    }
     auto read = plugin == "local" ? local::parse_options(plugin_config)
                                   : local::options{};
     return read && read->max_size != local::no_limit ? read->max_size : 0;
@@ -66,9 +98,12 @@ load_options with_plugins(check_mode mode, plugin_trial trial) {
 
 start_provider_actor group_maker(const config& cfg,
                                  const runner_config& runner) {
-  return runner.autoscaler->plugin == "local"
-           ? local_maker(cfg, *runner.autoscaler)
-           : fleeting_maker(cfg, runner);
+  const auto& with = *runner.autoscaler;
+  if (with.plugin == "local")
+    return local_maker(cfg, with);
+  if (with.plugin == "static")
+    return static_maker(cfg, with);
+  return fleeting_maker(cfg, runner);
 }
 
 } // namespace muster

@@ -206,7 +206,7 @@ manager_setup setup_of(const config& cfg, std::shared_ptr<journal_store> store,
   out.jobs_max = limits.jobs_max;
   out.idle_max = limits.idle_max;
   out.make_journal = journal_starter(std::move(store));
-  out.dial = std::make_shared<dial_edge>(wire, helper_path(cfg));
+  out.dial = std::make_shared<dial_edge>(wire, helper_path(cfg), unix_us);
   auto traces = std::make_shared<trace_shelf>();
   out.edge = std::make_shared<edges>(
     edges{wire, traces, unix_us, cfg.muster.state_dir});

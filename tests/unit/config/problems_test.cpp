@@ -204,6 +204,8 @@ TEST_CASE("values that cannot be served are refused, by runner or as a whole") {
      severity::error, 7, 37, "no port"},
     {"protocol", runner("", "connector_config = {protocol = \"winrm\"}\n"),
      severity::error, 7, 32, "not supported yet"},
+    {"windows", runner("", "connector_config = {os = \"Windows\"}\n"),
+     severity::error, 7, 26, "not supported yet"},
     {"credentials",
      runner("", "connector_config = {use_static_credentials = true}\n"),
      severity::error, 7, 46, "needs a username"},
@@ -232,6 +234,8 @@ TEST_CASE("what hardly can be meant is warned of") {
      severity::warning, 9, 25, "write idle_count = 2 or less, or raise limit"},
     {"concurrent", "concurrent = 3\n" + runner("", "max_instances = 4\n"),
      severity::warning, 1, 14, "below the 4 jobs"},
+    {"throttle", runner("", "scale_throttle = {limit = -2}\n"),
+     severity::warning, 7, 27, "write limit = -1 for no limit"},
     {"limit", runner("limit = 3\n", "max_instances = 4\n"), severity::warning,
      5, 9, "limit = 3 is below"},
     {"negative", runner("limit = -1\n"), severity::warning, 5, 9, "negative"},
@@ -364,7 +368,7 @@ TEST_CASE("a plugin's own limit bounds what can be kept idle") {
   options.state_dir = "/state";
   options.plugin_instances_max
     = [](const std::string&, const std::string&) { return int64_t{2}; };
-  for (const auto* group : {"", "max_instances = 3\n", "max_instances = 2\n"}) {
+  for (const auto* group : {"", "max_instances = 2\n"}) {
     CAPTURE(group);
     auto loaded = parse_config(
       "concurrent = 9\n"
@@ -430,4 +434,72 @@ TEST_CASE(
     CHECK_EQ(found->message.find('\n'), std::string::npos);
     CHECK_EQ(found->message.find("tried again") != std::string::npos, runs);
   }
+}
+
+TEST_CASE("what is wrong with credentials is told where they stand") {
+  load_options options;
+  options.state_dir = "/state";
+  options.variable = [](const std::string&) { return std::nullopt; };
+  std::vector<connector_fault> faults;
+  options.connector_faults = [&](const autoscaler_config& x) {
+    CHECK_EQ(x.connector.key_passphrase.reveal(), "phrase");
+    return faults;
+  };
+  auto text = runner("muster = {key_passphrase = \"phrase\"}\n",
+                     "connector_config = {key_path = \"/k\"}\n");
+  faults = {{"key_path", "no such key", true}};
+  SUBCASE("check fails") {
+    options.mode = check_mode::check;
+    auto loaded = parse_config(text, "config.toml", options);
+    CHECK_FALSE(loaded.passed);
+    CHECK(loaded.value.runners.empty());
+  }
+  SUBCASE("run serves what may heal") {
+    auto loaded = parse_config(text, "config.toml", options);
+    CHECK(loaded.passed);
+    CHECK_EQ(loaded.value.runners.size(), 1);
+    auto found = false;
+    for (const auto& x : loaded.diagnostics)
+      found |= x.level == severity::warning && x.line == 8
+               && x.message.find("no such key; the group is tried again")
+                    != std::string::npos;
+    CHECK(found);
+  }
+  SUBCASE("run does not serve what cannot") {
+    faults = {{"plugin_config", "no user", false}};
+    auto loaded = parse_config(text, "config.toml", options);
+    CHECK(loaded.value.runners.empty());
+  }
+}
+
+TEST_CASE("a group that cannot start for its size is told so") {
+  load_options options;
+  options.mode = check_mode::check;
+  options.state_dir = "/state";
+  options.variable = [](const std::string&) { return std::nullopt; };
+  options.plugin_instances_max
+    = [](const std::string&, const std::string&) { return int64_t{5}; };
+  auto loaded
+    = parse_config(runner("", "max_instances = 6\n"), "config.toml", options);
+  CHECK_FALSE(loaded.passed);
+  auto found = false;
+  for (const auto& x : loaded.diagnostics)
+    found |= x.message.find("group's max size: 6 > 5") != std::string::npos;
+  CHECK(found);
+}
+
+TEST_CASE("two groups of one name are told, whatever else is in their tables") {
+  load_options options;
+  options.state_dir = "/state";
+  options.variable = [](const std::string&) { return std::nullopt; };
+  options.plugin_group
+    = [](const std::string&, const std::string&) { return "same"; };
+  auto loaded = parse_config(
+    "concurrent = 9\n" + runner("name = \"a\"\n", "plugin_config = {x = 1}\n")
+      + runner("name = \"b\"\n", "plugin_config = {x = 2}\n"),
+    "config.toml", options);
+  auto found = false;
+  for (const auto& x : loaded.diagnostics)
+    found |= x.message.find("serves one runner only") != std::string::npos;
+  CHECK(found);
 }

@@ -47,7 +47,8 @@ TEST_CASE("the help of each command of muster fits a screen") {
   for (const auto* words :
        {"", "--help", "run --help", "check --help", "lint --help", "try --help",
         "list --help", "verify --help", "register --help", "unregister --help",
-        "reset-token --help", "run-single --help"})
+        "reset-token --help", "run-single --help", "known-hosts --help",
+        "known-hosts list --help", "known-hosts forget --help"})
     check_screen(MUSTER_PROGRAM, words);
 }
 

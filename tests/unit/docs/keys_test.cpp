@@ -1,5 +1,6 @@
 #include "config/keys.hpp"
 #include "providers/local/options.hpp"
+#include "providers/static/options.hpp"
 #include "tests/unit/docs/pages.hpp"
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -139,4 +141,35 @@ TEST_CASE("the local provider's keys are documented") {
     CHECK_NE(none.error().text.find(" " + name), std::string::npos);
   auto list = none.error().text.substr(none.error().text.find("known keys:"));
   CHECK_EQ(names.size(), 1 + std::ranges::count(list, ','));
+}
+
+TEST_CASE("the static provider's keys are documented") {
+  std::set<std::string> names;
+  auto below = false;
+  for (const auto& line : prose_of(read_page("docs/configuration.md"))) {
+    if (line.starts_with('#'))
+      below = line.find("Given hosts") != std::string::npos;
+    if (below && line.starts_with("| `"))
+      for (const auto& name : code_in(line.substr(0, line.find('|', 1))))
+        names.insert(name);
+  }
+  // What is said of an unknown key names all known ones.
+  std::string known;
+  for (const auto* text :
+       {R"({"": 1})", R"({"hosts": [{"address": "a", "": 1}]})"}) {
+    auto read = given::parse_options(text);
+    REQUIRE(!read);
+    auto at = read.error().text.find("known keys: ");
+    REQUIRE_NE(at, std::string::npos);
+    known += read.error().text.substr(at + 11) + ",";
+  }
+  for (const auto& name : names)
+    CHECK_MESSAGE(known.find(" " + name + ",") != std::string::npos, name);
+  std::istringstream in{known};
+  for (std::string name; std::getline(in, name, ',');) {
+    auto word = name.substr(std::min(name.find_first_not_of(' '), name.size()));
+    // Always the case with given hosts.
+    if (!word.empty() && word != "use_static_credentials")
+      CHECK_MESSAGE(names.contains(word), word);
+  }
 }

@@ -3,6 +3,7 @@
 #include "config/feature_flags.hpp"
 #include "config/load.hpp"
 #include "providers/local/options.hpp"
+#include "providers/static/options.hpp"
 
 #include <algorithm>
 #include <doctest/doctest.h>
@@ -26,6 +27,10 @@ loaded_config parse(const std::string& text, const std::string& path) {
     = [](const std::string&) { return std::optional<std::string>{"glrt-x"}; };
   options.plugin_fault = [](const std::string& plugin,
                             const std::string& plugin_config) -> std::string {
+    if (plugin == "static") {
+      auto read = given::parse_options(plugin_config);
+      return read ? "" : read.error().text;
+    }
     auto read = local::parse_options(plugin_config);
     return plugin != "local" || read ? "" : read.error().text;
   };
