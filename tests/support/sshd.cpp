@@ -4,13 +4,16 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <map>
 #include <netinet/in.h>
 #include <pwd.h>
+#include <sched.h>
 #include <sstream>
 #include <stdexcept>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -33,19 +36,71 @@ sockaddr_in loopback(uint16_t port) {
   return result;
 }
 
-bool accepts(uint16_t port) {
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  auto to = loopback(port);
+void write_text(const std::filesystem::path& file, const std::string& text) {
+  std::ofstream{file} << text;
+}
+
+/// The first line of what a shell command prints.
+std::string run_shell_for_text(const std::string& command) {
+  std::string out;
+  auto* pipe = popen(command.c_str(), "r");
+  for (int c = 0;
+       pipe != nullptr && (c = std::fgetc(pipe)) != EOF && c != '\n';)
+    out.push_back(static_cast<char>(c));
+  if (pipe == nullptr || pclose(pipe) != 0)
+    throw std::runtime_error{"failed: " + command};
+  return out;
+}
+
+bool accepts(const std::string& address, uint16_t port) {
+  if (address.find(':') == std::string::npos) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto to = loopback(port);
+    bool result = connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+    close(fd);
+    return result;
+  }
+  int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in6 to = {};
+  to.sin6_family = AF_INET6;
+  to.sin6_port = htons(port);
+  inet_pton(AF_INET6, address.c_str(), &to.sin6_addr);
   bool result = connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
   close(fd);
   return result;
 }
 
-void write_text(const std::filesystem::path& file, const std::string& text) {
-  std::ofstream{file} << text;
+/// What the child sees in the place of a file of the system.
+void mount_over(const std::filesystem::path& own, const char* system) {
+  if (std::filesystem::exists(own)
+      && mount(own.c_str(), system, nullptr, MS_BIND, nullptr) != 0)
+    _exit(126);
+}
+
+/// The system's file with another password for one user.
+std::string shadow_with(const std::string& user, const std::string& password) {
+  auto hash = run_shell_for_text("openssl passwd -6 '" + password + "'");
+  std::istringstream in{read_text("/etc/shadow")};
+  std::string out;
+  for (std::string line; std::getline(in, line);)
+    out += (line.starts_with(user + ":")
+              ? user + ":" + hash + ":19000:0:99999:7:::"
+              : line)
+           + "\n";
+  return out;
 }
 
 } // namespace
+
+bool has_address(const std::string& address) {
+  int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in6 at = {};
+  at.sin6_family = AF_INET6;
+  bool result = inet_pton(AF_INET6, address.c_str(), &at.sin6_addr) == 1
+                && bind(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0;
+  close(fd);
+  return result;
+}
 
 uint16_t free_port() {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -120,7 +175,8 @@ void run_command(const std::string& command) {
 }
 
 sshd::sshd(const sshd_options& options)
-  : folder_{make_temp_folder("muster-sshd")} {
+  : folder_{make_temp_folder("muster-sshd")},
+    options_{options} {
   std::filesystem::create_directory(home());
   if (geteuid() == 0) // its privilege separation needs it
     std::filesystem::create_directories("/run/sshd");
@@ -136,14 +192,21 @@ sshd::sshd(const sshd_options& options)
   std::string config;
   for (const auto& line : options.config) // the first value of a key counts
     config += line + "\n";
-  config += "ListenAddress 127.0.0.1\nPort " + std::to_string(port_)
-            + "\nHostKey " + in_folder("host_key") + "\nAuthorizedKeysFile "
-            + in_folder("authorized_keys")
+  config += "ListenAddress " + options.address + "\nPort "
+            + std::to_string(port_) + "\nHostKey " + in_folder("host_key")
+            + "\nAuthorizedKeysFile " + in_folder("authorized_keys")
             + "\nPidFile none\nUsePAM no\nStrictModes no\nMaxStartups 500\n"
               "PasswordAuthentication no\nPermitRootLogin prohibit-password\n"
               "SetEnv HOME="
             + home().string() + "\n";
   write_text(folder_ / "sshd_config", config);
+  if (!options.pam.empty())
+    write_text(folder_ / "pam", options.pam);
+  if (!options.password.empty()) {
+    write_text(folder_ / "shadow", shadow_with(user(), options.password));
+    std::filesystem::permissions(folder_ / "shadow",
+                                 std::filesystem::perms::owner_read);
+  }
   start();
 }
 
@@ -159,12 +222,18 @@ void sshd::start() {
   pid_ = fork();
   if (pid_ == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (!options_.password.empty()
+        && (unshare(CLONE_NEWNS) != 0
+            || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0))
+      _exit(126);
+    mount_over(folder_ / "shadow", "/etc/shadow");
+    mount_over(folder_ / "pam", "/etc/pam.d/sshd");
     execl(program, program, "-D", "-f", config.c_str(), "-E", log_file.c_str(),
           nullptr);
     _exit(127);
   }
   auto until = steady_clock::now() + std::chrono::seconds{30};
-  while (!accepts(port_)) {
+  while (!accepts(options_.address, port_)) {
     bool gone = waitpid(pid_, nullptr, WNOHANG) == pid_;
     if (gone || steady_clock::now() > until) {
       if (gone)
@@ -175,6 +244,13 @@ void sshd::start() {
   }
 }
 
+void sshd::replace_host_key() {
+  auto file = (folder_ / "host_key").string();
+  std::filesystem::remove(file);
+  run_command("ssh-keygen -q -N '' -f " + file + " -t "
+              + options_.host_key_type);
+}
+
 void sshd::stop() {
   if (pid_ < 0)
     return;
@@ -182,6 +258,18 @@ void sshd::stop() {
   signal_all(SIGKILL);
   waitpid(pid_, nullptr, 0);
   pid_ = -1;
+}
+
+void sshd::halt() {
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+  pid_ = -1;
+}
+
+void sshd::drop_connections() {
+  for (auto pid : descendants(pid_))
+    if (read_text("/proc/" + std::to_string(pid) + "/comm") == "sshd\n")
+      kill(pid, SIGKILL);
 }
 
 void sshd::freeze() {
@@ -242,7 +330,7 @@ std::string sshd::log() const {
 connect_info sshd::target() const {
   connect_info result;
   result.instance = "test";
-  result.host = "127.0.0.1";
+  result.host = options_.address;
   result.port = port_;
   result.username = user();
   result.key = secret{user_key()};

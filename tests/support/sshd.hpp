@@ -14,6 +14,11 @@ struct sshd_options {
   std::string host_key_type = "ed25519"; ///< as for ssh-keygen -t
   std::string user_key_type = "ed25519"; ///< arguments for ssh-keygen after -t
   std::vector<std::string> config = {};  ///< lines for sshd_config, taken first
+  std::string address = "127.0.0.1";     ///< of loopback, IPv4 or IPv6
+  /// The user's password, as far as this sshd knows: it has an /etc/shadow of
+  /// its own, which takes root. Empty: none.
+  std::string password = {};
+  std::string pam = {}; ///< its own /etc/pam.d/sshd; empty: the system's
 };
 
 /// A private sshd on loopback with its own host key, user key and home, for the
@@ -35,6 +40,13 @@ public:
   /// Kills it with all its connections and whatever runs in them.
   void stop();
 
+  /// Nobody gets in until it is started again; what runs there goes on.
+  void halt();
+
+  /// Breaks the connections that there are; what runs in them goes on if it
+  /// can.
+  void drop_connections();
+
   /// Stops it and its connections from running, and lets them go on.
   void freeze();
   void thaw();
@@ -55,6 +67,14 @@ public:
     return folder_ / "home";
   }
 
+  /// The file of the private key.
+  std::filesystem::path key_file() const {
+    return folder_ / "user_key";
+  }
+
+  /// Another host key from the next start on, as if it was installed anew.
+  void replace_host_key();
+
   std::string user() const;
   std::string
   user_key() const; ///< private, OpenSSH format unless asked otherwise
@@ -69,9 +89,13 @@ private:
   std::vector<pid_t> processes() const;
 
   std::filesystem::path folder_;
+  sshd_options options_;
   uint16_t port_ = 0;
   pid_t pid_ = -1;
 };
+
+/// Whether an address of loopback is there: IPv6 may be switched off.
+bool has_address(const std::string& address);
 
 /// A port of loopback on which nobody listens just now.
 uint16_t free_port();

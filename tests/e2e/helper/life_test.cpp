@@ -280,17 +280,28 @@ TEST_CASE("jobs outlive a killed daemon, and a new one finds them") {
   CHECK(eventually([&machine] { return machine.supervisors().empty(); }));
 }
 
-TEST_CASE("processes of an unknown job are found by their environment") {
+TEST_CASE("processes of an unknown job are found by their environment, and no "
+          "others") {
   host machine;
   auto key = "stray-" + std::to_string(::getpid());
   CHECK(machine.clean(key).clean);
-  auto stray
-    = run_command({"/bin/sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"}, "",
-                  {"MUSTER_JOB_KEY=" + key, "PATH=/usr/bin:/bin"});
-  auto pid = std::stoi(stray.out);
+  auto start = [](const std::string& of) {
+    auto stray
+      = run_command({"/bin/sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"},
+                    "", {"MUSTER_JOB_KEY=" + of, "PATH=/usr/bin:/bin"});
+    return std::stoi(stray.out);
+  };
+  auto pid = start(key);
+  // As another manager has them, which serves the same runner.
+  std::vector<pid_t> others{start(key + "1"), start("stray-"),
+                            start("a" + key)};
   REQUIRE(is_alive(pid));
   CHECK(machine.clean(key).clean);
   CHECK(eventually([pid] { return !is_alive(pid); }));
+  for (auto other : others) {
+    CHECK(is_alive(other));
+    ::kill(other, SIGKILL);
+  }
 }
 
 TEST_CASE("an idle daemon ends, one with a job does not") {
