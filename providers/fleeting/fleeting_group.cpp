@@ -3,12 +3,8 @@
 #include "providers/fleeting/connect.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <climits>
-#include <cstring>
 #include <fmt/format.h>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 namespace muster {
@@ -82,20 +78,15 @@ result<group_info, provider_errc> fleeting_group::init(deadline by) {
                     one_line(told->build_info)};
 }
 
+/// A plugin gets a key that needs no passphrase: none can open one.
 result<void, provider_errc> fleeting_group::read_key() {
-  const auto& path = options_.connector.key_path;
-  if (path.empty())
+  const auto& connector = options_.connector;
+  if (connector.key_path.empty())
     return {};
-  std::ifstream in{path, std::ios::binary};
-  std::ostringstream text;
-  if (in)
-    text << in.rdbuf();
-  if (!in || text.str().empty())
-    return fail(provider_errc::bad_config,
-                fmt::format("reading instance group connector key: {}: {}",
-                            path,
-                            errno != 0 ? std::strerror(errno) : "it is empty"));
-  key_ = secret{text.str()};
+  auto key = options_.read_key(connector.key_path, connector.key_passphrase);
+  if (!key)
+    return tl::unexpected{key.error()};
+  key_ = std::move(*key);
   return {};
 }
 

@@ -3,6 +3,7 @@
 #include "config/config.hpp"
 #include "providers/fleeting/plugin.hpp"
 #include "providers/instance_group.hpp"
+#include "providers/key_reader.hpp"
 
 #include <atomic>
 #include <map>
@@ -20,6 +21,7 @@ struct group_options {
   plugin_options plugin;
   std::string config_json = "null"; ///< `plugin_config`
   connector_config connector;
+  key_reader read_key; ///< called only if the connector has a `key_path`
 };
 
 } // namespace fleeting

@@ -50,6 +50,7 @@ start_provider_actor fleeting_maker(const config& cfg,
     = {{"runner", short_token(runner.token)}, {"runner_name", runner.name}};
   options.config_json = runner.autoscaler->plugin_config_json;
   options.connector = runner.autoscaler->connector;
+  options.read_key = read_private_key;
   return provider_starter(
     [options] { return std::make_unique<fleeting_group>(options); });
 }

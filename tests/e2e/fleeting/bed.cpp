@@ -81,6 +81,13 @@ fleeting::group_options plugin_bed::options() const {
   out.plugin.state_dir = state();
   out.plugin.module_path = variable("MUSTER_FLEETING_MODULE");
   out.config_json = config().dump();
+  out.read_key = [](const std::string& path,
+                    const secret& passphrase) -> result<secret, provider_errc> {
+    auto text = read_text(path);
+    if (text.empty())
+      return fail(provider_errc::bad_config, "there is no key " + path);
+    return secret{passphrase.reveal() + text};
+  };
   return out;
 }
 

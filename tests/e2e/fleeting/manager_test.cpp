@@ -267,6 +267,107 @@ TEST_CASE("jobs are served though one in five increases fails") {
     CHECK_EQ(x.with.ended(id).state, job_state::success);
 }
 
+TEST_CASE("keys of every format lead to the instances of a plugin") {
+  constexpr auto phrase = "open-sesame-4711";
+  struct row {
+    const char* kind; ///< for ssh-keygen -t
+    bool is_operators = false;
+    const char* phrase = "";
+  };
+  const row rows[] = {
+    {"rsa -b 2048 -m PEM"},
+    {"ecdsa -m PKCS8"},
+    {"rsa -b 2048 -m PKCS8", true},
+    {"ed25519", true, phrase},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.kind);
+    fleeting_world x{json{{"key", ""}}};
+    auto file = (x.bed.path() / "key").string();
+    run_command(
+      fmt::format("ssh-keygen -q -N '{}' -f {} -t {}", r.phrase, file, r.kind));
+    x.host.authorize(read_text(file + ".pub"));
+    std::vector<std::string> lines;
+    if (r.is_operators)
+      lines = {"[runners.autoscaler.connector_config]",
+               "key_path = \"" + file + "\"", "[runners.muster]",
+               fmt::format("key_passphrase = \"{}\"", r.phrase)};
+    else
+      x.bed.settings["key"] = read_text(file);
+    x.write_config(x.bed.plugin(), lines);
+    x.with.start_manager();
+    CHECK(x.with.serves_a_job());
+    CHECK_EQ(x.with.stop_manager(), 0);
+    CHECK_EQ(x.with.manager->log().find("PRIVATE KEY"), std::string::npos);
+    CHECK_EQ(x.with.manager->log().find(phrase), std::string::npos);
+  }
+}
+
+TEST_CASE("a plugin is asked for the way anew before a dial when what it said "
+          "has expired or was refused") {
+  SUBCASE("expired") {
+    fleeting_world x{json{{"expires_in", 1}}};
+    x.with.start_manager();
+    REQUIRE(x.with.serves_a_job());
+    auto before = x.count("ConnectInfo");
+    CHECK_GE(before, 2); // the first answer had expired before it was used
+    x.host.drop_connections();
+    CHECK(soon([&] { return x.count("ConnectInfo") > before; }));
+    CHECK(x.with.serves_a_job());
+  }
+  SUBCASE("refused, until the instance knows the key") {
+    fleeting_world x{json{{"key", ""}}};
+    auto file = (x.bed.path() / "key").string();
+    run_command("ssh-keygen -q -N '' -t ed25519 -f " + file);
+    x.bed.settings["key"] = read_text(file);
+    x.write_config(x.bed.plugin());
+    x.with.start_manager();
+    auto id = x.with.enqueue_script("echo fine");
+    CHECK(soon([&] { return x.count("ConnectInfo") >= 3; }));
+    x.host.authorize(read_text(file + ".pub"));
+    CHECK_EQ(x.with.ended(id).state, job_state::success);
+    auto at_rest = x.count("ConnectInfo");
+    x.host.drop_connections();
+    CHECK(x.with.serves_a_job());
+    CHECK_EQ(x.count("ConnectInfo"), at_rest); // neither expired nor refused
+  }
+}
+
+TEST_CASE("instances of a plugin are reached at the address that is wanted") {
+  fleeting_world x{json{{"address", "192.0.2.1"}}};
+  SUBCASE("the external one") {
+    x.bed.settings["external"] = fmt::format("127.0.0.1:{}", x.host.port());
+    x.write_config(x.bed.plugin(), {"[runners.autoscaler.connector_config]",
+                                    "use_external_addr = true"});
+  }
+  SUBCASE("a port of the operator's") {
+    x.bed.settings["address"] = "localhost";
+    x.write_config(x.bed.plugin(),
+                   {"[runners.autoscaler.connector_config]",
+                    fmt::format("protocol_port = {}", x.host.port())});
+  }
+  x.with.start_manager();
+  CHECK(x.with.serves_a_job());
+}
+
+TEST_CASE("instances of a plugin are reached over IPv6"
+          * doctest::skip(!has_address("::1"))) {
+  sshd six{{.address = "::1"}};
+  fleeting_world x{json{{"address", fmt::format("[::1]:{}", six.port())},
+                        {"key", six.user_key()}}};
+  x.with.start_manager();
+  CHECK(x.with.serves_a_job());
+}
+
+TEST_CASE("an instance that wants WinRM is refused by name") {
+  fleeting_world x{json{{"protocol", "winrm"}},
+                   {"instance_acquire_timeout = \"15s\""}};
+  x.with.start_manager();
+  auto id = x.with.enqueue_script("echo never");
+  CHECK(x.with.shows(id, "protocol winrm is not supported: muster speaks ssh"));
+  CHECK_EQ(x.with.ended(id).failure_reason, "runner_system_failure");
+}
+
 TEST_CASE("a plugin that cannot start says why, to check and at start") {
   fleeting_world x;
   auto config = x.with.place.config_file().string();
