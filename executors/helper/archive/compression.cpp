@@ -117,13 +117,15 @@ public:
       ::inflateEnd(&stream_);
   }
 
-  bool start() {
-    ready_ = ::inflateInit2(&stream_, -MAX_WBITS) == Z_OK;
+  bool start(int window_bits) {
+    ready_ = ::inflateInit2(&stream_, window_bits) == Z_OK;
     return ready_;
   }
 
   result<step, helper_errc> run(std::string_view in, char* out,
                                 size_t size) override {
+    if (std::exchange(ended_, false))
+      ::inflateReset(&stream_);
     stream_.next_in = bytes_of(in);
     stream_.avail_in = static_cast<uInt>(in.size());
     stream_.next_out = reinterpret_cast<Bytef*>(out);
@@ -131,13 +133,14 @@ public:
     auto state = ::inflate(&stream_, Z_NO_FLUSH);
     if (state != Z_OK && state != Z_STREAM_END && state != Z_BUF_ERROR)
       return fail(helper_errc::failed, "the compressed data is damaged");
-    return step{in.size() - stream_.avail_in, size - stream_.avail_out,
-                state == Z_STREAM_END};
+    ended_ = state == Z_STREAM_END;
+    return step{in.size() - stream_.avail_in, size - stream_.avail_out, ended_};
   }
 
 private:
   z_stream stream_{};
   bool ready_ = false;
+  bool ended_ = false;
 };
 
 class zstd_decompressor : public decompressor {
@@ -270,7 +273,11 @@ outcome write_gzip_member(const gzip_header& header, compression_level level,
 }
 
 result<std::unique_ptr<decompressor>, helper_errc> make_inflater() {
-  return make<decompressor, inflater>();
+  return make<decompressor, inflater>(-MAX_WBITS);
+}
+
+result<std::unique_ptr<decompressor>, helper_errc> make_gunzip() {
+  return make<decompressor, inflater>(MAX_WBITS + 16);
 }
 
 result<std::unique_ptr<decompressor>, helper_errc> make_zstd_decompressor() {

@@ -68,9 +68,12 @@ public:
 result<std::unique_ptr<decompressor>, helper_errc> make_inflater();
 result<std::unique_ptr<decompressor>, helper_errc> make_zstd_decompressor();
 
+/// Of gzip members, whatever they are called.
+result<std::unique_ptr<decompressor>, helper_errc> make_gunzip();
+
 /// Returns what is in `from` decompressed. With `concatenated` streams may
-/// follow each other until `from` ends (zstd frames); else what follows the
-/// first is left. Errors: `failed`, damaged or cut off.
+/// follow each other until `from` ends (zstd frames, gzip members); else what
+/// follows the first is left. Errors: `failed`, damaged or cut off.
 byte_source decompressed(byte_source from, std::unique_ptr<decompressor> by,
                          bool concatenated);
 

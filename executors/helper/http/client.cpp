@@ -179,17 +179,19 @@ std::string explanation_in(std::string_view body) {
 }
 
 http_answer::http_answer(connection_to from, response_reader reader,
-                         response_head what, url of, deadline until)
+                         response_head what, url of, deadline until,
+                         std::chrono::nanoseconds silence)
   : connection_(std::move(from)),
     reader_(std::move(reader)),
     head_(std::move(what)),
     url_(std::move(of)),
-    until_(until) {
+    until_(until),
+    silence_(silence) {
 }
 
 result<size_t, transfer_errc> http_answer::read(char* to, size_t size) {
   return reader_.read_body(to, size, [this](char* at, size_t room) {
-    return connection_.read(at, room, until_);
+    return connection_.read(at, room, std::min(until_, after(silence_)));
   });
 }
 
@@ -278,8 +280,9 @@ http_client::send_once(const http_request& what, deadline until) {
   });
   if (!head)
     return tl::unexpected{head.error()};
-  return http_answer{std::move(*connection), std::move(reader),
-                     std::move(*head), what.to, until};
+  return http_answer{
+    std::move(*connection), std::move(reader), std::move(*head), what.to, until,
+    timeouts_.silence};
 }
 
 } // namespace muster::helper

@@ -32,13 +32,14 @@ struct http_request {
 struct http_timeouts {
   std::chrono::nanoseconds total = std::chrono::hours{1};
   std::chrono::nanoseconds response_header = std::chrono::minutes{10};
+  std::chrono::nanoseconds silence = std::chrono::hours{1}; ///< within a body
 };
 
 /// An answer whose head has come.
 class http_answer {
 public:
   http_answer(connection_to from, response_reader reader, response_head what,
-              url of, deadline until);
+              url of, deadline until, std::chrono::nanoseconds silence);
 
   const response_head& head() const {
     return head_;
@@ -61,6 +62,7 @@ private:
   response_head head_;
   url url_;
   deadline until_;
+  std::chrono::nanoseconds silence_;
 };
 
 /// Returns what the body of an error says, one line: of XML

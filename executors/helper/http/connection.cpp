@@ -161,6 +161,7 @@ result<unique_fd, transfer_errc> connect_any(const url& to, deadline until) {
 
 result<tls_context, transfer_errc> tls_context::make(const tls_settings& from) {
   tls_context made;
+  made.advice_ = from.advice;
   made.context_ = std::shared_ptr<SSL_CTX>(::SSL_CTX_new(::TLS_client_method()),
                                            ::SSL_CTX_free);
   auto* context = made.get();
@@ -282,10 +283,9 @@ result<void, transfer_errc> connection_to::start_tls(const url& to,
       return {};
     auto verified = ::SSL_get_verify_result(ssl_.get());
     if (verified != X509_V_OK)
-      return no_answer(
-        "the certificate of " + peer_
-        + " is not trusted: " + ::X509_verify_cert_error_string(verified)
-        + "; set tls-ca-file in config.toml if it has an authority of its own");
+      return no_answer("the certificate of " + peer_ + " is not trusted: "
+                       + ::X509_verify_cert_error_string(verified) + "; "
+                       + tls.advice());
     if (auto ready = wait_tls(state, until, "the TLS handshake with"); !ready)
       return ready;
   }

@@ -26,6 +26,10 @@ struct tls_settings {
   std::string ca_file;   ///< added to the system's; missing: ignored
   std::string cert_file; ///< of the client; used only with `key_file`
   std::string key_file;
+
+  /// What helps if a server is not trusted.
+  std::string advice
+    = "set tls-ca-file in config.toml if it has an authority of its own";
 };
 
 /// Trusted certificates and our own, read once for all connections.
@@ -38,8 +42,13 @@ public:
     return context_.get();
   }
 
+  const std::string& advice() const {
+    return advice_;
+  }
+
 private:
   std::shared_ptr<SSL_CTX> context_;
+  std::string advice_;
 };
 
 struct dial_options {
