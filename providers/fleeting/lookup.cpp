@@ -1,5 +1,6 @@
 #include "providers/fleeting/lookup.hpp"
 
+#include "providers/fleeting/registry/manifest.hpp"
 #include "providers/fleeting/version.hpp"
 
 #include <algorithm>
@@ -89,14 +90,25 @@ result<std::string, provider_errc> find_on_path(const std::string& name,
 }
 
 /// What helps comes first: long messages are cut.
-constexpr auto install_hint
-  = "install it with `gitlab-runner fleeting install`, whose folder muster "
-    "reads too, or write the path of the program";
+constexpr auto install_hint = "install it with `muster fleeting install`, or "
+                              "write the path of the program";
 
 struct installed_version {
   version number;
   std::string folder;
 };
+
+/// Undoes what `escape_repository` does to a version.
+std::string unescaped(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i)
+    if (text[i] == '!' && i + 1 < text.size() && text[i + 1] >= 'a'
+        && text[i + 1] <= 'z')
+      out += static_cast<char>(text[++i] - 'a' + 'A');
+    else
+      out += text[i];
+  return out;
+}
 
 /// The versions that are there, lowest first.
 std::vector<installed_version> installed_versions(const std::string& folder) {
@@ -105,7 +117,7 @@ std::vector<installed_version> installed_versions(const std::string& folder) {
   fs::directory_iterator entries{folder, ec};
   for (; !ec && entries != fs::directory_iterator{}; entries.increment(ec)) {
     auto name = entries->path().filename().string();
-    if (auto number = parse_version(name))
+    if (auto number = parse_version(unescaped(name)))
       out.push_back({std::move(*number), std::move(name)});
   }
   std::ranges::sort(out, is_older, &installed_version::number);
@@ -119,6 +131,19 @@ std::string listed(const std::vector<installed_version>& versions) {
     out += x.folder;
   }
   return out;
+}
+
+result<std::string, provider_errc> find_pinned(const std::string& name,
+                                               const std::string& folder,
+                                               const std::string& digest) {
+  auto program = fmt::format("{}/{}/plugin", folder, digest_folder(digest));
+  if (is_file(program))
+    return executable(program, name);
+  return fail(
+    provider_errc::not_available,
+    fmt::format("plugin \"{}\" is not installed: {}; plugin not found "
+                "in {}",
+                name, install_hint, folder));
 }
 
 result<std::string, provider_errc> find_installed(const std::string& name,
@@ -135,6 +160,8 @@ result<std::string, provider_errc> find_installed(const std::string& name,
     return fail(escaped.error().code,
                 fmt::format("plugin \"{}\": {}", name, escaped.error().text));
   auto folder = places.plugin_dir + "/" + *escaped;
+  if (!reference->digest.empty())
+    return find_pinned(name, folder, reference->digest);
   auto versions = installed_versions(folder);
   std::optional<std::string> best;
   for (const auto& x : versions)
@@ -154,9 +181,9 @@ result<std::string, provider_errc> find_installed(const std::string& name,
   auto program = fmt::format("{}/{}/plugin", folder, *best);
   if (!is_file(program))
     return fail(provider_errc::not_available,
-                fmt::format("plugin \"{}\": {} is not there: remove {}/{} and "
-                            "install it again",
-                            name, program, folder, *best));
+                fmt::format("plugin \"{}\": {} is not there: install it again "
+                            "with `muster fleeting install`",
+                            name, program));
   return executable(program, name);
 }
 
@@ -178,34 +205,37 @@ result<plugin_reference, provider_errc> parse_reference(std::string_view name) {
                             "plugin: {}",
                             name, why));
   };
-  if (name.find('@') != std::string_view::npos)
-    return wrong("parsing constraint: digests are not supported; write a "
-                 "version, as aws:1.2.3");
-  auto repository = name;
+  std::string digest;
+  auto whole = name;
+  if (auto at = name.find('@'); at != std::string_view::npos) {
+    digest = name.substr(at + 1);
+    whole = name.substr(0, at);
+    if (!is_digest(digest))
+      return wrong("parsing constraint: a digest is sha256: and 64 small "
+                   "hexadecimal digits");
+  }
+  auto repository = whole;
   std::string_view tag;
-  auto slash = name.rfind('/');
-  auto colon = name.find(':', slash == std::string_view::npos ? 0 : slash);
+  auto slash = whole.rfind('/');
+  auto colon = whole.find(':', slash == std::string_view::npos ? 0 : slash);
   if (colon != std::string_view::npos) {
-    repository = name.substr(0, colon);
-    tag = name.substr(colon + 1);
+    repository = whole.substr(0, colon);
+    tag = whole.substr(colon + 1);
     if (tag.empty())
       return wrong("nothing stands behind its colon");
   }
   auto parts = split(repository, '/');
   if (std::ranges::find(parts, "") != parts.end())
     return wrong("a part of it is empty");
-  auto has_registry = parts[0].find('.') != std::string::npos;
-  if (parts.size() > 1 && !has_registry
-      && parts[0].find(':') != std::string::npos)
-    return wrong("a registry's name needs a dot");
+  auto has_registry = parts[0].find_first_of(".:") != std::string::npos;
   if (parts.size() == 1)
     return plugin_reference{
       fmt::format("{}/{}/{}", default_registry, default_namespace, repository),
-      std::string{tag}};
+      std::string{tag}, digest};
   return plugin_reference{
     has_registry ? std::string{repository}
                  : fmt::format("{}/{}", default_registry, repository),
-    std::string{tag}};
+    std::string{tag}, digest};
 }
 
 result<std::string, provider_errc> escape_repository(std::string_view text) {
@@ -216,6 +246,20 @@ result<std::string, provider_errc> escape_repository(std::string_view text) {
                   fmt::format("escaping plugin path: no part of it may be "
                               "empty, or begin or end with a dot: {}",
                               text));
+  auto registry = text.substr(0, text.find('/'));
+  if (auto colon = registry.find(':');
+      colon != std::string_view::npos && registry.size() < text.size()) {
+    auto port = registry.substr(colon + 1);
+    if (port.empty() || port.size() > 5
+        || port.find_first_not_of("0123456789") != std::string_view::npos)
+      return fail(provider_errc::bad_config,
+                  fmt::format("escaping plugin path: no port: {}", text));
+    auto host = escape_repository(registry.substr(0, colon));
+    auto rest = escape_repository(text.substr(registry.size() + 1));
+    if (!host || !rest)
+      return host ? rest : host;
+    return fmt::format("{}:{}/{}", *host, port, *rest);
+  }
   for (char c : text) {
     auto is_plain
       = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')
@@ -233,6 +277,21 @@ result<std::string, provider_errc> escape_repository(std::string_view text) {
   return out;
 }
 
+std::string digest_folder(std::string_view digest) {
+  std::string out{digest};
+  std::ranges::replace(out, ':', '-');
+  return out;
+}
+
+plugin_origin origin_of(const std::string& name) {
+  if (is_file(name) || is_explicit_path(name))
+    return plugin_origin::file;
+  if (name.find_first_of("/:@") == std::string::npos
+      && name.starts_with(on_path_prefix))
+    return plugin_origin::path;
+  return plugin_origin::registry;
+}
+
 result<std::string, provider_errc> find_plugin(const std::string& name,
                                                const lookup_places& places) {
   if (name.find('\0') != std::string::npos)
@@ -248,10 +307,8 @@ result<std::string, provider_errc> find_plugin(const std::string& name,
                               ? "it is a folder: write the path of the program"
                               : "there is no such file"));
   }
-  if (name.find_first_of("/:") == std::string::npos
-      && name.starts_with(on_path_prefix))
-    return find_on_path(name, places);
-  return find_installed(name, places);
+  return origin_of(name) == plugin_origin::path ? find_on_path(name, places)
+                                                : find_installed(name, places);
 }
 
 } // namespace muster::fleeting

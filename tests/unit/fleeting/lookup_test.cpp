@@ -65,6 +65,9 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+#define DIGEST                                                                 \
+  "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 constexpr auto aws = "registry.gitlab.com/gitlab-org/fleeting/plugins/aws";
 
 } // namespace
@@ -74,6 +77,7 @@ TEST_CASE("names are completed to references") {
     const char* name;
     const char* repository;
     const char* tag;
+    const char* digest = "";
   };
   const row rows[] = {
     {"aws", aws, ""},
@@ -84,6 +88,10 @@ TEST_CASE("names are completed to references") {
     {"r.example.com/x:1.0.0-rc.1", "r.example.com/x", "1.0.0-rc.1"},
     {"r.example.com:5000/x", "r.example.com:5000/x", ""},
     {"r.example.com:5000/x:1", "r.example.com:5000/x", "1"},
+    {"localhost:5000/x", "localhost:5000/x", ""},
+    {"localhost/x", "registry.gitlab.com/localhost/x", ""},
+    {"aws@" DIGEST, aws, "", DIGEST},
+    {"r.example.com:5000/x:1.2@" DIGEST, "r.example.com:5000/x", "1.2", DIGEST},
   };
   for (const auto& r : rows) {
     CAPTURE(r.name);
@@ -91,20 +99,24 @@ TEST_CASE("names are completed to references") {
     REQUIRE(parsed);
     CHECK_EQ(parsed->repository, r.repository);
     CHECK_EQ(parsed->tag, r.tag);
+    CHECK_EQ(parsed->digest, r.digest);
   }
   for (const auto* name :
-       {"localhost:5000/x", "aws@sha256:0123", "aws:", "a//b", "", "/", "a/"})
+       {"aws@sha256:0123", "aws@", "@" DIGEST, "aws:", "a//b", "", "/", "a/"})
     CHECK_MESSAGE(!parse_reference(name), name);
 }
 
 TEST_CASE("repositories are escaped as Go's module paths are") {
   CHECK_EQ(escape_repository("r.example.com/Group/aWS").value_or(""),
            "r.example.com/!group/a!w!s");
-  auto port = escape_repository("r.example.com:5000/x");
-  REQUIRE(!port);
-  CHECK(has(port.error().text, "invalid char ':'"));
+  CHECK_EQ(escape_repository("r.example.com:5000/X").value_or(""),
+           "r.example.com:5000/!x");
+  auto colon = escape_repository("r.example.com/x:5000");
+  REQUIRE(!colon);
+  CHECK(has(colon.error().text, "invalid char ':'"));
   for (const auto* text :
-       {"a/../b", "..", "a//b", "a/.hidden", "a b", "a\xc3\xa4", "a!b", ""})
+       {"r:x/a", "r:/a", "r:123456/a", "r:1", "r:1/", "r:1/../a", ":1/a",
+        "a/../b", "..", "a//b", "a/.hidden", "a b", "a\xc3\xa4", "a!b", ""})
     CHECK_MESSAGE(!escape_repository(text), text);
 }
 
@@ -129,13 +141,53 @@ TEST_CASE("the highest installed version that the tag allows is taken") {
   CHECK(has(x.find("aws:1.x"), "parsing constraint"));
 }
 
+TEST_CASE("what is pinned to a digest is that, and nothing else is") {
+  place x;
+  x.install(aws, "1.0.0");
+  CHECK(has(x.find("aws@" DIGEST), "is not installed"));
+  x.install(aws, digest_folder(DIGEST));
+  auto pinned
+    = x.where.plugin_dir + "/" + aws + "/" + digest_folder(DIGEST) + "/plugin";
+  CHECK_EQ(x.find("aws@" DIGEST), pinned);
+  CHECK_EQ(x.find("aws:1.0@" DIGEST), pinned);
+  CHECK(has(x.find("aws"), "/1.0.0/plugin"));
+  CHECK(has(x.find("aws:x@" DIGEST), "parsing constraint"));
+}
+
+TEST_CASE("capitals of a version are escaped in its folder") {
+  place x;
+  x.install(aws, "1.0.0-!r!c.1");
+  CHECK(has(x.find("aws:1.0.0-RC.1"), "/1.0.0-!r!c.1/plugin"));
+}
+
+TEST_CASE("where a plugin comes from is told by its name") {
+  place x;
+  x.program("here");
+  struct row {
+    const char* name;
+    plugin_origin expected;
+  };
+  const row rows[] = {
+    {"here", plugin_origin::file},
+    {"/none", plugin_origin::file},
+    {"../none", plugin_origin::file},
+    {"fleeting-plugin-aws", plugin_origin::path},
+    {"fleeting-plugin-aws:1", plugin_origin::registry},
+    {"fleeting-plugin-aws@" DIGEST, plugin_origin::registry},
+    {"aws", plugin_origin::registry},
+    {"r.example.com/x", plugin_origin::registry},
+  };
+  for (const auto& r : rows)
+    CHECK_MESSAGE((origin_of(r.name) == r.expected), r.name);
+}
+
 TEST_CASE("what is not installed is told how to install it") {
   place x;
   auto found = find_plugin("aws", x.where);
   REQUIRE(!found);
   CHECK_EQ(found.error().code, provider_errc::not_available);
   for (const auto* part :
-       {"plugin \"aws\" is not installed", "fleeting install",
+       {"plugin \"aws\" is not installed", "`muster fleeting install`",
         "gitlab-org/fleeting/plugins/aws", "write the path"})
     CHECK_MESSAGE(has(found.error().text, part), found.error().text);
   x.install(aws, "1.0.0");
