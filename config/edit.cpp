@@ -405,6 +405,8 @@ runner_entry_facts config_text::facts(
   out.tls_ca_file = at.text("tls-ca-file");
   out.tls_cert_file = at.text("tls-cert-file");
   out.tls_key_file = at.text("tls-key-file");
+  if (auto autoscaler = at.child("autoscaler"); autoscaler.exists())
+    out.plugin = autoscaler.text("plugin");
   return out;
 }
 

@@ -42,6 +42,7 @@ struct runner_entry_facts {
   std::string tls_ca_file = {};
   std::string tls_cert_file = {};
   std::string tls_key_file = {};
+  std::optional<std::string> plugin = {}; ///< nothing: it has no autoscaler
 };
 
 /// The text of a config.toml while it is being changed. All that is not changed

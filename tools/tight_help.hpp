@@ -15,7 +15,8 @@ public:
     auto text = CLI::Formatter::make_help(app, std::move(name), mode);
     for (std::string_view heading :
          {"\n\nPositionals:", "\n\nOptions:", "\n\nSubcommands:"})
-      if (auto at = text.find(heading); at != std::string::npos)
+      for (auto at = text.find(heading); at != std::string::npos;
+           at = text.find(heading)) // a group that is not shown leaves one, too
         text.erase(at, 1);
     while (text.ends_with("\n\n"))
       text.pop_back();

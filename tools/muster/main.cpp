@@ -2,6 +2,7 @@
 #include "config/version.hpp"
 #include "tools/muster/admin/options.hpp"
 #include "tools/muster/commands.hpp"
+#include "tools/muster/fleeting/options.hpp"
 #include "tools/tight_help.hpp"
 
 #include <CLI/CLI.hpp>
@@ -68,6 +69,7 @@ struct program {
   run_options run;
   check_options check;
   admin_commands admin;
+  fleeting_commands fleeting;
   try_options attempt;
   known_hosts_options pins;
   std::string unused;
@@ -81,7 +83,7 @@ struct program {
     app.set_version_flag("-v,--version", version_lines());
     app
       .add_option("-l,--log-level", global.log_level,
-                  "debug, info, warn, error, fatal or panic")
+                  "debug (--debug), info, warn, error, fatal, panic")
       ->type_name("LEVEL")
       ->envname("LOG_LEVEL");
     app.add_option("--log-format", global.log_format, "runner, text or json")
@@ -91,6 +93,7 @@ struct program {
       .add_flag_callback(
         "--debug", [this] { global.log_level = "debug"; },
         "The same as --log-level debug")
+      ->group("") // the help fits a screen
       ->envname("RUNNER_DEBUG");
     app.fallthrough();
     run.config_path = check.config_path = pins.config_path
@@ -102,6 +105,7 @@ struct program {
     app.get_subcommand("lint")->group(""); // the help fits a screen
     admin.add_to(app, global, status, run.config_path);
     add_known_hosts();
+    fleeting.add_to(app, global, status, run.config_path);
     add_try();
     // Last: commands would take it over.
     app.footer("Each command has a --help. Configuration: " + run.config_path);
@@ -264,7 +268,6 @@ namespace muster {
 
 bool is_planned(std::string_view command) {
   constexpr std::array planned{
-    "fleeting",
     "install",
     "uninstall",
     "start",

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <termios.h>
 #include <unistd.h>
 
 namespace muster {
@@ -61,6 +62,24 @@ std::optional<std::string> prompt::ask(const std::string& question,
     if (!fallback.empty() || may_be_empty)
       return fallback;
   }
+}
+
+std::optional<std::string> prompt::ask_secret(const std::string& question) {
+  termios shown{};
+  auto is_terminal = ::tcgetattr(STDIN_FILENO, &shown) == 0;
+  if (is_terminal) {
+    auto hidden = shown;
+    hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+  }
+  std::printf("%s: ", question.c_str());
+  std::fflush(stdout);
+  auto line = read_line();
+  if (is_terminal) {
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+    std::puts(""); // the end of the line was not shown either
+  }
+  return line && !line->empty() ? line : std::nullopt;
 }
 
 /// Byte by byte: what follows is for the next question, or for who comes after.

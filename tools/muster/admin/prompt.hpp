@@ -22,6 +22,10 @@ public:
                                  const std::string& fallback,
                                  bool may_be_empty = false);
 
+  /// Asks for what nobody may read over the shoulder: a terminal does not show
+  /// it. Nothing as above, and for an empty answer.
+  std::optional<std::string> ask_secret(const std::string& question);
+
   /// Whether a signal came since it was made.
   static bool is_interrupted();
 
