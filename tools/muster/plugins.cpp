@@ -4,6 +4,7 @@
 #include "providers/fleeting/lookup.hpp"
 #include "providers/local/local_group.hpp"
 #include "providers/static/static_group.hpp"
+#include "tools/muster/built_in.hpp"
 #include "tools/muster/connector.hpp"
 
 namespace muster {
@@ -11,7 +12,7 @@ namespace muster {
 namespace {
 
 std::string obstacle_of(const std::string& plugin, plugin_trial trial) {
-  if (plugin == "local" || plugin == "static")
+  if (is_built_in(plugin))
     return "";
   if (trial == plugin_trial::start)
     return fleeting::try_plugin(plugin);
