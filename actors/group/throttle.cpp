@@ -47,7 +47,7 @@ void growth_throttle::asked(int count, group_time now) {
   if (rate_.per_second == 0)
     return;
   auto interval = interval_of(rate_);
-  if (level(now) == rate_.burst) // what overflowed is lost
+  if (!empty_at_ || level(now) == rate_.burst) // what overflowed is lost
     empty_at_ = now - rate_.burst * interval;
   *empty_at_ += count * interval;
 }

@@ -153,7 +153,7 @@ TEST_CASE("a command is found behind options and their values") {
     const char* says;
   };
   const row rows[] = {
-    {{"-l", "debug", "fleeting"}, 1, "command \"fleeting\" is not there yet"},
+    {{"-l", "debug", "wrapper"}, 1, "command \"wrapper\" is not there yet"},
     {{"--log-level", "debug", "nonsense"}, 1, "Command nonsense not found"},
     {{"-l", "debug"}, 0, "Subcommands:"}, // as without anything
     {{}, 0, "Subcommands:"},

@@ -44,13 +44,26 @@ void check_screen(const std::string& program, const std::string& arguments) {
 } // namespace
 
 TEST_CASE("the help of each command of muster fits a screen") {
-  for (const auto* words :
-       {"", "--help", "run --help", "check --help", "lint --help", "try --help",
-        "list --help", "verify --help", "register --help", "unregister --help",
-         "reset-token --help", "run-single --help", "known-hosts --help",
-         "known-hosts list --help", "known-hosts forget --help", "fleeting",
-         "fleeting --help", "fleeting install --help", "fleeting list --help",
-         "fleeting login --help"})
+  for (const auto* words : {"",
+                            "--help",
+                            "run --help",
+                            "check --help",
+                            "lint --help",
+                            "try --help",
+                            "list --help",
+                            "verify --help",
+                            "register --help",
+                            "unregister --help",
+                            "reset-token --help",
+                            "run-single --help",
+                            "known-hosts --help",
+                            "known-hosts list --help",
+                            "known-hosts forget --help",
+                            "fleeting",
+                            "fleeting --help",
+                            "fleeting install --help",
+                            "fleeting list --help",
+                            "fleeting login --help"})
     check_screen(MUSTER_PROGRAM, words);
 }
 
