@@ -116,13 +116,21 @@ void connection_log::end(const connection_failure& why) {
 }
 
 bool connection_log::wait_connected() {
-  wait_.until([this] { return !host_key.empty() || end_; });
-  return !host_key.empty() && !end_;
+  bool result = false;
+  wait_.until([&] {
+    result = !host_key.empty() && !end_;
+    return result || end_;
+  });
+  return result;
 }
 
 connection_failure connection_log::wait_end() {
-  wait_.until([this] { return end_.has_value(); });
-  return end_.value_or(connection_failure{connection_errc{}, "no end came"});
+  connection_failure result{connection_errc{}, "no end came"};
+  wait_.until([&] {
+    result = end_.value_or(result);
+    return end_.has_value();
+  });
+  return result;
 }
 
 bool connection_log::ended() {
@@ -158,13 +166,21 @@ void stream_log::closed(const connection_failure& why) {
 }
 
 bool stream_log::wait_opened() {
-  wait_.until([this] { return opened_ || end_; });
-  return opened_;
+  bool result = false;
+  wait_.until([&] {
+    result = opened_;
+    return opened_ || end_;
+  });
+  return result;
 }
 
 bool stream_log::wait_received(size_t bytes) {
-  wait_.until([&] { return text_.size() >= bytes || end_; });
-  return text_.size() >= bytes && !overrun_;
+  bool result = false;
+  wait_.until([&] {
+    result = text_.size() >= bytes && !overrun_;
+    return text_.size() >= bytes || end_;
+  });
+  return result;
 }
 
 connection_failure stream_log::wait_closed() {
