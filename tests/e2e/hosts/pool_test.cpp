@@ -34,13 +34,20 @@ TEST_CASE("jobs share the hosts of a pool, which are freed and used again") {
   what.hosts = {entry_of(first, "one"), entry_of(second, "two")};
   what.capacity = 2;
   what.idle_time = "1s";
+  // Both are this machine: slots of one number would share a folder.
+  what.runner = {"[runners.custom_build_dir]", "enabled = true"};
   hosts_world x{what};
   x.start();
   auto gate = x.in.place.path() / "go";
   std::vector<int64_t> ids;
   for (int i = 0; i < 5; ++i)
-    ids.push_back(x.in.enqueue_script(fmt::format(
-      "echo begun; while ! test -e {}; do sleep 0.1; done", gate.string())));
+    ids.push_back(x.in.enqueue(
+      {{"script",
+        fmt::format("echo begun; while ! test -e {}; do sleep 0.1; done",
+                    gate.string())},
+       {"variables",
+        {{"GIT_STRATEGY", "none"},
+         {"GIT_CLONE_PATH", "$CI_BUILDS_DIR/$CI_JOB_ID"}}}}));
   auto begun = [&] {
     return std::ranges::count_if(
       ids, [&](auto id) { return has(x.in.log(id), "\nbegun"); });
@@ -50,8 +57,11 @@ TEST_CASE("jobs share the hosts of a pool, which are freed and used again") {
   CHECK(
     std::ranges::any_of(ids, [&](auto id) { return x.in.log(id).empty(); }));
   std::ofstream{gate} << "go";
-  for (auto id : ids)
-    CHECK_EQ(x.in.ended(id).state, job_state::success);
+  for (auto id : ids) {
+    auto state = x.in.ended(id).state;
+    CAPTURE(x.in.log(id));
+    CHECK_EQ(state, job_state::success);
+  }
   for (const auto* host : {"one", "two"})
     CHECK(x.manager().says("instance pruned", {{"instance", host}}));
   CHECK(x.in.serves_a_job());
