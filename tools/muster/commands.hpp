@@ -13,6 +13,11 @@ struct global_options {
   std::string log_format; ///< empty: as the configuration says
 };
 
+/// Sets up the log of a command that reads no settings for it: level `info` and
+/// format `runner` where nothing is said. Returns false, with a word on stderr,
+/// if there is no such level or format.
+bool configure_log(const global_options& global);
+
 struct run_options {
   std::string config_path;
   bool strict = false; ///< unknown keys are fatal

@@ -3,18 +3,13 @@
 #include "config/log.hpp"
 #include "config/version.hpp"
 
-#include <cstdio>
 #include <unistd.h>
 
 namespace muster {
 
 template <class Command>
 void admin_commands::run(Command command) {
-  const auto& level = global_->log_level;
-  const auto& format = global_->log_format;
-  if (!log::configure(level.empty() ? "info" : level,
-                      format.empty() ? "runner" : format)) {
-    std::fputs("muster: unknown log level or format\n", stderr);
+  if (!configure_log(*global_)) {
     *status_ = 1;
     return;
   }

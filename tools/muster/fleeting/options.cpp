@@ -1,18 +1,12 @@
 #include "tools/muster/fleeting/options.hpp"
 
-#include "config/log.hpp"
-
 #include <cstdio>
 
 namespace muster {
 
 template <class Command>
 void fleeting_commands::run(Command command) {
-  const auto& level = global_->log_level;
-  const auto& format = global_->log_format;
-  if (!log::configure(level.empty() ? "info" : level,
-                      format.empty() ? "runner" : format)) {
-    std::fputs("muster: unknown log level or format\n", stderr);
+  if (!configure_log(*global_)) {
     *status_ = 1;
     return;
   }
