@@ -177,6 +177,7 @@ struct config {
   milliseconds check_interval{3'000};
   std::string log_level = "info";
   std::string log_format = "runner";
+  std::string listen_address; ///< of the metrics server; empty: none
   milliseconds shutdown_timeout{30'000};
   milliseconds connection_max_age{900'000}; ///< 0: never
   muster_config muster;

@@ -2,6 +2,7 @@
 
 #include "config/check_keys.hpp"
 #include "config/keys.hpp"
+#include "config/listen_address.hpp"
 #include "config/places.hpp"
 #include "config/readers.hpp"
 #include "config/source.hpp"
@@ -55,6 +56,18 @@ void read_log(const section& file, config& into) {
              "write runner, text or json");
 }
 
+/// An address that is none: no metrics, and all the rest goes on.
+void read_listen_address(const section& file, config& into) {
+  auto text = file.text("listen_address");
+  if (text.empty())
+    return;
+  if (auto parsed = parse_listen_address(text); !parsed)
+    file.say(severity::error, "listen_address", parsed.error().text,
+             "write listen_address = \":9252\", for example");
+  else
+    into.listen_address = std::move(text);
+}
+
 /// Unlike other durations zero is a value of its own: never.
 milliseconds connection_max_age(const section& file, milliseconds fallback) {
   auto at = file.find("connection_max_age");
@@ -90,6 +103,7 @@ void read_file(const toml::table& table, const load_options& options,
   into.shutdown_timeout = seconds(file, "shutdown_timeout", 30);
   into.connection_max_age = connection_max_age(file, into.connection_max_age);
   read_log(file, into);
+  read_listen_address(file, into);
   check_labels(file);
   read_muster(file.child("muster"), options, into.muster);
   auto labels = file.text_map("labels");
