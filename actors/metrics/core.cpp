@@ -1,0 +1,107 @@
+#include "actors/metrics/core.hpp"
+
+#include <algorithm>
+
+namespace muster {
+
+std::string to_string(told_queue x) {
+  switch (x) {
+    case told_queue::permits:
+      return "permits";
+    case told_queue::gitlab_requests:
+      return "gitlab_requests";
+    case told_queue::acquires:
+      return "acquires";
+    case told_queue::provider_calls:
+      return "provider_calls";
+    case told_queue::provider_questions:
+      return "provider_questions";
+    case told_queue::journal:
+      return "journal";
+    case told_queue::log_bytes:
+      return "log_bytes";
+    case told_queue::ssh_commands:
+      break;
+  }
+  return "ssh_commands";
+}
+
+prometheus::Counter& metrics_core::counter(std::string_view name,
+                                           const metric_labels& labels) {
+  const auto& info = series_named(name);
+  return prometheus::BuildCounter()
+    .Name(std::string{info.name})
+    .Help(std::string{info.help})
+    .Register(registry_)
+    .Add(labels);
+}
+
+prometheus::Gauge& metrics_core::gauge(std::string_view name,
+                                       const metric_labels& labels) {
+  const auto& info = series_named(name);
+  return prometheus::BuildGauge()
+    .Name(std::string{info.name})
+    .Help(std::string{info.help})
+    .Register(registry_)
+    .Add(labels);
+}
+
+prometheus::Histogram& metrics_core::histogram(std::string_view name,
+                                               const metric_labels& labels) {
+  const auto& info = series_named(name);
+  return prometheus::BuildHistogram()
+    .Name(std::string{info.name})
+    .Help(std::string{info.help})
+    .Register(registry_)
+    .Add(labels, *info.buckets);
+}
+
+void metrics_core::queue(told_queue which, const metric_labels& runner,
+                         double depth) {
+  auto labels = runner;
+  labels["queue"] = to_string(which);
+  gauge("muster_queue_depth", labels).Set(depth);
+  auto& peak = gauge("muster_queue_high_water", labels);
+  std::lock_guard guard{mutex_}; // two may raise it at once
+  peak.Set(std::max(peak.Value(), depth));
+}
+
+void metrics_core::add_runner(const metric_labels& runner) {
+  std::lock_guard guard{mutex_};
+  if (std::ranges::find(runners_, runner) == runners_.end())
+    runners_.push_back(runner);
+}
+
+uint64_t metrics_core::add_job(job_row row) {
+  std::lock_guard guard{mutex_};
+  jobs_[++jobs_made_] = std::move(row);
+  return jobs_made_;
+}
+
+void metrics_core::change_job(uint64_t id,
+                              const std::function<void(job_row&)>& change) {
+  std::lock_guard guard{mutex_};
+  if (auto found = jobs_.find(id); found != jobs_.end())
+    change(found->second);
+}
+
+void metrics_core::remove_job(uint64_t id) {
+  std::lock_guard guard{mutex_};
+  jobs_.erase(id);
+}
+
+std::vector<job_row> metrics_core::jobs() const {
+  std::lock_guard guard{mutex_};
+  std::vector<job_row> out;
+  out.reserve(jobs_.size());
+  for (const auto& row : jobs_)
+    out.push_back(row.second);
+  return out;
+}
+
+std::vector<metric_labels> metrics_core::runners() const {
+  std::lock_guard guard{mutex_};
+  return runners_;
+}
+
+} // namespace muster

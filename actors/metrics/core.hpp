@@ -1,0 +1,73 @@
+#pragma once
+
+#include "actors/metrics/series.hpp"
+#include "actors/metrics_sink.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace muster {
+
+using metric_labels = prometheus::Labels;
+
+/// A job as `/debug/jobs/list` and `gitlab_runner_jobs` show it.
+struct job_row {
+  metric_labels runner;
+  int64_t job = 0;
+  std::string url;
+  std::string_view state = "pending";
+  std::string stage; ///< empty before the first
+  std::string_view executor_stage = "created";
+  std::chrono::steady_clock::time_point since;
+};
+
+/// What the objects share that count. Series are those of `known_series`, and
+/// are made when they are asked for first. Thread-safe.
+class metrics_core {
+public:
+  prometheus::Counter& counter(std::string_view name,
+                               const metric_labels& labels = {});
+  prometheus::Gauge& gauge(std::string_view name,
+                           const metric_labels& labels = {});
+  prometheus::Histogram& histogram(std::string_view name,
+                                   const metric_labels& labels);
+
+  /// A queue holds so much now.
+  void queue(told_queue which, const metric_labels& runner, double depth);
+
+  /// One that is shown also while it has no job.
+  void add_runner(const metric_labels& runner);
+
+  uint64_t add_job(job_row row);
+  void change_job(uint64_t id, const std::function<void(job_row&)>& change);
+  void remove_job(uint64_t id);
+  std::vector<job_row> jobs() const;
+  std::vector<metric_labels> runners() const;
+
+  std::vector<prometheus::MetricFamily> collect() const {
+    return registry_.Collect();
+  }
+
+private:
+  prometheus::Registry registry_;
+  mutable std::mutex mutex_; ///< for what follows
+  std::map<uint64_t, job_row> jobs_;
+  std::vector<metric_labels> runners_;
+  uint64_t jobs_made_ = 0;
+};
+
+std::string to_string(told_queue x);
+
+} // namespace muster

@@ -1,0 +1,240 @@
+#include "actors/metrics/group_series.hpp"
+
+#include "actors/metrics/core.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace muster {
+
+namespace {
+
+constexpr std::array instance_states{"requested", "pending",    "creating",
+                                     "running",   "suspending", "suspended",
+                                     "resuming",  "deleting"};
+constexpr std::array slot_states{"idle", "pending", "acquired", "reserved",
+                                 "unavailable"};
+constexpr std::array instance_operations{"create", "delete", "suspend",
+                                         "resume"};
+constexpr std::array group_operations{"provision", "removal", "reconcile"};
+constexpr std::array task_operations{"acquire",
+                                     "acquire_capacity_failure",
+                                     "acquire_timeout",
+                                     "reserve",
+                                     "reserve_iop_capacity_failure",
+                                     "reserve_available_capacity_failure",
+                                     "unreserve"};
+
+/// Gone ones are not shown: what a listing calls so is being deleted.
+const char* shown_as(cloud_state x) {
+  switch (x) {
+    case cloud_state::creating:
+      return "creating";
+    case cloud_state::running:
+      return "running";
+    case cloud_state::suspending:
+      return "suspending";
+    case cloud_state::suspended:
+      return "suspended";
+    case cloud_state::resuming:
+      return "resuming";
+    default:
+      return "deleting";
+  }
+}
+
+double seconds(time_point from, time_point to) {
+  return std::chrono::duration<double>{to - from}.count();
+}
+
+class group_series final : public group_metrics {
+public:
+  group_series(std::shared_ptr<metrics_core> core, metric_labels runner)
+    : core_(std::move(core)),
+      runner_(std::move(runner)) {
+    for (const auto* x : instance_states)
+      instances_[x]
+        = &core_->gauge("fleeting_provisioner_instances", with("state", x));
+    for (const auto* x : slot_states)
+      slots_[x] = &core_->gauge("fleeting_taskscaler_tasks", with("state", x));
+    for (size_t i = 0; i < task_operations.size(); ++i)
+      tasks_.at(i)
+        = &core_->counter("fleeting_taskscaler_task_operations_total",
+                          with("operation", task_operations.at(i)));
+    core_->counter("fleeting_taskscaler_task_operations_total",
+                   with("operation", "release")); // told by the jobs
+    for (const auto* x : instance_operations)
+      operation(x);
+    for (const auto* x : group_operations)
+      core_->counter("fleeting_provisioner_internal_operations_total",
+                     with("operation", x));
+    for (const auto* x : {"up", "down"})
+      core_->counter("fleeting_taskscaler_scale_operations_total",
+                     with("operation", x));
+    core_->counter("fleeting_provisioner_missed_updates_total", runner_);
+    for (auto* x : {&creation_, &running_, &deletion_, &life_, &readiness_})
+      x->second = &core_->histogram(x->first, runner_);
+  }
+
+  ~group_series() override {
+    for (const auto& x : instances_)
+      x.second->Set(0);
+    counts({});
+  }
+
+  group_series(const group_series&) = delete;
+  group_series& operator=(const group_series&) = delete;
+
+  void limits(const group_limits& x) override {
+    gauge("fleeting_provisioner_max_instances", x.max_instances);
+    gauge("fleeting_taskscaler_max_tasks_per_instance",
+          x.capacity_per_instance);
+    gauge("fleeting_taskscaler_max_use_count_per_instance", x.max_use_count);
+  }
+
+  void seen(const std::string& instance, cloud_state state, time_point now,
+            std::optional<time_point> requested) override {
+    auto [at, is_new] = rows_.try_emplace(instance);
+    auto& row = at->second;
+    const auto* shown = shown_as(state);
+    if (is_new) {
+      row.discovered = now;
+      row.requested = requested;
+      operation("create").Increment();
+      if (requested)
+        creation_.second->Observe(seconds(*requested, now));
+    } else {
+      instances_[row.shown]->Decrement();
+      if (state == cloud_state::suspending)
+        operation("suspend").Increment();
+      else if (state == cloud_state::resuming)
+        operation("resume").Increment();
+    }
+    row.shown = shown;
+    instances_[shown]->Increment();
+    if (state != cloud_state::running || row.running)
+      return;
+    row.running = now;
+    if (row.requested)
+      running_.second->Observe(seconds(*row.requested, now));
+  }
+
+  void missed() override {
+    core_->counter("fleeting_provisioner_missed_updates_total", runner_)
+      .Increment();
+  }
+
+  void ready(const std::string& instance, time_point now) override {
+    auto row = rows_.find(instance);
+    if (row == rows_.end() || row->second.was_ready)
+      return;
+    if (const auto& since = row->second.running) {
+      row->second.was_ready = true;
+      readiness_.second->Observe(seconds(*since, now));
+    }
+  }
+
+  void deletion_accepted(const std::string& instance, time_point now) override {
+    auto row = rows_.find(instance);
+    if (row != rows_.end() && !row->second.deletion)
+      row->second.deletion = now;
+  }
+
+  void gone(const std::string& instance, time_point now) override {
+    auto row = rows_.find(instance);
+    if (row == rows_.end())
+      return;
+    operation("delete").Increment();
+    instances_[row->second.shown]->Decrement();
+    life_.second->Observe(seconds(row->second.discovered, now));
+    if (const auto& since = row->second.deletion)
+      deletion_.second->Observe(seconds(*since, now));
+    rows_.erase(row);
+  }
+
+  void did(group_operation x) override {
+    core_
+      ->counter("fleeting_provisioner_internal_operations_total",
+                with("operation", group_operations.at(static_cast<size_t>(x))))
+      .Increment();
+  }
+
+  void did(task_operation x) override {
+    tasks_.at(static_cast<size_t>(x))->Increment();
+  }
+
+  void wanted(int change) override {
+    gauge("fleeting_taskscaler_desired_instances", change);
+  }
+
+  void scaled(bool up) override {
+    core_
+      ->counter("fleeting_taskscaler_scale_operations_total",
+                with("operation", up ? "up" : "down"))
+      .Increment();
+  }
+
+  void counts(const group_counts& x) override {
+    instances_["requested"]->Set(x.requested);
+    slots_["idle"]->Set(x.idle);
+    slots_["pending"]->Set(x.pending);
+    slots_["acquired"]->Set(x.acquired);
+    slots_["reserved"]->Set(x.reserved);
+    slots_["unavailable"]->Set(x.unavailable);
+    core_->queue(told_queue::acquires, runner_, x.pending);
+  }
+
+private:
+  using timing = std::pair<const char*, prometheus::Histogram*>;
+
+  struct row {
+    time_point discovered;
+    std::optional<time_point> requested;
+    std::optional<time_point> running;  ///< first seen so
+    std::optional<time_point> deletion; ///< accepted by the provider
+    bool was_ready = false;
+    std::string_view shown;
+  };
+
+  metric_labels with(const char* name, const char* value) const {
+    auto out = runner_;
+    out[name] = value;
+    return out;
+  }
+
+  prometheus::Counter& operation(const char* name) {
+    return core_->counter("fleeting_provisioner_instance_operations_total",
+                          with("operation", name));
+  }
+
+  void gauge(const char* name, int value) {
+    core_->gauge(name, runner_).Set(value);
+  }
+
+  const std::shared_ptr<metrics_core> core_;
+  const metric_labels runner_;
+  std::map<std::string, row> rows_;
+  std::map<std::string_view, prometheus::Gauge*> instances_;
+  std::map<std::string_view, prometheus::Gauge*> slots_;
+  std::array<prometheus::Counter*, task_operations.size()> tasks_{};
+  timing creation_{"fleeting_provisioner_instance_creation_time_seconds",
+                   nullptr};
+  timing running_{"fleeting_provisioner_instance_is_running_time_seconds",
+                  nullptr};
+  timing deletion_{"fleeting_provisioner_instance_deletion_time_seconds",
+                   nullptr};
+  timing life_{"fleeting_provisioner_instance_life_duration_seconds", nullptr};
+  timing readiness_{"fleeting_taskscaler_task_instance_readiness_time_seconds",
+                    nullptr};
+};
+
+} // namespace
+
+std::shared_ptr<group_metrics>
+make_group_series(std::shared_ptr<metrics_core> core,
+                  const metric_labels& runner) {
+  return std::make_shared<group_series>(std::move(core), runner);
+}
+
+} // namespace muster
