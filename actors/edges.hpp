@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/metrics_sink.hpp"
 #include "actors/trace_shelf.hpp"
 #include "executors/transport.hpp"
 
@@ -18,6 +19,8 @@ struct edges {
   std::shared_ptr<trace_shelf> traces;
   std::function<int64_t()> unix_us; ///< wall clock, for people's eyes only
   std::string temp_dir;             ///< for traces that outgrow memory
+  /// Who counts; by default nobody.
+  std::shared_ptr<metrics_sink> metrics = std::make_shared<metrics_sink>();
 };
 
 } // namespace muster

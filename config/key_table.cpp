@@ -15,7 +15,7 @@ std::vector<key_info> global_keys() {
     {"check_interval", integer, acted_on, "seconds of a polling cycle"},
     {"log_level", string, acted_on, "the least important lines shown"},
     {"log_format", string, acted_on, "runner, text or json"},
-    {"listen_address", string, not_yet, "address of the metrics server"},
+    {"listen_address", string, acted_on, "address of the metrics server"},
     {"shutdown_timeout", integer, acted_on, "seconds of a forceful shutdown"},
     {"connection_max_age", duration, acted_on, "age of idle HTTP connections"},
     {"sentry_dsn", string, ignored, "error tracking"},

@@ -66,6 +66,13 @@ std::string_view name_of(level at) {
   return names.at(static_cast<size_t>(at));
 }
 
+using line_counts = std::array<std::atomic<int64_t>, 6>;
+
+line_counts& lines_written() {
+  static line_counts counts{};
+  return counts;
+}
+
 fields sorted(const fields& with) {
   auto copy = with;
   std::ranges::stable_sort(copy, {}, &field::first);
@@ -349,12 +356,17 @@ bool enabled(level at) {
   return at >= out.threshold.load() || (out.syslog && at >= level::info);
 }
 
+int64_t written(level at) {
+  return lines_written().at(static_cast<size_t>(at));
+}
+
 void write(level at, std::string_view message, const fields& with) {
   auto& out = the_output();
   if (out.syslog && at >= level::info)
     ::syslog(priority_of(at), "%s", syslog_line(message, with).c_str());
   if (at < out.threshold.load())
     return;
+  lines_written().at(static_cast<size_t>(at)) += 1;
   auto line = current_line(out, at, message, with);
   out.logger.log(spdlog::level::info,
                  spdlog::string_view_t{line.data(), line.size()});

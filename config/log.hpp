@@ -23,6 +23,9 @@ bool configure(std::string_view level_name, std::string_view format);
 /// Whether lines of this level are shown: ask before making costly text.
 bool enabled(level at);
 
+/// Lines of this level that were written, over all threads.
+int64_t written(level at);
+
 /// Writes one line, whole, from any thread.
 void write(level at, std::string_view message, const fields& with = {});
 

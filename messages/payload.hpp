@@ -133,6 +133,20 @@ typename Inspector::result_type inspect(Inspector& f, job_policy& x) {
            x.exceptions);
 }
 
+/// What GitLab tells of its queue with a job; -1 and empty: nothing.
+struct job_queue_facts {
+  double waited_s = -1; ///< the job, in the queue
+  int64_t size = -1;
+  int64_t depth = -1;
+  std::string project_jobs_running; ///< a number, or that there are many
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_queue_facts& x) {
+  return f(caf::meta::type_name("job_queue_facts"), x.waited_s, x.size, x.depth,
+           x.project_jobs_running);
+}
+
 /// A job as GitLab hands it out (reference/job-api, section 3.3), the parts
 /// that muster acts on.
 struct job_payload {
@@ -163,6 +177,7 @@ struct job_payload {
   secret tls_ca;
   secret tls_cert;
   secret tls_key;
+  job_queue_facts queue;
 };
 
 /// Number and token come first: the journal reads these two from what any
@@ -174,7 +189,8 @@ typename Inspector::result_type inspect(Inspector& f, job_payload& x) {
            x.project_full_path, x.git, x.timeout_seconds, x.variables, x.steps,
            x.hooks, x.artifacts, x.caches, x.dependencies, x.policy,
            x.trace_sections, x.token_mask_prefixes, x.failure_reasons,
-           x.refusal, x.correlation_id, x.tls_ca, x.tls_cert, x.tls_key);
+           x.refusal, x.correlation_id, x.tls_ca, x.tls_cert, x.tls_key,
+           x.queue);
 }
 
 } // namespace muster

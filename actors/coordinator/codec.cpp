@@ -81,6 +81,25 @@ std::string written(const json& x) {
 
 // -- the job ------------------------------------------------------------------
 
+/// Only counted: what is not as it should be is as if it were not there.
+job_queue_facts read_queue(const payload_reader& in, const json& info) {
+  job_queue_facts out;
+  auto number = [&](const char* key, auto& to) {
+    const auto* found = in.find(info, key);
+    if (found != nullptr && found->is_number() && found->get<double>() >= 0
+        && found->get<double>() < 1e15)
+      to = found->get<std::remove_reference_t<decltype(to)>>();
+  };
+  number("time_in_queue_seconds", out.waited_s);
+  number("queue_size", out.size);
+  number("queue_depth", out.depth);
+  const auto* jobs
+    = in.find(info, "project_jobs_running_on_instance_runners_count");
+  if (jobs != nullptr && jobs->is_string())
+    out.project_jobs_running = jobs->get<std::string>();
+  return out;
+}
+
 git_info read_git(payload_reader& in, const json& x) {
   constexpr auto where = "git_info";
   git_info git;
@@ -390,6 +409,7 @@ result<job_payload, coordinator_errc> parse_job(std::string_view body) {
   job.pipeline_id = in.integer(info, "pipeline_id", "job_info");
   job.project_id = in.integer(info, "project_id", "job_info");
   job.project_full_path = in.text(info, "project_full_path", "job_info");
+  job.queue = read_queue(in, info);
   job.git = read_git(in, in.object(x, "git_info", ""));
   job.timeout_seconds
     = in.integer(in.object(x, "runner_info", ""), "timeout", "runner_info");

@@ -35,8 +35,12 @@ struct driver {
       return;
     }
     queue.push_back(std::move(what));
-    st().queue_peak = std::max(st().queue_peak, waiting());
+    tell_depth(); // also when a worker takes it at once
     serve();
+  }
+
+  void tell_depth() const {
+    setup->metrics->queue(told_queue::gitlab_requests, waiting());
   }
 
   std::optional<question> next() const {
@@ -45,6 +49,7 @@ struct driver {
       if (!queue->empty()) {
         auto out = std::move(queue->front());
         queue->pop_front();
+        tell_depth();
         return out;
       }
     return {};
@@ -157,6 +162,7 @@ struct driver {
     st().no_polls = true;
     for (const auto& what : std::exchange(st().polls, {}))
       fail(what, "the manager is shutting down");
+    tell_depth();
     for (auto& row : st().workers) {
       auto polls = row.second.busy
                    && std::holds_alternative<request_job>(row.second.asked);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/coordinator/worker.hpp"
+#include "actors/metrics_sink.hpp"
 #include "actors/traced.hpp"
 #include "messages/coordinator.hpp"
 
@@ -21,6 +22,7 @@ struct coordinator_setup {
   std::string role;
   make_http_worker make_worker;
   caf::actor_addr parent;
+  std::shared_ptr<runner_metrics> metrics = std::make_shared<runner_metrics>();
 };
 
 struct coordinator_state {
@@ -40,14 +42,13 @@ struct coordinator_state {
   std::map<uint64_t, worker> workers;
   uint64_t workers_made = 0;
   bool no_polls = false; ///< shutting down
-  size_t queue_peak = 0; ///< questions that waited at once
   const char* name = "coordinator";
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, coordinator_state& x) {
   return f(caf::meta::type_name("coordinator_state"), x.workers_made,
-           x.no_polls, x.queue_peak);
+           x.no_polls);
 }
 
 /// GitLab's API for one runner: a bounded queue and the HTTP workers that serve

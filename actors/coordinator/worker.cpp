@@ -36,12 +36,23 @@ struct caller {
   std::shared_ptr<api_client> client;
   std::shared_ptr<api_session> session;
   std::shared_ptr<trace_shelf> traces;
+  std::shared_ptr<runner_metrics> told;
+
+  /// Makes a call and tells how it went.
+  template <class Call>
+  auto counted(api_endpoint what, Call call) const {
+    auto began = clock::now();
+    auto answer = call();
+    told->called(what, answer.status, clock::now() - began);
+    return answer;
+  }
 
   job_offer call(const request_job& x) const {
     auto began = clock::now();
-    auto answer
-      = client->request_job({session->info, session->token->token(),
-                             session->system_id, session->last_update()});
+    auto answer = counted(api_endpoint::request_job, [this] {
+      return client->request_job({session->info, session->token->token(),
+                                  session->system_id, session->last_update()});
+    });
     session->note(answer);
     job_offer out{
       x.key, info_of(answer), {}, clock::now() - began > parked_after};
@@ -77,7 +88,8 @@ struct caller {
     what.crc32 = x.checksum;
     what.size = x.size_bytes;
     what.exit_code = x.exit_code;
-    auto answer = client->update_job(what);
+    auto answer = counted(api_endpoint::update_job,
+                          [&] { return client->update_job(what); });
     session->note(answer);
     return {x.key, x.state, info_of(answer)};
   }
@@ -102,8 +114,10 @@ struct caller {
     out.sent_bytes = static_cast<int64_t>(bytes.size());
     if (bytes.empty())
       return out;
-    auto answer = client->patch_trace(
-      {x.job, x.token, x.debug_trace, x.offset + x.shift, std::move(bytes)});
+    auto answer = counted(api_endpoint::patch_trace, [&] {
+      return client->patch_trace(
+        {x.job, x.token, x.debug_trace, x.offset + x.shift, std::move(bytes)});
+    });
     session->note(answer);
     out.info = info_of(answer);
     out.range_end = answer.next_offset;
@@ -128,7 +142,9 @@ struct caller {
   }
 
   answer_info rotate() const {
-    auto answer = client->reset_token(session->token->token());
+    auto answer = counted(api_endpoint::reset_token, [this] {
+      return client->reset_token(session->token->token());
+    });
     session->note(answer);
     if (!answer.error) {
       fresh_token fresh{answer.runner.token, {std::time(nullptr)}, {}};
@@ -201,15 +217,16 @@ started_worker start_http_worker(caf::local_actor* from,
                                  const coordinator_actor& parent,
                                  uint64_t number,
                                  const std::shared_ptr<api_session>& session,
-                                 const std::shared_ptr<trace_shelf>& traces) {
+                                 const std::shared_ptr<trace_shelf>& traces,
+                                 const std::shared_ptr<runner_metrics>& told) {
   auto made = api_client::make(session->settings, session->trusted);
   if (!made) {
     log::error("GitLab cannot be asked", {{"err", made.error().text}});
     return {};
   }
   std::shared_ptr<api_client> client = std::move(*made);
-  auto actor = from->spawn<caf::detached>(http_worker, parent, number,
-                                          caller{client, session, traces});
+  auto actor = from->spawn<caf::detached>(
+    http_worker, parent, number, caller{client, session, traces, told});
   return {actor, [client] { client->stop(); }};
 }
 

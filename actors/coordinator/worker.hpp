@@ -2,6 +2,7 @@
 
 #include "actors/coordinator/api_client.hpp"
 #include "actors/coordinator/runner_token.hpp"
+#include "actors/metrics_sink.hpp"
 #include "actors/trace_shelf.hpp"
 #include "messages/coordinator.hpp"
 
@@ -58,6 +59,7 @@ started_worker start_http_worker(caf::local_actor* from,
                                  const coordinator_actor& parent,
                                  uint64_t number,
                                  const std::shared_ptr<api_session>& session,
-                                 const std::shared_ptr<trace_shelf>& traces);
+                                 const std::shared_ptr<trace_shelf>& traces,
+                                 const std::shared_ptr<runner_metrics>& told);
 
 } // namespace muster

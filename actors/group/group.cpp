@@ -121,6 +121,8 @@ struct driver {
     }
     s.limits.max_instances = *limit;
     s.keeps_instances = x.keeps_instances;
+    setup->metrics->limits(
+      {*limit, cfg().capacity_per_instance, cfg().max_use_count});
     s.id = x.group;
     auto with = fields();
     with.emplace_back("version", x.version);
@@ -220,6 +222,7 @@ struct driver {
     }
     if (self->now() >= s.provider_since + provider_trust)
       s.provider_failures = 0;
+    setup->metrics->did(group_operation::reconcile);
     std::vector<listed> found;
     for (const auto& one : x.instances)
       found.push_back({one.instance, one.state});
@@ -237,7 +240,21 @@ struct driver {
     decide_soon();
   }
 
+  void tell_metrics(const observation& x) const {
+    auto& to = *setup->metrics;
+    const auto& id = x.instance.value;
+    if (x.what == observation::kind::missed)
+      to.missed();
+    else if (x.what == observation::kind::gone)
+      to.gone(id, self->now());
+    else
+      to.seen(id, x.state, self->now(),
+              x.requested == group_time{} ? std::nullopt
+                                          : std::optional{x.requested});
+  }
+
   void observe(const observation& x) const {
+    tell_metrics(x);
     switch (x.what) {
       case observation::kind::discovered:
         discover(x);
@@ -417,6 +434,7 @@ struct driver {
     s.instances.drop(id);
     s.actors.erase(id);
     s.cloud.forget(id);
+    setup->metrics->gone(id.value, self->now());
     look_again();
     decide_soon();
   }
@@ -453,6 +471,16 @@ struct driver {
     return out;
   }
 
+  void tell_reserved(const reserved& x, const policy& now) const {
+    auto preemptive = now.preemptive && now.idle_count > 0;
+    if (!x.why)
+      setup->metrics->did(task_operation::reserve);
+    else if (preemptive)
+      setup->metrics->did(task_operation::reserve_available_capacity_failure);
+    else
+      setup->metrics->did(task_operation::reserve_iop_capacity_failure);
+  }
+
   void on(const reserve& x) const {
     auto& s = st();
     reserved answer{x.key, {}};
@@ -468,10 +496,12 @@ struct driver {
         answer.why = error_of(done.error());
     }
     s.starved |= static_cast<bool>(answer.why);
+    tell_reserved(answer, policy_now());
     self->send(setup->parent, std::move(answer));
   }
 
   void on(const unreserve& x) const {
+    setup->metrics->did(task_operation::unreserve);
     st().claims.erase(x.key);
     st().promises.unreserve(x.key);
     st().acquirers.erase(x.key);
@@ -494,6 +524,7 @@ struct driver {
     auto by = self->now() + std::chrono::milliseconds{x.timeout_ms};
     auto done = st().promises.wait(x.key, self->now(), by);
     if (!done) {
+      setup->metrics->did(task_operation::acquire_capacity_failure);
       answer_failed(x, error_of(done.error()));
       return;
     }
@@ -539,6 +570,7 @@ struct driver {
       self->send(as<slot_actor>(x.slot_peer), vacate_slot{x.key});
       return;
     }
+    setup->metrics->did(task_operation::acquire);
     acquired answer{x.key, x.instance, x.slot, x.slot_peer, "", "", {}};
     if (cfg().log_internal_ip)
       answer.internal_address = x.internal_address;
@@ -567,6 +599,8 @@ struct driver {
       st().problem = x.problem;
     if (!st().instances.update(std::move(report), self->now()))
       return;
+    if (x.phase == instance_phase::ready)
+      setup->metrics->ready(x.instance.value, self->now());
     if (prepared && x.phase == instance_phase::ready) {
       st().leftovers.erase(x.instance); // else it would not be ready
       st().growth.instance_ready();
@@ -611,13 +645,23 @@ struct driver {
                      asks ? s.instances.next_deletion() : never,
                      s.promises.next_deadline(), s.cloud.next_give_up()});
     arm(next);
+    tell_counts();
     if (s.starved && !s.draining)
       offer_capacity();
     if (s.draining)
       check_drained();
   }
 
+  void tell_counts() const {
+    const auto& s = st();
+    const auto& slots = s.instances.counts();
+    setup->metrics->counts({s.cloud.requests(), slots.idle,
+                            s.promises.pending(), slots.acquired,
+                            s.promises.reserved(), slots.unavailable});
+  }
+
   void expire(const acquisition_key& key) const {
+    setup->metrics->did(task_operation::acquire_timeout);
     auto row = st().acquirers.find(key);
     if (row == st().acquirers.end())
       return;
@@ -699,6 +743,9 @@ struct driver {
 
   /// The line that operators know, only when it says something new.
   void tell_change(const group_decision& what) const {
+    setup->metrics->wanted(what.scaling.change);
+    if (!what.cordon.empty())
+      setup->metrics->scaled(false);
     auto info = capacity_info(what.scaling);
     auto told = fmt::format("{} {}", what.scaling.change, info);
     if (told == st().last_told || what.scaling.change == 0) {
@@ -718,6 +765,8 @@ struct driver {
     with.emplace_back("amount", std::to_string(count));
     log::info("increasing instances", with);
     st().growth.asked(count, now);
+    setup->metrics->scaled(true);
+    setup->metrics->did(group_operation::provision);
     st().cloud.requested(count, now, now + request_patience);
     st().increases_out.push_back(count);
     self->send(st().provider, increase{count});
@@ -788,6 +837,7 @@ struct driver {
     auto with = fields();
     with.emplace_back("amount", std::to_string(ids.size()));
     log::info("decreasing instances", with);
+    setup->metrics->did(group_operation::removal);
     s.instances.deletion_asked(ids);
     for (const auto& id : ids) {
       const auto* book = s.instances.find(id);
@@ -805,6 +855,8 @@ struct driver {
   void on(const decreased& x) const {
     auto& s = st();
     std::erase(s.decreases_out, x.asked);
+    for (const auto& id : x.accepted)
+      setup->metrics->deletion_accepted(id.value, self->now());
     if (x.why)
       log::error("decreasing instances", fields(x.why));
     s.instances.deletion_answered(

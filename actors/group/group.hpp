@@ -28,6 +28,7 @@ struct group_setup {
   dialer_actor dialer;
   journal_actor journal;
   std::shared_ptr<const edges> edge;
+  std::shared_ptr<group_metrics> metrics = std::make_shared<group_metrics>();
 };
 
 struct group_state {

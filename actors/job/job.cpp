@@ -8,6 +8,7 @@
 #include "config/version.hpp"
 #include "executors/plan/masking.hpp"
 #include "executors/plan/trace_text.hpp"
+#include "executors/plan/url.hpp"
 #include "executors/shells/remote.hpp"
 
 #include <algorithm>
@@ -114,6 +115,7 @@ struct performer {
   void operator()(const job_life::note_slot&) const {
     st().slot = std::get<acquired>(*what).slot_peer;
     self->monitor(st().slot.handle);
+    st().told->at(executor_stage::prepare);
   }
 
   void operator()(const job_life::claim_slot&) const {
@@ -199,7 +201,7 @@ struct performer {
     const auto& recipe = st().recipe;
     st().recorder = std::make_shared<job_recorder>(
       st().shelved.log, recipe.stages, recipe.sections, recipe.base_us,
-      caf::actor_cast<stream_listener_actor>(self));
+      caf::actor_cast<stream_listener_actor>(self), st().told);
   }
 
   /// Carries the plan out from here.
@@ -272,6 +274,7 @@ struct performer {
   }
 
   void operator()(const job_life::vacate&) const {
+    setup.metrics->slot_released();
     if (!st().slot.handle) { // claimed, and not answered yet
       self->send(st().group, unreserve{setup.key});
       return;
@@ -328,6 +331,9 @@ struct performer {
     auto with = fields();
     auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
       self->now() - st().began);
+    st().told->ended(
+      {how.success, how.reason == job_errc::job_execution_timeout,
+       how.reason == job_errc::job_canceled, to_string(how.reason), took});
     with.emplace_back(
       "duration_s",
       fmt::format("{:.3f}", static_cast<double>(took.count()) / 1000));
@@ -501,6 +507,27 @@ void set_options(job_life::options& out, const job_setup& setup,
     = format_duration(std::chrono::milliseconds{recipe.get_sources_timeout_ms});
 }
 
+job_facts metrics_facts(const job_setup& setup,
+                        const job_variables& variables) {
+  const auto& payload = setup.payload;
+  auto given = [](auto x) { return x < 0 ? std::nullopt : std::optional{x}; };
+  job_facts out;
+  out.job = payload.id;
+  if (auto url = parse_git_url(payload.git.repo_url.reveal()))
+    out.url = url->base() + url->path; // without user and password
+  if (out.url.ends_with(".git"))
+    out.url.resize(out.url.size() - 4);
+  out.executor = setup.runner->executor;
+  out.is_new = !setup.left;
+  out.tells_stages = flag_value(*setup.runner, lookup_in(variables),
+                                "FF_EXPORT_HIGH_CARDINALITY_METRICS");
+  out.queued_s = given(payload.queue.waited_s);
+  out.queue_size = given(payload.queue.size);
+  out.queue_depth = given(payload.queue.depth);
+  out.project_jobs_running = payload.queue.project_jobs_running;
+  return out;
+}
+
 trace_actor start_trace(self_t self, const job_setup& setup) {
   trace_setup with;
   with.role = setup.role + "/trace";
@@ -540,6 +567,7 @@ job_actor::behavior_type job(self_t self, job_setup given) {
   else
     st.plan.mask_phrases = mask_phrases(setup->payload.variables);
   st.recipe = is_started ? setup->left->recipe : recipe_of(*setup, st.plan);
+  st.told = setup->metrics->job(metrics_facts(*setup, st.plan.variables));
   st.is_remade = setup->left.has_value();
   set_options(st.options, *setup, st.recipe);
   st.trace = start_trace(self, *setup);

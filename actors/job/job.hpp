@@ -37,6 +37,7 @@ struct job_setup {
   coordinator_actor coordinator;
   journal_actor journal;
   std::shared_ptr<const edges> edge;
+  std::shared_ptr<runner_metrics> metrics = std::make_shared<runner_metrics>();
 };
 
 /// Takes the log off the shelf when the job ends, however it ends.
@@ -59,6 +60,7 @@ public:
 struct job_state {
   job_life::state life;
   job_life::options options;
+  std::shared_ptr<job_metrics> told; ///< as long as the job is there
   shelved_log shelved;
   log_recipe recipe;
   std::vector<manager_line> lines; ///< of our own, before the first record

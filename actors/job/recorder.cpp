@@ -10,12 +10,14 @@ namespace muster {
 
 job_recorder::job_recorder(std::shared_ptr<trace_buffer> log,
                            std::vector<stage_text> stages, bool sections,
-                           int64_t base_us, stream_listener_actor to)
+                           int64_t base_us, stream_listener_actor to,
+                           std::shared_ptr<job_metrics> told)
   : log_(std::move(log)),
     stages_(std::move(stages)),
     sections_(sections),
     base_us_(base_us),
-    to_(std::move(to)) {
+    to_(std::move(to)),
+    told_(std::move(told)) {
 }
 
 void job_recorder::begin_stream(uint64_t number) {
@@ -89,6 +91,7 @@ void job_recorder::stage_begun(const frames::stage_begun& x) {
     return;
   body(x.time_us, std::exchange(due_, {}));
   const auto& stage = stages_[x.stage];
+  told_->stage_begun(stage.name);
   if (x.attempt > 1)
     body(x.time_us, trace_text::retrying());
   if (x.attempt == 2 && stage.name == "get_sources") {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/metrics_sink.hpp"
 #include "actors/trace/trace_buffer.hpp"
 #include "executors/helper/frames.hpp"
 #include "executors/transport.hpp"
@@ -22,7 +23,9 @@ public:
   /// Times of records count from `base_us`, Unix time [us].
   job_recorder(std::shared_ptr<trace_buffer> log,
                std::vector<stage_text> stages, bool sections, int64_t base_us,
-               stream_listener_actor to);
+               stream_listener_actor to,
+               std::shared_ptr<job_metrics> told
+               = std::make_shared<job_metrics>());
 
   /// The stream that is listened to from now on, unless a newer one is there.
   void begin_stream(uint64_t number);
@@ -55,6 +58,7 @@ private:
   bool sections_;
   int64_t base_us_;
   stream_listener_actor to_;
+  std::shared_ptr<job_metrics> told_;
   uint64_t next_record_ = 0;
   uint64_t stream_ = 0; ///< in force; 0: none
   uint64_t newest_ = 0; ///< that was ever in force

@@ -13,7 +13,7 @@ namespace muster {
 
 namespace {
 
-using self_t = journal_actor::stateful_pointer<journal_state>;
+using self_t = gauged_ptr<journal_actor, journal_state>;
 
 secret bytes_of(caf::actor_system& sys, const job_payload& x) {
   std::vector<char> buffer;
@@ -204,14 +204,20 @@ struct driver {
 
 } // namespace
 
-start_journal_actor journal_starter(std::shared_ptr<journal_store> store) {
-  return [store](caf::local_actor* from, const caf::actor_addr& parent) {
-    return from->spawn<caf::detached>(journal, parent, store);
-  };
+start_journal_actor journal_starter(std::shared_ptr<journal_store> store,
+                                    std::shared_ptr<metrics_sink> metrics) {
+  return
+    [store, metrics](caf::local_actor* from, const caf::actor_addr& parent) {
+      return from->spawn<caf::detached>(journal, parent, store, metrics);
+    };
 }
 
 journal_actor::behavior_type journal(self_t self, const caf::actor_addr& parent,
-                                     std::shared_ptr<journal_store> store) {
+                                     std::shared_ptr<journal_store> store,
+                                     std::shared_ptr<metrics_sink> metrics) {
+  self->tell_depth([metrics = std::move(metrics)](size_t depth) {
+    metrics->queue(told_queue::journal, depth);
+  });
   driver d{self, std::move(store)};
   if (auto jobs = d.store->all_jobs())
     for (const auto& job : *jobs)

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "actors/gauged.hpp"
 #include "actors/journal/store.hpp"
+#include "actors/metrics_sink.hpp"
 #include "messages/journal.hpp"
 
 #include <caf/all.hpp>
@@ -24,13 +26,15 @@ using start_journal_actor = std::function<journal_actor(
   caf::local_actor* from, const caf::actor_addr& parent)>;
 
 /// Returns what starts a journal over this store.
-start_journal_actor journal_starter(std::shared_ptr<journal_store> store);
+start_journal_actor journal_starter(std::shared_ptr<journal_store> store,
+                                    std::shared_ptr<metrics_sink> metrics);
 
 /// An edge: what must outlive the process, on disk. Spawned detached by the
 /// manager, which it monitors. Its death ends the manager: no job may be taken
 /// that is not written down.
 journal_actor::behavior_type
-journal(journal_actor::stateful_pointer<journal_state> self,
-        const caf::actor_addr& parent, std::shared_ptr<journal_store> store);
+journal(gauged_ptr<journal_actor, journal_state> self,
+        const caf::actor_addr& parent, std::shared_ptr<journal_store> store,
+        std::shared_ptr<metrics_sink> metrics);
 
 } // namespace muster

@@ -38,6 +38,7 @@ struct driver {
     with.dialer = st().dialer;
     with.journal = st().journal;
     with.edge = setup->edge;
+    with.metrics = parts.metrics;
     row.actor = self->spawn(runner, std::move(with));
     self->monitor(row.actor);
   }
@@ -79,6 +80,7 @@ struct driver {
       ++row.permits;
       self->send(row.actor, permit{});
     }
+    setup->edge->metrics->queue(told_queue::permits, s.waiting.size());
   }
 
   void on(const permit_back& x) const {
@@ -105,6 +107,8 @@ struct driver {
       return; // SIGQUIT again: keeps waiting
     s.stopping = true;
     s.mode = x.mode;
+    setup->edge->metrics->is(forceful ? process_state::forceful_shutdown
+                                      : process_state::graceful_shutdown);
     log::info(forceful ? "Starting forceful shutdown"
                        : "Starting graceful shutdown, waiting for builds to "
                          "finish");

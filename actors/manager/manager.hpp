@@ -20,6 +20,7 @@ struct runner_parts {
   std::shared_ptr<const runner_config> config;
   start_provider_actor make_provider;
   make_http_worker make_worker;
+  std::shared_ptr<runner_metrics> metrics = std::make_shared<runner_metrics>();
 };
 
 struct manager_setup {

@@ -46,7 +46,7 @@ cloud_state state_of(provider_instance_state x) {
   return cloud_state::resuming;
 }
 
-using self_t = provider_actor::stateful_pointer<provider_edge_state>;
+using self_t = gauged_ptr<provider_actor, provider_edge_state>;
 
 /// Asks the group and tells whoever wanted to know.
 struct asker {
@@ -94,6 +94,7 @@ void start_askers(self_t self) {
     st.waiting.pop_front();
     self->monitor(self->spawn<caf::detached>(std::move(ask)));
   }
+  st.metrics->queue(told_queue::provider_questions, st.waiting.size());
 }
 
 void ask(self_t self, instance_question what) {
@@ -108,6 +109,7 @@ void ask(self_t self, instance_question what) {
     *row = std::move(what); // the later one knows who wants to hear it
   else
     st.waiting.push_back(std::move(what));
+  st.metrics->queue(told_queue::provider_questions, st.waiting.size());
   start_askers(self);
 }
 
@@ -137,16 +139,21 @@ void cancel_with(const provider_parent_actor& parent,
 
 } // namespace
 
-start_provider_actor provider_starter(make_instance_group make) {
-  return [make = std::move(make)](caf::local_actor* from,
-                                  const provider_parent_actor& parent) {
-    return from->spawn<caf::detached>(provider, parent, make);
+start_provider_actor provider_starter(make_instance_group make,
+                                      std::shared_ptr<runner_metrics> metrics) {
+  return [make = std::move(make), metrics = std::move(metrics)](
+           caf::local_actor* from, const provider_parent_actor& parent) {
+    return from->spawn<caf::detached>(provider, parent, make, metrics);
   };
 }
 
-provider_actor::behavior_type provider(self_t self,
-                                       const provider_parent_actor& parent,
-                                       make_instance_group make) {
+provider_actor::behavior_type
+provider(self_t self, const provider_parent_actor& parent,
+         make_instance_group make, std::shared_ptr<runner_metrics> metrics) {
+  self->state.metrics = metrics;
+  self->tell_depth([metrics = std::move(metrics)](size_t depth) {
+    metrics->queue(told_queue::provider_calls, depth);
+  });
   self->monitor(parent);
   self->set_down_handler([self, up = parent.address()](const caf::down_msg& x) {
     if (x.source == up) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "actors/gauged.hpp"
+#include "actors/metrics_sink.hpp"
 #include "messages/provider.hpp"
 #include "providers/instance_group.hpp"
 
@@ -18,6 +20,7 @@ using instance_question = std::variant<get_connect_info, heartbeat>;
 
 struct provider_edge_state {
   std::shared_ptr<instance_group> group; ///< shared with those who ask it
+  std::shared_ptr<runner_metrics> metrics;
   std::deque<instance_question> waiting; ///< at most one of a kind an instance
   int asking = 0;                        ///< threads that ask
   const char* name = "provider";
@@ -28,7 +31,9 @@ using start_provider_actor = std::function<provider_actor(
   caf::local_actor* from, const provider_parent_actor& parent)>;
 
 /// Returns what starts a provider that drives such an instance group.
-start_provider_actor provider_starter(make_instance_group make);
+start_provider_actor provider_starter(make_instance_group make,
+                                      std::shared_ptr<runner_metrics> metrics
+                                      = std::make_shared<runner_metrics>());
 
 /// An edge: the blocking calls to one instance group, one at a time, each with
 /// a deadline; what instances want to know is asked in threads of its own where
@@ -36,7 +41,8 @@ start_provider_actor provider_starter(make_instance_group make);
 /// answers to it. It ends when its instance group is lost, and makes the group
 /// start another.
 provider_actor::behavior_type
-provider(provider_actor::stateful_pointer<provider_edge_state> self,
-         const provider_parent_actor& parent, make_instance_group make);
+provider(gauged_ptr<provider_actor, provider_edge_state> self,
+         const provider_parent_actor& parent, make_instance_group make,
+         std::shared_ptr<runner_metrics> metrics);
 
 } // namespace muster

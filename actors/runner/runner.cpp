@@ -76,6 +76,7 @@ struct driver {
     with.dialer = setup->dialer;
     with.journal = setup->journal;
     with.edge = setup->edge;
+    with.metrics = setup->metrics->group();
     st().group = self->spawn(group, std::move(with));
     self->monitor(st().group);
     for (const auto& row : st().jobs)
@@ -91,6 +92,7 @@ struct driver {
     with.role = role() + "/coordinator";
     with.make_worker = setup->make_worker;
     with.parent = self->address();
+    with.metrics = setup->metrics;
     st().coordinator = self->spawn(coordinator, std::move(with));
     self->monitor(st().coordinator);
   }
@@ -157,15 +159,19 @@ struct driver {
     return static_cast<int>(st().polls.size()) + st().permits_asked;
   }
 
+  /// Requests that GitLab has, or will have in a moment.
+  int requests() const {
+    auto asking = std::count_if(
+      st().polls.begin(), st().polls.end(), [](const auto& row) {
+        return row.second.at != runner_state::poll_phase::writing;
+      });
+    return static_cast<int>(asking) + st().permits_asked;
+  }
+
   bool has_room() const {
     const auto& s = st();
-    auto asking
-      = std::count_if(s.polls.begin(), s.polls.end(), [](const auto& row) {
-          return row.second.at != runner_state::poll_phase::writing;
-        });
-    auto requests = static_cast<int>(asking) + s.permits_asked;
     auto total = static_cast<int>(s.jobs.size()) + under_way();
-    return requests < s.pace.requests_max()
+    return requests() < s.pace.requests_max()
            && (cfg().limit <= 0 || total < cfg().limit)
            && (setup->jobs_max <= 0
                || s.jobs_taken + under_way() < setup->jobs_max);
@@ -177,6 +183,7 @@ struct driver {
       return;
     auto now = self->now();
     if (!s.pace.is_healthy(now)) {
+      setup->metrics->happened(runner_event::unhealthy);
       if (!std::exchange(s.told_unhealthy, true))
         log::error("Runner is unhealthy and will be disabled for a while: "
                    "GitLab refuses its requests (403). Is the token right?",
@@ -189,8 +196,12 @@ struct driver {
       poll_at(s.pace.next());
       return;
     }
-    if (s.starved || !has_room())
+    if (s.starved || !has_room()) {
+      if (requests() >= s.pace.requests_max())
+        setup->metrics->happened(runner_event::requests_full);
       return; // told when that changes
+    }
+    setup->metrics->happened(runner_event::fed);
     ++s.permits_asked;
     self->send(setup->parent, permit_request{setup->id});
   }
@@ -236,6 +247,7 @@ struct driver {
     if (x.why) {
       log::debug("no capacity, GitLab is not asked", fields(text_of(x.why)));
       s.starved = true;
+      setup->metrics->happened(runner_event::no_capacity);
       s.polls.erase(row);
       give_permit();
       check_stopped();
@@ -249,8 +261,17 @@ struct driver {
     row->second.begun = self->now();
     s.pace.begun(self->now());
     self->send(s.coordinator, request_job{x.key, me()});
+    tell_requests();
     if (has_room())
       poll_at(s.pace.next());
+  }
+
+  void tell_requests() const {
+    auto out = std::count_if(
+      st().polls.begin(), st().polls.end(), [](const auto& row) {
+        return row.second.at == runner_state::poll_phase::asking;
+      });
+    setup->metrics->requests(static_cast<int>(out), st().pace.requests_max());
   }
 
   void on(const job_offer& x) const {
@@ -266,11 +287,13 @@ struct driver {
       ++s.jobs_taken;
       ++s.idle_ticks;
       take(x.key, x.jobs.front());
+      tell_requests();
       poll_soon();
       return;
     }
     tell_refusal(outcome, x.info);
     abandon(x.key);
+    tell_requests();
     poll_at(s.pace.next());
   }
 
@@ -328,6 +351,7 @@ struct driver {
     log::error("the job cannot be written into the journal: it is failed for "
                "GitLab to retry",
                with);
+    setup->metrics->happened(runner_event::job_refused);
     tell_failed(x.key, payload.id, payload.token);
     if (st().group)
       self->send(st().group, unreserve{x.key});
@@ -373,6 +397,7 @@ struct driver {
     with.coordinator = s.coordinator;
     with.journal = setup->journal;
     with.edge = setup->edge;
+    with.metrics = setup->metrics;
     row.actor = self->spawn(job, std::move(with));
     self->monitor(row.actor);
     if (s.stopping && s.mode != stop_mode::graceful)
@@ -473,6 +498,10 @@ struct driver {
   }
 
   void tell_token(const token_state& x) const {
+    if (!x.save_failure.empty())
+      setup->metrics->happened(runner_event::config_saving_error);
+    else if (x.what != token_task::tell && x.info.text.empty())
+      setup->metrics->happened(runner_event::config_saved);
     if (!x.info.text.empty()) {
       log::error(
         x.what == token_task::rotate
@@ -622,6 +651,7 @@ struct driver {
     x.payload.id = job;
     x.payload.token = token;
     x.failure_reason = "runner_system_failure";
+    setup->metrics->job_failed(x.failure_reason);
     tell_left(x);
   }
 

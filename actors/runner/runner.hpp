@@ -33,6 +33,7 @@ struct runner_setup {
   dialer_actor dialer;
   journal_actor journal;
   std::shared_ptr<const edges> edge;
+  std::shared_ptr<runner_metrics> metrics = std::make_shared<runner_metrics>();
 };
 
 struct runner_state {

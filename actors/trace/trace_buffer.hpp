@@ -31,7 +31,12 @@ public:
   }
 
   void add(int64_t bytes) {
-    used_.fetch_add(bytes, std::memory_order_relaxed);
+    auto now = used_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+    auto most = peak_.load(std::memory_order_relaxed);
+    while (
+      now > most
+      && !peak_.compare_exchange_weak(most, now, std::memory_order_relaxed))
+      ;
   }
 
   bool is_spent() const {
@@ -42,9 +47,15 @@ public:
     return used_.load(std::memory_order_relaxed);
   }
 
+  /// The most that it ever was.
+  int64_t peak() const {
+    return peak_.load(std::memory_order_relaxed);
+  }
+
 private:
   const int64_t max_;
   std::atomic<int64_t> used_{0};
+  std::atomic<int64_t> peak_{0};
 };
 
 struct trace_settings {

@@ -1,5 +1,6 @@
 #include "executors/ssh/mailbox.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <sys/eventfd.h>
 #include <system_error>
@@ -22,6 +23,7 @@ void mailbox::post(command what) {
   if (closed_)
     return;
   commands_.push_back(std::move(what));
+  commands_peak_ = std::max(commands_peak_, commands_.size());
   if (commands_.size() == 1)
     eventfd_write(fd_, 1);
 }
@@ -39,6 +41,11 @@ void mailbox::close() {
   std::lock_guard guard{mutex_};
   closed_ = true;
   commands_.clear();
+}
+
+std::pair<size_t, size_t> mailbox::depths() const {
+  std::lock_guard guard{mutex_};
+  return {commands_.size(), commands_peak_};
 }
 
 } // namespace muster::ssh

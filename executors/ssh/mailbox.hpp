@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace muster::ssh {
@@ -29,14 +31,18 @@ public:
 
   void close();
 
+  /// Commands that wait, and the most that ever did.
+  std::pair<size_t, size_t> depths() const;
+
   /// Readable when something was posted; `take` makes it unreadable again.
   int fd() const {
     return fd_;
   }
 
 private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<command> commands_;
+  size_t commands_peak_ = 0;
   bool closed_ = false;
   int fd_ = -1;
 };

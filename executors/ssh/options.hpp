@@ -50,6 +50,8 @@ struct ssh_counters {
   uint64_t streams = 0;       ///< opened [channels]
   uint64_t bytes_in = 0;      ///< from sockets, encrypted [bytes]
   uint64_t bytes_out = 0;     ///< to sockets, encrypted [bytes]
+  uint64_t commands = 0;      ///< that wait for the thread
+  uint64_t commands_peak = 0; ///< the most that ever waited
 };
 
 } // namespace muster

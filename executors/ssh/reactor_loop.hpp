@@ -10,6 +10,7 @@
 #include <memory>
 #include <set>
 #include <thread>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -30,7 +31,9 @@ public:
   }
 
   ssh_counters counters() const {
-    return counts_.read();
+    auto out = counts_.read();
+    std::tie(out.commands, out.commands_peak) = mailbox_->depths();
+    return out;
   }
 
   key_cache& keys() {

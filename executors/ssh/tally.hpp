@@ -16,7 +16,7 @@ struct tally {
   std::atomic<uint64_t> bytes_out{0};
 
   ssh_counters read() const {
-    return {connections, exec_channels, streams, bytes_in, bytes_out};
+    return {connections, exec_channels, streams, bytes_in, bytes_out, 0, 0};
   }
 };
 

@@ -18,7 +18,8 @@ struct fixture {
   test::probe<journal_asker_actor> runner
     = world.spawn_probe<journal_asker_actor>();
   caf::actor parent = world.spawn_idle();
-  journal_actor it = world.spawn(journal, parent.address(), store);
+  journal_actor it = world.spawn(journal, parent.address(), store,
+                                 std::make_shared<metrics_sink>());
 
   std::shared_ptr<journal_store> open() const {
     auto opened = journal_store::open(at.path);

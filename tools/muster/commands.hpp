@@ -20,8 +20,9 @@ bool configure_log(const global_options& global);
 
 struct run_options {
   std::string config_path;
-  bool strict = false; ///< unknown keys are fatal
-  bool syslog = false; ///< log there, too
+  bool strict = false;        ///< unknown keys are fatal
+  bool syslog = false;        ///< log there, too
+  std::string listen_address; ///< of the metrics server; empty: as configured
 };
 
 /// Serves GitLab until told to stop. Returns the exit status.

@@ -123,6 +123,11 @@ struct program {
     cmd->add_flag("--strict", run.strict,
                   "Do not start if the configuration has warnings");
     cmd
+      ->add_option("--listen-address", run.listen_address,
+                   "Metrics server; wins over listen_address")
+      ->type_name("ADDRESS")
+      ->envname("LISTEN_ADDRESS");
+    cmd
       ->add_option("-d,--working-directory", unused,
                    "Change to this folder first")
       ->type_name("FOLDER")

@@ -20,30 +20,30 @@ std::string obstacle_of(const std::string& plugin, plugin_trial trial) {
   return found ? "" : found.error().text;
 }
 
-start_provider_actor local_maker(const config& cfg,
-                                 const autoscaler_config& with) {
+make_instance_group local_maker(const config& cfg,
+                                const autoscaler_config& with) {
   // That they can be read was seen when the configuration was.
   auto options = *local::parse_options(with.plugin_config_json);
   auto connector = with.connector;
   auto state_dir = cfg.muster.state_dir;
-  return provider_starter([options, connector, state_dir] {
+  return [options, connector, state_dir] {
     return std::make_unique<local_group>(options, connector, state_dir);
-  });
+  };
 }
 
-start_provider_actor static_maker(const config& cfg,
-                                  const autoscaler_config& with) {
+make_instance_group static_maker(const config& cfg,
+                                 const autoscaler_config& with) {
   auto options = *given::parse_options(with.plugin_config_json);
   auto connector = with.connector;
   auto state_dir = cfg.muster.state_dir;
-  return provider_starter([options, connector, state_dir] {
+  return [options, connector, state_dir] {
     return std::make_unique<static_group>(options, connector, state_dir,
                                           read_private_key);
-  });
+  };
 }
 
-start_provider_actor fleeting_maker(const config& cfg,
-                                    const runner_config& runner) {
+make_instance_group fleeting_maker(const config& cfg,
+                                   const runner_config& runner) {
   fleeting::group_options options;
   options.plugin.plugin = runner.autoscaler->plugin;
   options.plugin.state_dir = cfg.muster.state_dir;
@@ -52,8 +52,17 @@ start_provider_actor fleeting_maker(const config& cfg,
   options.config_json = runner.autoscaler->plugin_config_json;
   options.connector = runner.autoscaler->connector;
   options.read_key = read_private_key;
-  return provider_starter(
-    [options] { return std::make_unique<fleeting_group>(options); });
+  return [options] { return std::make_unique<fleeting_group>(options); };
+}
+
+make_instance_group instances_of(const config& cfg,
+                                 const runner_config& runner) {
+  const auto& with = *runner.autoscaler;
+  if (with.plugin == "local")
+    return local_maker(cfg, with);
+  if (with.plugin == "static")
+    return static_maker(cfg, with);
+  return fleeting_maker(cfg, runner);
 }
 
 } // namespace
@@ -98,14 +107,9 @@ load_options with_plugins(check_mode mode, plugin_trial trial) {
   return out;
 }
 
-start_provider_actor group_maker(const config& cfg,
-                                 const runner_config& runner) {
-  const auto& with = *runner.autoscaler;
-  if (with.plugin == "local")
-    return local_maker(cfg, with);
-  if (with.plugin == "static")
-    return static_maker(cfg, with);
-  return fleeting_maker(cfg, runner);
+start_provider_actor group_maker(const config& cfg, const runner_config& runner,
+                                 const std::shared_ptr<runner_metrics>& told) {
+  return provider_starter(instances_of(cfg, runner), told);
 }
 
 } // namespace muster

@@ -3,6 +3,8 @@
 #include "actors/provider/provider.hpp"
 #include "config/load.hpp"
 
+#include <memory>
+
 namespace muster {
 
 /// How much a check does to find out whether a plugin works.
@@ -18,7 +20,7 @@ load_options with_plugins(check_mode mode,
 
 /// Returns what starts the provider of a runner: the plugin that its
 /// configuration names.
-start_provider_actor group_maker(const config& cfg,
-                                 const runner_config& runner);
+start_provider_actor group_maker(const config& cfg, const runner_config& runner,
+                                 const std::shared_ptr<runner_metrics>& told);
 
 } // namespace muster

@@ -1,6 +1,8 @@
 #include "actors/dialer/edge.hpp"
 #include "actors/journal/state_lock.hpp"
 #include "actors/manager/manager.hpp"
+#include "actors/metrics/server.hpp"
+#include "config/listen_address.hpp"
 #include "config/syslog.hpp"
 #include "config/system_id.hpp"
 #include "config/version.hpp"
@@ -81,17 +83,33 @@ manager_info info_of(const runner_config& runner) {
 make_http_worker worker_maker(const config& cfg, const runner_config& runner,
                               const std::shared_ptr<runner_token>& token,
                               const std::string& system,
-                              const std::shared_ptr<trace_shelf>& traces) {
+                              const std::shared_ptr<trace_shelf>& traces,
+                              const std::shared_ptr<runner_metrics>& told) {
   auto with = gitlab_settings(runner.url);
   with.http.connection_max_age = cfg.connection_max_age;
   auto files = certificates_for({runner.url, runner.tls_ca_file,
                                  runner.tls_cert_file, runner.tls_key_file});
   auto session = std::make_shared<api_session>(with, info_of(runner), token,
                                                system, std::move(files));
-  return [session, traces](caf::local_actor* from,
-                           const coordinator_actor& parent, uint64_t number) {
-    return start_http_worker(from, parent, number, session, traces);
-  };
+  return
+    [session, traces, told](caf::local_actor* from,
+                            const coordinator_actor& parent, uint64_t number) {
+      return start_http_worker(from, parent, number, session, traces, told);
+    };
+}
+
+/// How a runner is called where it is counted. Its first token stays its name
+/// there: with another one its series would begin anew.
+runner_facts facts_of(const runner_config& runner, const std::string& system) {
+  runner_facts out;
+  out.token = short_token(runner.token);
+  out.name = runner.name;
+  out.system_id = system;
+  if (auto api = api_url(runner.url))
+    out.api_path = api->path;
+  out.limit = runner.limit;
+  out.request_concurrency = runner.request_concurrency;
+  return out;
 }
 
 /// A runner's token as the file has it, or as an earlier manager left it.
@@ -192,7 +210,8 @@ caf::error wait_for(caf::actor_system& sys, const manager_actor& manager) {
 
 manager_setup setup_of(const config& cfg, std::shared_ptr<journal_store> store,
                        const std::shared_ptr<transport>& wire,
-                       const service_limits& limits) {
+                       const service_limits& limits,
+                       const std::shared_ptr<metrics_sink>& metrics) {
   auto id = load_system_id(cfg.path);
   if (!id.warning.empty())
     log::warning(id.warning);
@@ -205,29 +224,95 @@ manager_setup setup_of(const config& cfg, std::shared_ptr<journal_store> store,
   out.run_id = random_id();
   out.jobs_max = limits.jobs_max;
   out.idle_max = limits.idle_max;
-  out.make_journal = journal_starter(std::move(store));
+  out.make_journal = journal_starter(std::move(store), metrics);
   out.dial = std::make_shared<dial_edge>(wire, helper_path(cfg), unix_us);
   auto traces = std::make_shared<trace_shelf>();
   out.edge = std::make_shared<edges>(
-    edges{wire, traces, unix_us, cfg.muster.state_dir});
+    edges{wire, traces, unix_us, cfg.muster.state_dir, metrics});
   std::set<std::string> used;
   for (const auto& configured : cfg.runners) {
     auto token = token_of(cfg, configured);
     auto runner = configured;
     runner.token = token->token();
-    out.runners.push_back({unique_id(runner, used),
-                           std::make_shared<const runner_config>(runner),
-                           group_maker(cfg, runner),
-                           worker_maker(cfg, runner, token, id.id, traces)});
+    auto told = metrics->runner(facts_of(runner, id.id));
+    out.runners.push_back(
+      {unique_id(runner, used), std::make_shared<const runner_config>(runner),
+       group_maker(cfg, runner, told),
+       worker_maker(cfg, runner, token, id.id, traces, told), told});
   }
   return out;
 }
 
+/// What counts, and who shows it; both empty if nobody wants to know.
+struct observation_post {
+  std::shared_ptr<metrics_table> table;
+  std::unique_ptr<metrics_server> server;
+
+  std::shared_ptr<metrics_sink> sink() const {
+    return table ? table : std::make_shared<metrics_sink>();
+  }
+
+  /// What is not told is looked at.
+  void sample(const std::shared_ptr<const ssh_transport>& wire,
+              const std::shared_ptr<const trace_shelf>& traces) const {
+    if (!table)
+      return;
+    table->sample_with([wire, traces] {
+      auto counters = wire->counters();
+      process_samples out;
+      out.log_bytes = traces->budget()->used();
+      out.log_bytes_peak = traces->budget()->peak();
+      out.ssh_commands = static_cast<int64_t>(counters.commands);
+      out.ssh_commands_peak = static_cast<int64_t>(counters.commands_peak);
+      out.warnings = log::written(log::level::warning);
+      out.errors = log::written(log::level::error);
+      out.fatals = log::written(log::level::fatal);
+      return out;
+    });
+  }
+};
+
+/// Errors: `not_valid` if the address cannot be had. One that is none is
+/// logged, and nobody listens.
+result<observation_post, config_errc> listen(const config& cfg,
+                                             const std::string& address) {
+  if (address.empty()) {
+    log::info(
+      "listen_address not defined, metrics & debug endpoints disabled",
+      {{"builds", "0"}, {"max_builds", std::to_string(cfg.concurrent)}});
+    return {};
+  }
+  auto at = parse_listen_address(address);
+  if (!at) {
+    log::error("metrics & debug endpoints disabled",
+               {{"err", at.error().text}});
+    return {};
+  }
+  program_facts program;
+  program.version = version_text;
+  program.revision = revision_text;
+  program.branch = branch_text;
+  program.concurrent = cfg.concurrent;
+  observation_post out;
+  out.table = std::make_shared<metrics_table>(program);
+  auto server = metrics_server::start(*at, out.table);
+  if (!server)
+    return tl::unexpected{server.error()};
+  out.server = std::move(*server);
+  log::info("Metrics server listening",
+            {{"address", out.server->address().text()},
+             {"builds", "0"},
+             {"max_builds", std::to_string(cfg.concurrent)}});
+  return out;
+}
+
 int serve(const config& cfg, std::shared_ptr<journal_store> store,
-          const service_limits& limits) {
-  auto signals = block_signals();
+          const service_limits& limits, const sigset_t& signals,
+          const observation_post& watched) {
   auto wire = std::make_shared<ssh_transport>();
-  auto setup = setup_of(cfg, std::move(store), wire, limits);
+  auto metrics = watched.sink();
+  auto setup = setup_of(cfg, std::move(store), wire, limits, metrics);
+  watched.sample(wire, setup.edge->traces);
   if (!setup.dial->problem().empty()) {
     log::error(setup.dial->problem());
     return 1;
@@ -243,6 +328,7 @@ int serve(const config& cfg, std::shared_ptr<journal_store> store,
   {
     caf::actor_system sys{caf_config};
     auto root = sys.spawn(manager, std::move(setup));
+    metrics->is(process_state::running);
     std::atomic<bool> done = false;
     std::thread listener{signal_loop, signals, root, std::cref(done)};
     why = wait_for(sys, root);
@@ -264,8 +350,13 @@ int run_manager(const global_options& global, const run_options& options) {
   how.missing_is_empty = true;
   if (options.syslog)
     log::also_to_syslog("muster");
-  return serve_loaded(global, load_config(options.config_path, how),
-                      {.strict = options.strict});
+  auto loaded = load_config(options.config_path, how);
+  service_limits limits;
+  limits.strict = options.strict;
+  limits.listen_address = options.listen_address.empty()
+                            ? loaded.value.listen_address
+                            : options.listen_address;
+  return serve_loaded(global, std::move(loaded), limits);
 }
 
 int serve_loaded(const global_options& global, loaded_config loaded,
@@ -305,6 +396,12 @@ int serve_loaded(const global_options& global, loaded_config loaded,
   }
   log::info("Configuration loaded", {{"builds", "0"}});
   loaded.source.clear();
+  auto signals = block_signals(); // before the first thread
+  auto watched = listen(cfg, limits.listen_address);
+  if (!watched) {
+    log::error(watched.error().text);
+    return 1;
+  }
   auto lock = state_lock::take(cfg.muster.state_dir);
   if (!lock) {
     log::error(lock.error().text);
@@ -315,7 +412,8 @@ int serve_loaded(const global_options& global, loaded_config loaded,
     log::error(store.error().text);
     return 1;
   }
-  return serve(cfg, std::make_shared<journal_store>(std::move(*store)), limits);
+  return serve(cfg, std::make_shared<journal_store>(std::move(*store)), limits,
+               signals, *watched);
 }
 
 } // namespace muster

@@ -4,15 +4,17 @@
 #include "tools/muster/commands.hpp"
 
 #include <chrono>
+#include <string>
 
 namespace muster {
 
-/// When a manager ends by itself, and when it does not begin.
+/// When a manager ends by itself, and when it does not begin; who may look on.
 struct service_limits {
   bool strict = false;                   ///< warnings were not allowed
   bool must_serve = false;               ///< without a runner it does not begin
   int jobs_max = 0;                      ///< 0: no bound
   std::chrono::milliseconds idle_max{0}; ///< without a job; 0: no bound
+  std::string listen_address;            ///< of the metrics server; empty: none
 };
 
 /// Serves GitLab with a configuration. Returns the exit status.

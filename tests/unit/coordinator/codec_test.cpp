@@ -458,3 +458,32 @@ TEST_CASE("a registration says what was set, and nothing else") {
   CHECK_EQ(body["maintenance_note"], "n");
   CHECK_EQ(body["maximum_timeout"], 600);
 }
+
+TEST_CASE(
+  "what GitLab tells of its queue is read, and nothing else fails a job") {
+  auto given = [](const std::string& info) {
+    auto job
+      = parse_job(R"({"id": 1, "token": "t", "job_info": {)" + info + "}}");
+    REQUIRE(job);
+    CHECK_EQ(job->refusal, "");
+    return job->queue;
+  };
+  auto all = given(R"("time_in_queue_seconds": 2.5, "queue_size": 7,
+                      "queue_depth": 0,
+                      "project_jobs_running_on_instance_runners_count": "+Inf")");
+  CHECK_EQ(all.waited_s, 2.5);
+  CHECK_EQ(all.size, 7);
+  CHECK_EQ(all.depth, 0);
+  CHECK_EQ(all.project_jobs_running, "+Inf");
+  for (const auto* info :
+       {"", R"("time_in_queue_seconds": null, "queue_size": "7")",
+        R"("time_in_queue_seconds": -1, "queue_size": 1e300,
+           "queue_depth": [], "project_jobs_running_on_instance_runners_count": 3)"}) {
+    CAPTURE(info);
+    auto none = given(info);
+    CHECK_EQ(none.waited_s, -1);
+    CHECK_EQ(none.size, -1);
+    CHECK_EQ(none.depth, -1);
+    CHECK_EQ(none.project_jobs_running, "");
+  }
+}

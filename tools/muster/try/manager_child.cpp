@@ -192,8 +192,8 @@ void remove_stale(const std::string& parent) {
 /// Settings of the environment that are not meant for this manager; nothing on
 /// loopback goes through a proxy.
 void prepare_environment() {
-  for (const auto* name :
-       {"CONFIG_FILE", "LOG_LEVEL", "LOG_FORMAT", "RUNNER_DEBUG"})
+  for (const auto* name : {"CONFIG_FILE", "LOG_LEVEL", "LOG_FORMAT",
+                           "RUNNER_DEBUG", "LISTEN_ADDRESS"})
     unsetenv(name);
   for (const auto* name : {"NO_PROXY", "no_proxy"}) {
     const char* known = std::getenv(name);
