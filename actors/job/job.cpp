@@ -191,10 +191,15 @@ struct performer {
   void open_wire(uint64_t stream, uint32_t version) const {
     if (const auto* route = std::get_if<stream_route>(what))
       take_route(*route);
-    *st().wire_stream = next_stream_id();
-    open_helper_stream(*setup.edge->wire, st().connection, *st().wire_stream,
-                       st().socket_path, st().bridge, version,
-                       std::make_shared<job_stream>(st().recorder, stream));
+    auto id = next_stream_id();
+    *st().wire_stream = id;
+    auto ask_to_pack = [wire = setup.edge->wire, id] {
+      wire->send(id, frames::encode(frames::pack{}));
+    };
+    open_helper_stream(
+      *setup.edge->wire, st().connection, id, st().socket_path, st().bridge,
+      version,
+      std::make_shared<job_stream>(st().recorder, stream, ask_to_pack));
   }
 
   void make_recorder() const {

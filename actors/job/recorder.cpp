@@ -3,10 +3,22 @@
 #include "executors/plan/trace_text.hpp"
 #include "messages/errors.hpp"
 
+#include <algorithm>
 #include <caf/all.hpp>
 #include <utility>
 
 namespace muster {
+
+namespace {
+
+/// Output that comes before it is asked for packed [bytes]: most jobs print
+/// less, and packing has a price at both ends.
+constexpr size_t unpacked_max = 64u << 10;
+
+/// Less credit than this is not worth a turn [bytes].
+constexpr size_t credit_min = 512;
+
+} // namespace
 
 job_recorder::job_recorder(std::shared_ptr<trace_buffer> log,
                            std::vector<stage_text> stages, bool sections,
@@ -162,23 +174,33 @@ void job_recorder::lost(bool refused, caf::error why) {
                  stream_lost{stream, next_record_, refused, std::move(why)});
 }
 
-job_stream::job_stream(std::shared_ptr<job_recorder> to, uint64_t number)
+job_stream::job_stream(std::shared_ptr<job_recorder> to, uint64_t number,
+                       std::function<void()> ask_to_pack)
   : to_(std::move(to)),
-    number_(number) {
+    number_(number),
+    ask_to_pack_(std::move(ask_to_pack)) {
 }
 
 void job_stream::opened() {
   to_->begin_stream(number_);
 }
 
+/// What comes packed is more than it seems.
 size_t job_stream::wanted() {
-  return dead_ ? 64 << 10 : to_->wanted();
+  if (dead_)
+    return 64 << 10;
+  auto room = to_->wanted();
+  return std::min(room, std::max(room / decoder_.expansion(), credit_min));
 }
 
 void job_stream::data(std::string_view bytes) {
   if (dead_)
     return;
   decoder_.feed(bytes);
+  received_bytes_ += bytes.size();
+  if (ask_to_pack_ && received_bytes_ > unpacked_max
+      && helper_version_ >= frames::version_packs)
+    std::exchange(ask_to_pack_, nullptr)();
   for (;;) {
     auto next = decoder_.next();
     if (!next) {
@@ -188,6 +210,8 @@ void job_stream::data(std::string_view bytes) {
     }
     if (!*next)
       return;
+    if (const auto* helper = std::get_if<frames::welcome>(&**next))
+      helper_version_ = helper->version;
     if (!to_->take(number_, **next)) {
       dead_ = true;
       return;

@@ -8,6 +8,7 @@
 #include "messages/log_recipe.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -70,7 +71,10 @@ private:
 /// One stream to the helper.
 class job_stream : public stream_sink {
 public:
-  job_stream(std::shared_ptr<job_recorder> to, uint64_t number);
+  /// `ask_to_pack` is called once, from the transport's thread, when there is
+  /// much output and a helper that can send it packed.
+  job_stream(std::shared_ptr<job_recorder> to, uint64_t number,
+             std::function<void()> ask_to_pack);
 
   void opened() override;
   size_t wanted() override;
@@ -80,7 +84,10 @@ public:
 private:
   std::shared_ptr<job_recorder> to_;
   uint64_t number_;
+  std::function<void()> ask_to_pack_;
   frames::decoder decoder_;
+  uint32_t helper_version_ = 0;
+  size_t received_bytes_ = 0;
   bool dead_ = false;
 };
 

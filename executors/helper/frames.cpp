@@ -1,6 +1,7 @@
 #include "executors/helper/frames.hpp"
 
 #include <exception>
+#include <lz4.h>
 #include <type_traits>
 #include <utility>
 
@@ -368,6 +369,22 @@ void read(reader& from, job_ended& x) {
   from.get(x.text);
 }
 
+void write(std::string&, const pack&) {
+}
+
+void read(reader&, pack&) {
+}
+
+void write(std::string& to, const packed& x) {
+  put(to, x.size);
+  to.append(x.bytes);
+}
+
+void read(reader& from, packed& x) {
+  from.get(x.size);
+  x.bytes = from.take_rest();
+}
+
 // -- frames -------------------------------------------------------------------
 
 template <class T, size_t Index = 0>
@@ -379,6 +396,7 @@ constexpr uint8_t type_of() {
 }
 
 constexpr uint8_t output_type = type_of<output>();
+constexpr uint8_t packed_type = type_of<packed>();
 
 /// Writes the size of the frame that begins at `begin` and ends at the end.
 void put_size(std::string& to, size_t begin) {
@@ -420,6 +438,30 @@ void append_output(std::string& to, uint64_t record, int64_t time_us,
   to.append(bytes);
 }
 
+std::optional<std::string> packed_frame(std::string_view frames) {
+  packed x;
+  x.size = static_cast<uint32_t>(frames.size());
+  x.bytes.resize(frames.size() - frames.size() / 8);
+  auto size = LZ4_compress_default(frames.data(), x.bytes.data(),
+                                   static_cast<int>(frames.size()),
+                                   static_cast<int>(x.bytes.size()));
+  if (size <= 0)
+    return std::nullopt;
+  x.bytes.resize(static_cast<size_t>(size));
+  return encode(frame{std::move(x)});
+}
+
+std::string_view whole_frames(std::string_view bytes, size_t size_max) {
+  size_t end = 0;
+  while (bytes.size() - end >= size_bytes) {
+    auto size = size_bytes + get_raw<uint32_t>(bytes.substr(end));
+    if (size > bytes.size() - end || end + size > size_max)
+      break;
+    end += size;
+  }
+  return bytes.substr(0, end);
+}
+
 void decoder::feed(std::string_view bytes) {
   try {
     if (used_ > 0 && used_ >= buffer_.size() / 2) {
@@ -441,30 +483,66 @@ result<std::optional<frame>, helper_errc> decoder::next() {
   };
   if (broken_)
     return bad("damaged before, or no memory for its frame");
-  auto left = rest();
-  if (left.size() < size_bytes)
-    return std::optional<frame>{};
-  size_t size = get_raw<uint32_t>(left);
-  if (size == 0 || size > frame_size_max)
-    return bad("a frame of an impossible size");
-  if (left.size() - size_bytes < size)
-    return std::optional<frame>{};
   try {
-    std::optional<frame> x{std::in_place};
-    auto type = static_cast<uint8_t>(left[size_bytes]);
-    auto body = left.substr(size_bytes + 1, size - 1);
-    if (!read_frame(type, body, *x,
-                    std::make_index_sequence<std::variant_size_v<frame>>{}))
-      return bad("a frame of an unknown type or with a damaged body");
-    used_ += size_bytes + size;
-    if (used_ == buffer_.size()) {
-      buffer_.clear();
-      used_ = 0;
+    for (;;) {
+      bool inside = unpacked_used_ < unpacked_.size();
+      auto left
+        = inside ? std::string_view{unpacked_}.substr(unpacked_used_) : rest();
+      if (!inside && left.size() < size_bytes)
+        return std::optional<frame>{};
+      size_t size = left.size() < size_bytes ? 0 : get_raw<uint32_t>(left);
+      if (size == 0 || size > frame_size_max)
+        return bad("a frame of an impossible size");
+      if (left.size() - size_bytes < size) {
+        if (inside)
+          return bad("a packed frame that is not whole");
+        return std::optional<frame>{};
+      }
+      auto type = static_cast<uint8_t>(left[size_bytes]);
+      auto body = left.substr(size_bytes + 1, size - 1);
+      if (type == packed_type) {
+        if (inside || !unpack(body))
+          return bad("packed frames that are damaged");
+        use(size_bytes + size);
+        continue;
+      }
+      std::optional<frame> x{std::in_place};
+      if (!read_frame(type, body, *x,
+                      std::make_index_sequence<std::variant_size_v<frame>>{}))
+        return bad("a frame of an unknown type or with a damaged body");
+      if (inside)
+        unpacked_used_ += size_bytes + size;
+      else
+        use(size_bytes + size);
+      return x;
     }
-    return x;
   } catch (const std::exception&) {
     return bad("no memory for its frame");
   }
+}
+
+void decoder::use(size_t bytes) {
+  used_ += bytes;
+  if (used_ == buffer_.size()) {
+    buffer_.clear();
+    used_ = 0;
+  }
+}
+
+bool decoder::unpack(std::string_view body) {
+  reader from{body};
+  uint32_t size = 0;
+  from.get(size);
+  auto block = from.take_rest();
+  if (size == 0 || size > packed_size_max || block.empty())
+    return false;
+  unpacked_.resize(size);
+  unpacked_used_ = 0;
+  expansion_ = 1 + size / block.size();
+  return LZ4_decompress_safe(block.data(), unpacked_.data(),
+                             static_cast<int>(block.size()),
+                             static_cast<int>(size))
+         == static_cast<int>(size);
 }
 
 } // namespace muster::frames

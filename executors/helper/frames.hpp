@@ -22,12 +22,14 @@ namespace muster::frames {
 /// connects names the lowest version that has what it is going to say, so that
 /// a helper of an earlier muster is still attached to.
 ///
-/// Version 2: `run`, where version 1 had `run_v1`.
-constexpr uint32_t version = 2;
-constexpr uint32_t version_min = 1;           ///< has all but `run`
-constexpr size_t frame_size_max = 64u << 20;  ///< [bytes]
-constexpr size_t output_size_max = 64u << 10; ///< of `output::bytes` [bytes]
-constexpr size_t stages_max = 1'000;          ///< in a plan [stages]
+/// Version 2: `run`, where version 1 had `run_v1`. Version 3: `pack`.
+constexpr uint32_t version = 3;
+constexpr uint32_t version_min = 1;   ///< has all but what is named above
+constexpr uint32_t version_packs = 3; ///< has `pack`
+constexpr size_t frame_size_max = 64u << 20;   ///< [bytes]
+constexpr size_t output_size_max = 64u << 10;  ///< of `output::bytes` [bytes]
+constexpr size_t stages_max = 1'000;           ///< in a plan [stages]
+constexpr size_t packed_size_max = 128u << 10; ///< of what is in it [bytes]
 
 // -- manager to helper --------------------------------------------------------
 
@@ -70,6 +72,10 @@ struct clean {
 /// Answered by `pong`: the helper is alive.
 struct ping {};
 
+/// Whoever says this takes `packed` from now on. Not answered. Only for a
+/// helper that has welcomed with `version_packs` or later.
+struct pack {};
+
 // -- helper to manager --------------------------------------------------------
 
 struct welcome {
@@ -95,6 +101,14 @@ struct cleaned {
 };
 
 struct pong {};
+
+/// Some whole frames in fewer bytes, since what a job prints is enciphered and
+/// deciphered byte by byte on its way. No decoder returns it: it returns what
+/// is in it.
+struct packed {
+  uint32_t size = 0; ///< of the frames, at most `packed_size_max` [bytes]
+  std::string bytes; ///< an LZ4 block
+};
 
 // -- records: kept in the job's spool, numbered from 0 without gaps -----------
 // Times count from the moment when the helper took the plan, on a monotonic
@@ -140,7 +154,7 @@ struct job_ended {
 /// The type of a frame on the wire is its place here, counted from 1: append.
 using frame = std::variant<hello, run_v1, attach, cancel, clean, ping, welcome,
                            accepted, refused, cleaned, pong, stage_begun,
-                           output, stage_ended, job_ended, run>;
+                           output, stage_ended, job_ended, run, pack, packed>;
 
 /// Returns the bytes of a frame, its size in front.
 std::string encode(const frame& x);
@@ -151,10 +165,17 @@ std::string encode(const frame& x);
 void append_output(std::string& to, uint64_t record, int64_t time_us,
                    output_stream stream, std::string_view bytes);
 
+/// Returns a `packed` frame with these, nothing if they would not shrink by an
+/// eighth. @pre whole frames, at most `packed_size_max` bytes of them
+std::optional<std::string> packed_frame(std::string_view frames);
+
+/// Returns as many whole frames from the front as fit into `size_max` bytes.
+std::string_view whole_frames(std::string_view bytes, size_t size_max);
+
 /// Cuts frames out of a byte stream that arrives in pieces of any size.
 /// Foreign bytes: never throws; a length is believed only when its bytes have
 /// come, so that memory stays below four times the bytes received and not yet
-/// taken, beside what `stages_max` empty stages need.
+/// taken, beside what `stages_max` empty stages and one `packed` need.
 class decoder {
 public:
   void feed(std::string_view bytes);
@@ -163,14 +184,25 @@ public:
   /// `bad_frame`; after an error the stream cannot be used any more.
   result<std::optional<frame>, helper_errc> next();
 
+  /// How many times as many bytes the last `packed` had in it, at least 1.
+  size_t expansion() const {
+    return expansion_;
+  }
+
   /// Returns the bytes that were fed and not yet returned as frames.
   std::string_view rest() const {
     return std::string_view{buffer_}.substr(used_);
   }
 
 private:
+  void use(size_t bytes);
+  bool unpack(std::string_view body);
+
   std::string buffer_;
   size_t used_ = 0;
+  std::string unpacked_;
+  size_t unpacked_used_ = 0;
+  size_t expansion_ = 1;
   bool broken_ = false;
 };
 

@@ -24,18 +24,6 @@ size_t frame_size(const char* at) {
   return head_bytes + size;
 }
 
-/// Cuts off what is not a whole frame at the end.
-std::string_view whole_frames(std::string_view bytes) {
-  size_t end = 0;
-  while (bytes.size() - end >= head_bytes) {
-    auto size = frame_size(bytes.data() + end);
-    if (bytes.size() - end < size)
-      break;
-    end += size;
-  }
-  return bytes.substr(0, end);
-}
-
 } // namespace
 
 spool::spool(std::string path, uint64_t bound_bytes)
@@ -152,7 +140,7 @@ result<std::string_view, helper_errc> spool::read(uint64_t offset) {
   auto got = load(offset, loaded_.data(), load_max);
   if (!got)
     return tl::unexpected{got.error()};
-  return whole_frames({loaded_.data(), *got});
+  return frames::whole_frames({loaded_.data(), *got}, *got);
 }
 
 /// Fills `to` from the file and the tail as far as there is something.

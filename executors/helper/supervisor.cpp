@@ -20,6 +20,7 @@ constexpr size_t clients_max = 64;
 constexpr auto clean_patience = 10s; ///< until `clean` is answered with no
 constexpr auto leave_patience = 2s;  ///< for the last bytes to the clients
 constexpr uint64_t visit_bytes = 512u << 10; ///< sent to a client at a time
+constexpr size_t pack_min = 1u << 10; ///< less is not worth the time [bytes]
 
 struct client {
   explicit client(connection x) : link(std::move(x)) {
@@ -28,6 +29,7 @@ struct client {
   connection link;
   bool attached = false;
   bool wants_clean = false;
+  bool packs = false;  ///< takes `packed`
   uint64_t offset = 0; ///< in the spool: what comes next for it
 };
 
@@ -205,6 +207,10 @@ private:
     x.link.send(frames::pong{});
   }
 
+  void obey(client& x, const frames::pack&) {
+    x.packs = true;
+  }
+
   template <class Other>
   void obey(client& x, const Other&) {
     refuse(x, "", helper_errc::bad_frame,
@@ -257,9 +263,20 @@ private:
       }
       if (bytes->empty())
         return;
-      x.offset += bytes->size();
-      x.link.send_bytes(*bytes);
+      x.offset += send_some(x, *bytes);
     }
+  }
+
+  /// Returns how many bytes of these records went out.
+  size_t send_some(client& x, std::string_view records) {
+    auto piece = frames::whole_frames(records, frames::packed_size_max);
+    if (!x.packs || piece.size() < pack_min) {
+      x.link.send_bytes(records);
+      return records.size();
+    }
+    auto packed = frames::packed_frame(piece);
+    x.link.send_bytes(packed ? *packed : piece);
+    return piece.size();
   }
 
   // -- the end ----------------------------------------------------------------

@@ -66,7 +66,7 @@ struct bed {
                                  uint64_t first, size_t bytes,
                                  std::mt19937& chance) {
     auto number = ++streams;
-    job_stream to{it, number};
+    job_stream to{it, number, [this] { ++asked_to_pack; }};
     to.opened();
     auto sent = frames::encode(frames::accepted{"k"});
     for (auto i = first; i < all.size(); ++i)
@@ -98,6 +98,7 @@ struct bed {
   std::shared_ptr<trace_buffer> log;
   std::shared_ptr<job_recorder> it;
   uint64_t streams = 0;
+  int asked_to_pack = 0;
 };
 
 std::string undisturbed(bool timestamps) {
@@ -166,5 +167,55 @@ TEST_CASE("a hole in the records ends the stream, and is asked for") {
   REQUIRE(next);
   CHECK_EQ(*next, 0);
   CHECK_FALSE(x.stream(all, 0, SIZE_MAX, chance));
+  CHECK_EQ(x.text(), undisturbed(true));
+}
+
+TEST_CASE("much output is asked for packed, once, of a helper that can") {
+  struct row {
+    uint32_t version;
+    size_t bytes;
+    int asked;
+  };
+  const row rows[] = {
+    {frames::version_packs, 300'000, 1},
+    {frames::version_packs, 60'000, 0},
+    {frames::version_packs - 1, 300'000, 0},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.version);
+    CAPTURE(r.bytes);
+    bed x{false};
+    job_stream to{x.it, 1, [&x] { ++x.asked_to_pack; }};
+    to.opened();
+    to.data(frames::encode(frames::welcome{r.version, "helper"}));
+    to.data(frames::encode(frames::accepted{"k"}));
+    std::string bytes;
+    for (uint64_t i = 0; i < r.bytes / 10'000; ++i)
+      bytes += frames::encode(frames::output{i, 1, frames::output_stream::out,
+                                             std::string(10'000, 'x')});
+    for (size_t at = 0; at < bytes.size(); at += 9'000)
+      to.data(std::string_view{bytes}.substr(at, 9'000));
+    CHECK_EQ(x.asked_to_pack, r.asked);
+    to.closed({connection_errc::lost, "cut"});
+    x.world.run();
+  }
+}
+
+TEST_CASE("a packed stream gives the same log, and less is asked for at once") {
+  auto all = records();
+  std::string inside;
+  for (const auto& x : all)
+    inside += x;
+  auto packed = frames::packed_frame(inside);
+  REQUIRE(packed.has_value());
+  bed x{true};
+  job_stream to{x.it, 1, [] {}};
+  to.opened();
+  auto before = to.wanted();
+  to.data(frames::encode(frames::accepted{"k"}) + *packed);
+  CHECK_LE(to.wanted(), before / 2);
+  CHECK_GE(to.wanted(), 1);
+  x.world.run();
+  CHECK_EQ(x.job.count<plan_ended>(), 1);
   CHECK_EQ(x.text(), undisturbed(true));
 }

@@ -188,6 +188,7 @@ std::optional<frames::frame> wire::next(milliseconds within) {
     auto n = ::recv(fd_.get(), piece, sizeof(piece), 0);
     if (n <= 0)
       return std::nullopt;
+    received_bytes_ += static_cast<size_t>(n);
     decoder_.feed({piece, static_cast<size_t>(n)});
   }
 }

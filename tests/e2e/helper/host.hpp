@@ -65,8 +65,13 @@ public:
     return fd_.get();
   }
 
+  size_t received_bytes() const {
+    return received_bytes_;
+  }
+
 private:
   helper::unique_fd fd_;
+  size_t received_bytes_ = 0;
   frames::decoder decoder_;
 };
 

@@ -122,6 +122,24 @@ TEST_CASE("a job outlives its connection and goes on from any record") {
   CHECK_EQ(beyond.expect<frames::refused>().code, helper_errc::failed);
 }
 
+TEST_CASE("a client that takes packed records gets all, in fewer bytes") {
+  host machine;
+  auto first = machine.run(plan_of(
+    "k", {step("i=0; while [ $i -lt 4000 ]; do echo \"line $i of a log "
+               "that goes on and on\"; i=$((i + 1)); done; echo end")}));
+  auto plain = collect(first);
+  REQUIRE(plain.end.has_value());
+  REQUIRE_GT(plain.out.size(), 100'000);
+  auto second = machine.connect();
+  second.send(frames::attach{"k", 0});
+  second.send(frames::pack{});
+  second.expect<frames::accepted>();
+  auto packed = collect(second);
+  CHECK_EQ(packed.out, plain.out);
+  CHECK_EQ(packed.records.size(), plain.records.size());
+  CHECK_LT(second.received_bytes(), first.received_bytes() / 2);
+}
+
 TEST_CASE("a plan with a known key is not carried out again") {
   host machine;
   auto plan = plan_of("k", {step("echo run >> runs; echo begun")});

@@ -42,7 +42,7 @@ job_plan plan_v1() {
   return plan;
 }
 
-/// One frame of each type, in the order of their numbers.
+/// One frame of each type that decoders return, in the order of their numbers.
 std::vector<frame> one_of_each() {
   return {hello{7},
           run_v1{plan_v1()},
@@ -59,7 +59,8 @@ std::vector<frame> one_of_each() {
           output{5, 6, output_stream::err, "bytes"},
           stage_ended{7, 8, 9, 2, plan_outcome::timed_out, 137, "late"},
           job_ended{10, 11, plan_outcome::broken, 1, -1, 99, "lost"},
-          run{full_plan()}};
+          run{full_plan()},
+          pack{}};
 }
 
 std::optional<frame> decoded(std::string_view bytes) {
@@ -73,7 +74,7 @@ std::optional<frame> decoded(std::string_view bytes) {
 
 TEST_CASE("a frame of each type comes back as it was sent") {
   auto all = one_of_each();
-  REQUIRE_EQ(all.size(), std::variant_size_v<frame>);
+  REQUIRE_EQ(all.size() + 1, std::variant_size_v<frame>);
   for (size_t i = 0; i < all.size(); ++i) {
     CAPTURE(i);
     CHECK_EQ(all[i].index(), i);
@@ -159,7 +160,7 @@ TEST_CASE("a stream may be cut anywhere") {
         CHECK_EQ((*x)->index(), count++);
       }
     }
-    CHECK_EQ(count, std::variant_size_v<frame>);
+    CHECK_EQ(count, one_of_each().size());
     CHECK_EQ(from.rest(), "");
   }
 }
@@ -192,7 +193,7 @@ TEST_CASE("impossible frames are refused before their bytes are awaited") {
     {"no type", std::string("\0\0\0\0", 4)},
     {"too large", std::string("\x01\0\0\x04", 4)},
     {"type 0", std::string("\x01\0\0\0\0", 5)},
-    {"type after the last", std::string("\x01\0\0\0\x10", 5)},
+    {"type after the last", std::string("\x01\0\0\0\x13", 5)},
     {"something left over", std::string("\x02\0\0\0\x06\0", 6)},
     {"text longer than its frame",
      std::string("\x05\0\0\0\x05\xff\xff\xff\xff", 9)},
@@ -242,4 +243,89 @@ TEST_CASE("damaged bytes never do more than end the stream") {
       ++frames_seen;
     CHECK_LE(frames_seen, damaged.size() / 5);
   }
+}
+
+TEST_CASE("packed frames come out as they went in, however they are cut") {
+  std::string inside;
+  for (uint64_t i = 0; i < 200; ++i)
+    inside += encode(output{i, 7, output_stream::out,
+                            std::to_string(i) + " lines of a log\n"});
+  auto bytes = packed_frame(inside);
+  REQUIRE(bytes.has_value());
+  CHECK_LT(bytes->size(), inside.size() / 2);
+  auto stream = encode(ping{}) + *bytes + encode(pong{});
+  for (size_t piece : {size_t{1}, size_t{7}, stream.size()}) {
+    CAPTURE(piece);
+    decoder from;
+    std::string outputs;
+    size_t others = 0;
+    for (size_t at = 0; at < stream.size(); at += piece) {
+      from.feed(std::string_view{stream}.substr(at, piece));
+      for (auto x = from.next();; x = from.next()) {
+        REQUIRE(x.has_value());
+        if (!*x)
+          break;
+        if (std::holds_alternative<output>(**x))
+          outputs += encode(**x);
+        else
+          ++others;
+      }
+    }
+    CHECK_EQ(outputs, inside);
+    CHECK_EQ(others, 2);
+    CHECK_GE(from.expansion(), 2);
+  }
+}
+
+TEST_CASE("what would not shrink is not packed") {
+  std::mt19937 chance{1};
+  std::string noise(20'000, ' ');
+  for (auto& c : noise)
+    c = static_cast<char>(chance());
+  CHECK_FALSE(
+    packed_frame(encode(output{1, 2, output_stream::out, noise})).has_value());
+}
+
+TEST_CASE("packed frames that are damaged end the stream") {
+  auto inside = encode(output{1, 2, output_stream::out, std::string(900, 'x')});
+  auto good = *packed_frame(inside);
+  auto claims = [&good](uint32_t size) {
+    auto bytes = good;
+    for (size_t i = 0; i < 4; ++i)
+      bytes[5 + i] = static_cast<char>(size >> (8 * i));
+    return bytes;
+  };
+  auto size = static_cast<uint32_t>(inside.size());
+  REQUIRE(decoded(claims(size)).has_value());
+  auto half = inside.substr(0, inside.size() - 1);
+  struct row {
+    const char* what;
+    std::string bytes;
+  };
+  const row rows[] = {
+    {"nothing in it", claims(0)},
+    {"more in it than it says", claims(size - 1)},
+    {"less in it than it says", claims(size + 1)},
+    {"more than may be in it", claims(packed_size_max + 1)},
+    {"no block", encode(packed{10, ""})},
+    {"no whole frame", *packed_frame(half)},
+    {"packed twice", *packed_frame(good + inside + inside)},
+    {"no LZ4", encode(packed{100, "\xff\xff\xff\xff"})},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.what);
+    decoder from;
+    from.feed(r.bytes);
+    auto x = from.next();
+    REQUIRE_FALSE(x.has_value());
+    CHECK_EQ(x.error().code, helper_errc::bad_frame);
+  }
+}
+
+TEST_CASE("whole frames are cut off at a bound") {
+  auto one = encode(ping{});
+  CHECK_EQ(whole_frames(one + one + one.substr(0, 4), 100), one + one);
+  CHECK_EQ(whole_frames(one + one, 9), one);
+  CHECK_EQ(whole_frames(one, 4), "");
+  CHECK_EQ(whole_frames("", 4), "");
 }
