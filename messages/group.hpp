@@ -163,7 +163,7 @@ typename Inspector::result_type inspect(Inspector& f, group_ready& x) {
 
 /// Answers `drain`.
 struct drained {
-  int32_t left = 0; ///< instances still there
+  int32_t left = 0; ///< instances still there, or asked for and not yet listed
 };
 
 template <class Inspector>

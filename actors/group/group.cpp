@@ -30,6 +30,8 @@ constexpr auto provider_trust = 1min;
 constexpr auto first_notice = 10s;
 constexpr auto notice_pause = 1min;
 
+constexpr auto shutdown_reason = "the manager shuts down";
+
 growth_rate rate_of(const autoscaler_config& x) {
   growth_rate out;
   out.per_second = x.scale_limit;
@@ -310,6 +312,8 @@ struct driver {
                && has_unclaimed(known->second)) {
       tell(x.instance, retire{"pre-existing instance has acquisition so "
                               "removing for safety"});
+    } else if (removes_all()) { // asked for before, and seen only now
+      tell(x.instance, retire{shutdown_reason});
     }
     tell(x.instance, provider_state{x.state});
   }
@@ -908,29 +912,42 @@ struct driver {
       return;
     s.draining = true;
     s.drain_by = self->now() + std::chrono::milliseconds{x.timeout_ms};
-    if (cfg().delete_instances_on_shutdown) {
+    if (removes_all()) {
       log::info("removing up all instances", fields());
       for (const auto& id : s.instances.instances())
-        tell(id, retire{"the manager shuts down"});
+        tell(id, retire{shutdown_reason});
     }
     arm(self->now() + 10ms);
     decide_soon();
   }
 
+  bool removes_all() const {
+    return st().draining && cfg().delete_instances_on_shutdown;
+  }
+
+  /// What was asked for and no listing has shown yet counts: it would come up
+  /// when nobody is there to remove it.
   void check_drained() const {
     auto& s = st();
-    auto left = static_cast<int32_t>(s.actors.size());
-    auto waits = cfg().delete_instances_on_shutdown && left > 0
-                 && self->now() < s.drain_by;
-    if (!waits) {
-      if (cfg().delete_instances_on_shutdown && left > 0)
-        for (const auto& row : s.actors)
-          log::warning("instance couldn't be removed", fields(row.first));
-      self->send(setup->parent, drained{left});
-      self->quit();
+    auto unseen = s.cloud.requests();
+    auto left = static_cast<int32_t>(s.actors.size()) + unseen;
+    auto waits = removes_all() && left > 0 && self->now() < s.drain_by;
+    if (waits) {
+      arm(self->now() + 100ms);
       return;
     }
-    arm(self->now() + 100ms);
+    if (removes_all()) {
+      for (const auto& row : s.actors)
+        log::warning("instance couldn't be removed", fields(row.first));
+      if (unseen > 0)
+        log::warning(fmt::format("{} instances were asked for and have not "
+                                 "been listed yet: they are not removed; look "
+                                 "for them in the cloud",
+                                 unseen),
+                     fields());
+    }
+    self->send(setup->parent, drained{left});
+    self->quit();
   }
 };
 

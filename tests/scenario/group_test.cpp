@@ -625,6 +625,71 @@ TEST_CASE("shutting down removes the instances if so configured") {
   CHECK_EQ(f.runner.last<drained>().left, 0);
 }
 
+TEST_CASE("shutting down removes an instance that is first listed then") {
+  fixture f;
+  f.scaler().delete_instances_on_shutdown = true;
+  f.scaler().policies[0].idle_count = 1;
+  f.begin();
+  REQUIRE_EQ(f.provider().count<increase>(), 1);
+  SUBCASE("its request was accepted") {
+    f.world.send(f.it, increased{1, 1, {}});
+    f.world.send(f.it, drain{30'000});
+  }
+  SUBCASE("its request is under way") {
+    f.world.send(f.it, drain{30'000});
+    f.world.run_for(1s);
+    f.world.send(f.it, increased{1, 1, {}});
+  }
+  f.world.run_for(1s);
+  CHECK_EQ(f.runner.count<drained>(), 0);
+  f.cloud.push_back({instance_id{"i-1"}, cloud_state::creating});
+  f.list();
+  CHECK_EQ(f.provider().count<increase>(), 1);
+  REQUIRE_EQ(f.provider().count<decrease>(), 1);
+  f.world.send(f.it, decreased{{instance_id{"i-1"}}, {instance_id{"i-1"}}, {}});
+  f.cloud.clear();
+  f.list();
+  f.world.run_for(1s);
+  REQUIRE_EQ(f.runner.count<drained>(), 1);
+  CHECK_EQ(f.runner.last<drained>().left, 0);
+}
+
+TEST_CASE("shutting down waits for an instance that never comes, for so long") {
+  fixture f;
+  f.scaler().policies[0].idle_count = 1;
+  int32_t left = 0;
+  SUBCASE("it would be removed") {
+    f.scaler().delete_instances_on_shutdown = true;
+    left = 1;
+    f.begin();
+    f.world.send(f.it, increased{1, 1, {}});
+    f.world.send(f.it, drain{30'000});
+    f.world.run_for(29s);
+    CHECK_EQ(f.runner.count<drained>(), 0);
+    f.world.run_for(2s);
+  }
+  SUBCASE("its request is refused") {
+    f.scaler().delete_instances_on_shutdown = true;
+    f.begin();
+    f.world.send(f.it, drain{30'000});
+    f.world.send(f.it,
+                 increased{1, 0, error_of(provider_errc::call_failed, "no")});
+    f.world.run_for(1s);
+  }
+  REQUIRE_EQ(f.runner.count<drained>(), 1);
+  CHECK_EQ(f.runner.last<drained>().left, left);
+}
+
+TEST_CASE("shutting down does not wait for what it leaves running") {
+  fixture f;
+  f.scaler().policies[0].idle_count = 1;
+  f.begin();
+  f.world.send(f.it, increased{1, 1, {}});
+  f.world.send(f.it, drain{30'000});
+  f.world.run_for(1s);
+  CHECK_EQ(f.runner.count<drained>(), 1);
+}
+
 TEST_CASE("shutting down leaves the instances if so configured") {
   fixture f;
   f.scaler().policies[0].idle_count = 1;
