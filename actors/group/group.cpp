@@ -1,5 +1,6 @@
 #include "actors/group/group.hpp"
 
+#include "actors/group/listing_pace.hpp"
 #include "actors/group/waiting.hpp"
 #include "actors/instance/instance.hpp"
 #include "config/feature_flags.hpp"
@@ -16,10 +17,6 @@ using self_t = self_ptr<group_actor, group_state>;
 
 /// A request that no listing has shown by then is given up and made again.
 constexpr auto request_patience = 10min;
-/// Listings come faster than configured right after something was asked for:
-/// most changes are quick, and a job may be waiting. Doubled up to the
-/// configured interval, so a change costs a few more calls at most.
-constexpr auto first_listing = 50ms;
 /// So many listings must leave out the instance of a job that holds a slot of
 /// an earlier manager; see also `cloud_view`.
 constexpr int claim_misses = 6;
@@ -173,7 +170,7 @@ struct driver {
 
   /// Something was asked for: look soon.
   void expect_change() const {
-    st().quick_listings = 0;
+    st().changed_at = self->now();
     if (!st().listing_out)
       arm_listing();
   }
@@ -182,13 +179,13 @@ struct driver {
     auto& s = st();
     if (!s.provider) // the tick that is out starts it, after its pause
       return;
-    time_point::duration wait = cfg().update_interval;
-    if (s.cloud.expects_change() || misses_claimed()) {
-      wait = cfg().update_interval_when_expecting;
-      if (s.quick_listings < 10)
-        wait = std::min<time_point::duration>(
-          wait, first_listing * (1 << s.quick_listings++));
-    }
+    listing_hopes hopes{s.cloud.expects_change() || misses_claimed(),
+                        s.cloud.expects_instance()};
+    auto wait = listing_pause(
+      hopes,
+      std::chrono::duration_cast<std::chrono::milliseconds>(self->now()
+                                                            - s.changed_at),
+      {cfg().update_interval, cfg().update_interval_when_expecting});
     send_later(self, self->now() + wait, list_tick{++s.list_ticks});
   }
 
@@ -262,7 +259,7 @@ struct driver {
         discover(x);
         break;
       case observation::kind::changed: {
-        st().quick_listings = 0;
+        st().changed_at = self->now();
         auto with = fields(x.instance);
         with.emplace_back("state", to_string(x.state));
         log::info("instance update", with);
@@ -288,7 +285,7 @@ struct driver {
 
   void discover(const observation& x) const {
     auto& s = st();
-    s.quick_listings = 0;
+    s.changed_at = self->now();
     auto with = fields(x.instance);
     with.emplace_back("state", to_string(x.state));
     with.emplace_back("cause", to_string(x.cause));
@@ -958,6 +955,7 @@ group_actor::behavior_type group(self_t self, group_setup given) {
   driver d{self, setup};
   auto& st = self->state;
   const auto& cfg = *setup->runner->autoscaler;
+  st.changed_at = self->now();
   st.instances.set_limits(
     {cfg.capacity_per_instance, cfg.max_use_count, cfg.failure_threshold});
   st.limits.max_instances = cfg.max_instances;

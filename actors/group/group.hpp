@@ -74,7 +74,7 @@ struct group_state {
   uint64_t listings = 0; ///< asked for
   bool listing_out = false;
   uint64_t list_ticks = 0; ///< version of the tick in force
-  int quick_listings = 0;  ///< since something was last expected anew
+  time_point changed_at;   ///< something was expected anew, or seen
   int provider_failures = 0;
   time_point provider_since;                           ///< when it was started
   int increase_failures = 0;                           ///< in a row

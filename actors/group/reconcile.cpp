@@ -190,6 +190,14 @@ bool cloud_view::expects_change() const {
             });
 }
 
+bool cloud_view::expects_instance() const {
+  return !requests_.empty() || std::ranges::any_of(known_, [](const auto& x) {
+    return !x.second.removal_asked
+           && (x.second.state == cloud_state::creating
+               || x.second.state == cloud_state::resuming);
+  });
+}
+
 cloud_state cloud_view::state_of(const instance_id& instance) const {
   auto at = known_.find(instance);
   return at == known_.end() ? cloud_state::deleted : at->second.state;

@@ -97,6 +97,9 @@ public:
   /// interval `update_interval_when_expecting`.
   bool expects_change() const;
 
+  /// Whether that is an instance that is to run.
+  bool expects_instance() const;
+
   /// The state last listed; `deleted` if the instance is not known.
   cloud_state state_of(const instance_id& instance) const;
 

@@ -607,6 +607,37 @@ TEST_CASE("a dead instance actor is found again and its job keeps the slot") {
   CHECK_EQ(f.provider().count<increase>(), 1);
 }
 
+TEST_CASE("an instance is found soon after it runs, however long it boots") {
+  fixture f;
+  f.scaler().policies[0].idle_count = 1;
+  f.begin();
+  f.world.send(f.it, increased{1, 1, {}});
+  f.cloud.push_back({instance_id{"i-1"}, cloud_state::creating});
+  auto answer = [&f] {
+    f.world.send(
+      f.it, listing{f.provider().last<list_instances>().number, f.cloud, {}});
+  };
+  auto listed = [&f] { return f.provider().count<list_instances>(); };
+  auto lists_within = [&](std::chrono::milliseconds time) {
+    auto before = listed();
+    f.world.run_for(time);
+    return listed() > before;
+  };
+  // Each listing is answered at once.
+  auto wait = [&](std::chrono::milliseconds time) {
+    for (auto step = 0ms; step < time; step += 10ms)
+      if (lists_within(10ms))
+        answer();
+  };
+  wait(5s);
+  f.cloud[0].state = cloud_state::running;
+  CHECK(lists_within(600ms));
+  answer();
+  // All is there: there is nothing to be seen soon.
+  CHECK_FALSE(lists_within(59s));
+  CHECK(lists_within(2s));
+}
+
 TEST_CASE("shutting down removes the instances if so configured") {
   fixture f;
   f.scaler().delete_instances_on_shutdown = true;

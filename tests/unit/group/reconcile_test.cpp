@@ -209,6 +209,27 @@ TEST_CASE("listings come faster while one is expected to show something") {
   CHECK(x.expects_change());
 }
 
+TEST_CASE("an instance is expected from its request until it runs") {
+  cloud_view x;
+  x.reconcile({one("a")}, start);
+  CHECK_FALSE(x.expects_instance());
+  x.requested(1, start, never);
+  CHECK(x.expects_instance());
+  x.reconcile({one("a"), one("b", creating)}, start);
+  CHECK(x.expects_instance());
+  SUBCASE("it runs") {
+    x.reconcile({one("a"), one("b")}, start);
+  }
+  SUBCASE("it is not wanted any more") {
+    x.removal_asked(id_of("b"));
+  }
+  CHECK_FALSE(x.expects_instance());
+  x.removal_asked(id_of("a"));
+  CHECK_FALSE(x.expects_instance());
+  x.reconcile({one("s", cloud_state::resuming)}, start);
+  CHECK(x.expects_instance());
+}
+
 TEST_CASE(
   "each instance is discovered once and gone once, whatever is listed") {
   auto seed = std::random_device{}();

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <chrono>
+
+namespace muster {
+
+/// What listings are waited for.
+struct listing_hopes {
+  bool change = false;   ///< a request, a removal, or a state that passes
+  bool instance = false; ///< one of them is an instance that is to come
+};
+
+/// How long a group waits before it lists its instances again.
+struct listing_intervals {
+  std::chrono::milliseconds resting{0};   ///< `update_interval`
+  std::chrono::milliseconds expecting{0}; ///< `update_interval_when_expecting`
+};
+
+/// Returns the pause before the next listing when something was `waited` for so
+/// long: since it was asked for, or since the last change.
+///
+/// A job may be waiting for an instance that is to come: the pause is a tenth
+/// of the time waited, so that the instance is found at most a tenth later than
+/// it was there, after a boot of one second or of twenty. For a removal nobody
+/// waits: the pause doubles. It begins with 50 ms and ends with the interval
+/// that is configured. From a change on that costs an instance some forty
+/// listings more in its first twenty seconds, and a removal five.
+std::chrono::milliseconds listing_pause(const listing_hopes& hopes,
+                                        std::chrono::milliseconds waited,
+                                        const listing_intervals& configured);
+
+} // namespace muster
