@@ -1,8 +1,10 @@
 #include "tools/bench/bed.hpp"
 
 #include "providers/local/boot.hpp"
+#include "providers/local/ports.hpp"
 #include "providers/local/processes.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -10,7 +12,9 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
+#include <httplib.h>
 #include <iterator>
+#include <sstream>
 #include <thread>
 
 namespace muster::bench {
@@ -26,8 +30,38 @@ constexpr auto start_patience = 60s;
 
 std::atomic<bool> interrupted{false};
 
-std::string config_text(const bed_options& options, const test_gitlab& gitlab,
-                        const std::string& folder) {
+/// Hosts of a plugin are in a folder of its own: the manager's is not its.
+std::string hosts_folder(const bed_options& options,
+                         const std::string& folder) {
+  return folder + (options.from == host_source::local ? "/state" : "/hosts");
+}
+
+std::string calls_file(const std::string& folder) {
+  return folder + "/calls";
+}
+
+std::string plugin_keys(const bed_options& options, const std::string& folder) {
+  if (options.from == host_source::local)
+    return "";
+  auto out = fmt::format("state_dir = \"{}\"\ncalls = \"{}\"\n",
+                         hosts_folder(options, folder), calls_file(folder));
+  if (options.from == host_source::shared)
+    out += "shared = true\n"
+           "sshd_options = [\"MaxStartups 1000\", \"MaxSessions 1000\"]\n";
+  else if (options.from == host_source::blind)
+    out += "blind = true\n";
+  return out;
+}
+
+/// What of a bed is known when it has begun.
+struct bed_places {
+  std::string folder;
+  std::string plugin;
+  uint16_t metrics_port = 0;
+};
+
+std::string config_text(const bed_options& options, const bed_places& at,
+                        const test_gitlab& gitlab) {
   auto slow_shell = options.shell == shell_startup::bashrc
                       ? "user_data = \"\"\"\n"
                         "#!/bin/sh\n"
@@ -35,33 +69,48 @@ std::string config_text(const bed_options& options, const test_gitlab& gitlab,
                         "\"\"\"\n"
                       : "";
   auto slots = options.hosts * options.slots;
+  auto idle = options.hosts_idle < 0 ? options.hosts : options.hosts_idle;
   auto more = options.more_config;
   if (options.output_limit_kib > 0)
     more += fmt::format("output_limit = {}\n", options.output_limit_kib);
-  return fmt::format("concurrent = {0}\n"
-                     "[muster]\n"
-                     "state_dir = \"{1}/state\"\n"
-                     "[[runners]]\n"
-                     "name = \"bench\"\n"
-                     "url = \"{2}\"\n"
-                     "token = \"{3}\"\n"
-                     "executor = \"instance\"\n"
-                     "shell = \"bash\"\n"
-                     "{8}"
-                     "[runners.autoscaler]\n"
-                     "plugin = \"local\"\n"
-                     "capacity_per_instance = {4}\n"
-                     "max_instances = {5}\n"
-                     "delete_instances_on_shutdown = true\n"
-                     "[runners.autoscaler.plugin_config]\n"
-                     "name = \"bench\"\n"
-                     "boot_delay = \"100ms\"\n"
-                     "{6}"
-                     "[[runners.autoscaler.policy]]\n"
-                     "idle_count = {7}\n"
-                     "idle_time = \"30m\"\n",
-                     slots, folder, gitlab.url(), gitlab.token(), options.slots,
-                     options.hosts, slow_shell, options.warm ? slots : 0, more);
+  auto metrics
+    = at.metrics_port > 0
+        ? fmt::format("listen_address = \"127.0.0.1:{}\"\n", at.metrics_port)
+        : "";
+  return fmt::format(
+    "concurrent = {concurrent}\n"
+    "{metrics}"
+    "[muster]\n"
+    "state_dir = \"{folder}/state\"\n"
+    "[[runners]]\n"
+    "name = \"bench\"\n"
+    "url = \"{url}\"\n"
+    "token = \"{token}\"\n"
+    "executor = \"instance\"\n"
+    "shell = \"bash\"\n"
+    "{more}"
+    "[runners.autoscaler]\n"
+    "plugin = \"{plugin}\"\n"
+    "capacity_per_instance = {slots}\n"
+    "max_use_count = {uses}\n"
+    "max_instances = {hosts}\n"
+    "delete_instances_on_shutdown = true\n"
+    "[runners.autoscaler.plugin_config]\n"
+    "name = \"bench\"\n"
+    "boot_delay = \"{boot}ms\"\n"
+    "{plugin_keys}{slow_shell}"
+    "[[runners.autoscaler.policy]]\n"
+    "idle_count = {idle}\n"
+    "idle_time = \"30m\"\n",
+    fmt::arg("concurrent", options.concurrent > 0 ? options.concurrent : slots),
+    fmt::arg("metrics", metrics), fmt::arg("folder", at.folder),
+    fmt::arg("url", gitlab.url()), fmt::arg("token", gitlab.token()),
+    fmt::arg("more", more), fmt::arg("plugin", at.plugin),
+    fmt::arg("slots", options.slots), fmt::arg("uses", options.max_use_count),
+    fmt::arg("hosts", options.hosts), fmt::arg("boot", options.boot.count()),
+    fmt::arg("plugin_keys", plugin_keys(options, at.folder)),
+    fmt::arg("slow_shell", slow_shell),
+    fmt::arg("idle", options.warm ? idle * options.slots : 0));
 }
 
 /// A process and all that descends from it.
@@ -126,6 +175,8 @@ result<void, bench_errc> bed::start() {
   gitlab_ = std::make_unique<test_gitlab>(with);
   if (auto started = gitlab_->start(); !started)
     return fail(bench_errc::cannot_start, started.error().text);
+  if (options_.metrics)
+    metrics_port_ = local::reserve_port().port; // free again at once
   if (auto written = write_config(); !written)
     return written;
   return manager_.start(options_.manager, folder_ + "/config.toml", log_file());
@@ -133,7 +184,8 @@ result<void, bench_errc> bed::start() {
 
 result<void, bench_errc> bed::write_config() const {
   std::ofstream out{folder_ + "/config.toml"};
-  out << config_text(options_, *gitlab_, folder_) << std::flush;
+  bed_places at{folder_, plugin_program(), metrics_port_};
+  out << config_text(options_, at, *gitlab_) << std::flush;
   if (!out)
     return fail(bench_errc::cannot_start,
                 fmt::format("{}/config.toml cannot be written", folder_));
@@ -159,11 +211,11 @@ result<steady_clock::time_point, bench_errc> bed::wait_polls(uint64_t count) {
 result<std::chrono::nanoseconds, bench_errc> bed::wait_warm() {
   auto started = manager_.started_at();
   auto warm = wait_until(started + start_patience, [this] {
-    return hosts_ready() == options_.hosts || !manager_.alive();
+    return hosts_ready() >= hosts_wanted() || !manager_.alive();
   });
-  if (!warm || hosts_ready() != options_.hosts)
+  if (!warm || hosts_ready() < hosts_wanted())
     return tl::unexpected{reason(fmt::format(
-      "{} of {} hosts are ready for jobs", hosts_ready(), options_.hosts))};
+      "{} of {} hosts are ready for jobs", hosts_ready(), hosts_wanted()))};
   return steady_clock::now() - started;
 }
 
@@ -199,6 +251,19 @@ int bed::hosts_ready() const {
   for (std::string line; std::getline(in, line);)
     found += line.starts_with("ready ") ? 1 : 0;
   return found;
+}
+
+int bed::hosts_wanted() const {
+  return options_.hosts_idle < 0 ? options_.hosts : options_.hosts_idle;
+}
+
+/// What `plugin` names in the configuration.
+std::string bed::plugin_program() const {
+  if (options_.from == host_source::local)
+    return "local";
+  std::error_code none;
+  return fs::read_symlink("/proc/self/exe", none).parent_path()
+         / "fleeting-plugin-bench";
 }
 
 failure<bench_errc> bed::reason(const std::string& what) {
@@ -270,8 +335,8 @@ bool bed::remove_folder() const {
 std::vector<local::instance_record> bed::instances() const {
   std::vector<local::instance_record> out;
   std::error_code none;
-  for (const auto& entry :
-       fs::directory_iterator{folder_ + "/state/local/bench", none}) {
+  for (const auto& entry : fs::directory_iterator{
+         hosts_folder(options_, folder_) + "/local/bench", none}) {
     std::ifstream in{entry.path() / "instance.json"};
     std::string text{std::istreambuf_iterator<char>{in}, {}};
     if (auto record = local::parse_record(text);
@@ -306,6 +371,58 @@ result<local::instance_record, bench_errc> bed::host_of(int64_t job) const {
       return x;
   return fail(bench_errc::failed,
               fmt::format("it cannot be told on which host job {} runs", job));
+}
+
+std::vector<provider_call> bed::calls() const {
+  std::vector<provider_call> out;
+  std::ifstream in{calls_file(folder_)};
+  for (provider_call x; in >> x.at_us >> x.name;)
+    out.push_back(x);
+  return out;
+}
+
+result<pid_t, bench_errc> bed::plugin() const {
+  std::vector<pid_t> found;
+  std::error_code none;
+  for (auto pid : tree_of(manager_.pid()))
+    if (fs::read_symlink(fmt::format("/proc/{}/exe", pid), none)
+        == fs::canonical(plugin_program(), none))
+      found.push_back(pid);
+  if (found.size() == 1)
+    return found.front();
+  return fail(
+    bench_errc::failed,
+    fmt::format("{} processes of the plugin are there", found.size()));
+}
+
+std::map<std::string, double> bed::queue_marks() const {
+  constexpr std::string_view series = "muster_queue_high_water{";
+  constexpr std::string_view label = "queue=\"";
+  std::map<std::string, double> out;
+  httplib::Client client{"127.0.0.1", metrics_port_};
+  auto answer = client.Get("/metrics");
+  std::istringstream lines{answer ? answer->body : ""};
+  for (std::string line; std::getline(lines, line);) {
+    auto from = line.find(label);
+    auto to = line.find('"', from + label.size());
+    auto value = line.rfind(' ');
+    if (!line.starts_with(series) || to == std::string::npos)
+      continue;
+    from += label.size();
+    auto& mark = out[line.substr(from, to - from)];
+    mark = std::max(mark, std::strtod(line.c_str() + value, nullptr));
+  }
+  return out;
+}
+
+result<void, bench_errc> bed::wait_no_host() {
+  auto gone = wait_until(
+    steady_clock::now() + start_patience,
+    [this] { return instances().empty() || !manager_.alive(); }, 10ms);
+  if (!gone || !manager_.alive())
+    return tl::unexpected{
+      reason(fmt::format("{} hosts are left", instances().size()))};
+  return {};
 }
 
 result<void, bench_errc> bed::kill_manager() {

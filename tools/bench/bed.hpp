@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -22,6 +23,14 @@ enum class shell_startup : uint8_t {
   bashrc, ///< the login user's bash has a start-up file that costs 120 ms
 };
 
+/// What makes the hosts.
+enum class host_source : uint8_t {
+  local,  ///< the manager itself
+  plugin, ///< a fleeting plugin; see plugin.cpp
+  shared, ///< the same, with one host in the place of all
+  blind,  ///< the same, and it does not see when a host is gone
+};
+
 struct bed_options {
   std::string manager; ///< path of the program `muster`
   shell_startup shell = shell_startup::none;
@@ -29,8 +38,14 @@ struct bed_options {
   std::chrono::milliseconds long_poll{0};
   int hosts = bench::hosts;
   int slots = bench::slots_per_host; ///< of a host
-  int output_limit_kib = 0;          ///< of a job's log; 0: as by default
-  std::string more_config;           ///< keys of the runner
+  host_source from = host_source::local;
+  std::chrono::milliseconds boot{100};
+  int hosts_idle = -1;      ///< of a pool that is kept running; -1: all
+  int max_use_count = 0;    ///< jobs of a host; 0: any number
+  int concurrent = 0;       ///< jobs; 0: as many as there are slots
+  bool metrics = false;     ///< the manager serves them
+  int output_limit_kib = 0; ///< of a job's log; 0: as by default
+  std::string more_config;  ///< keys of the runner
 };
 
 /// Set by SIGINT and SIGTERM: all waiting ends.
@@ -42,6 +57,12 @@ bool is_interrupted();
 bool wait_until(std::chrono::steady_clock::time_point deadline,
                 const std::function<bool()>& reached,
                 std::chrono::microseconds step = std::chrono::milliseconds{2});
+
+/// A call of the fleeting plugin.
+struct provider_call {
+  int64_t at_us = 0; ///< Unix time
+  std::string name;  ///< `Update`
+};
 
 /// A test GitLab in this process, a manager as a child, and a folder of their
 /// own. All that was started ends with this object, instances too.
@@ -74,6 +95,16 @@ public:
 
   /// The host on which a job runs, as its log tells. Errors: `failed`.
   result<local::instance_record, bench_errc> host_of(int64_t job) const;
+  /// Calls of the plugin so far, in order.
+  std::vector<provider_call> calls() const;
+  /// Its process. Errors: `failed` (there is none, or there are several).
+  result<pid_t, bench_errc> plugin() const;
+  /// The most that ever waited in each of the manager's queues, by name; empty
+  /// if it does not tell.
+  std::map<std::string, double> queue_marks() const;
+  /// Waits until no host is there. Errors: all but `cannot_start`.
+  result<void, bench_errc> wait_no_host();
+
   /// Kills all of a host at once, or stops all of its processes for good.
   void kill_host(const local::instance_record& which) const;
   void freeze_host(const local::instance_record& which) const;
@@ -97,17 +128,20 @@ public:
 private:
   result<void, bench_errc> write_config() const;
   int hosts_ready() const;
+  int hosts_wanted() const;
   /// Why a wait came to nothing.
   failure<bench_errc> reason(const std::string& what);
   std::string log_file() const; ///< of the manager in force
   std::string log_tail() const;
   int end_instances() const;
   std::vector<local::instance_record> instances() const;
+  std::string plugin_program() const;
   bool remove_folder() const;
 
   bed_options options_;
   std::string folder_;
   std::unique_ptr<test_gitlab> gitlab_;
+  uint16_t metrics_port_ = 0; ///< 0: there are none
   manager_process manager_;
   int managers_ = 1; ///< that were started
   std::set<int64_t> excused_;

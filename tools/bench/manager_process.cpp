@@ -100,19 +100,19 @@ void manager_process::kill_now() {
   pid_ = -1;
 }
 
-std::chrono::nanoseconds manager_process::cpu() const {
+std::chrono::nanoseconds cpu_of(pid_t pid) {
   clockid_t clock{};
   timespec used{};
-  if (pid_ < 0 || clock_getcpuclockid(pid_, &clock) != 0
+  if (pid < 0 || clock_getcpuclockid(pid, &clock) != 0
       || clock_gettime(clock, &used) != 0)
     return {};
   return std::chrono::seconds{used.tv_sec}
          + std::chrono::nanoseconds{used.tv_nsec};
 }
 
-memory_use manager_process::memory() const {
+memory_use memory_of(pid_t pid) {
   memory_use out;
-  std::ifstream in{fmt::format("/proc/{}/status", pid_)};
+  std::ifstream in{fmt::format("/proc/{}/status", pid)};
   for (std::string word; in >> word;) {
     if (word == "VmRSS:")
       in >> out.resident;

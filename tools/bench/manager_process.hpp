@@ -21,6 +21,11 @@ struct memory_use {
   int64_t peak = 0;     ///< VmHWM
 };
 
+/// What a process has used so far, of all of its threads and not of its
+/// children; nothing if there is none.
+std::chrono::nanoseconds cpu_of(pid_t pid);
+memory_use memory_of(pid_t pid);
+
 /// `muster run` as a child, its log in a file. It ends with this object.
 class manager_process {
 public:
@@ -41,13 +46,21 @@ public:
   /// `kill -9`.
   void kill_now();
 
+  pid_t pid() const {
+    return pid_;
+  }
+
   /// When it was started.
   std::chrono::steady_clock::time_point started_at() const {
     return started_at_;
   }
-  /// What it has used so far, of all of its threads and not of its children.
-  std::chrono::nanoseconds cpu() const;
-  memory_use memory() const;
+  std::chrono::nanoseconds cpu() const {
+    return cpu_of(pid_);
+  }
+
+  memory_use memory() const {
+    return memory_of(pid_);
+  }
 
 private:
   pid_t pid_ = -1;

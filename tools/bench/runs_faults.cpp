@@ -2,6 +2,7 @@
 #include "tools/bench/scenarios.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <fmt/format.h>
 #include <map>
 #include <random>
@@ -135,8 +136,49 @@ result<void, bench_errc> run_host_killed(bed& on, recorder& to, bool) {
   return run_host_fault(on, to, {&bed::kill_host, 5, "never, or as failed"});
 }
 
+/// Longer: an sshd that is being restarted refuses, too, and is waited for.
+result<void, bench_errc> run_host_refuses(bed& on, recorder& to, bool) {
+  return run_host_fault(on, to, {&bed::kill_host, 15, "never, or as failed"});
+}
+
 result<void, bench_errc> run_host_frozen(bed& on, recorder& to, bool) {
   return run_host_fault(on, to, {&bed::freeze_host, 30, "their own time-out"});
+}
+
+// -- g3: the plugin -----------------------------------------------------------
+
+/// Jobs run on all hosts but one, the plugin is killed, and jobs come that need
+/// that one: it has to be asked for it.
+result<void, bench_errc> run_plugin_killed(bed& on, recorder& to, bool) {
+  auto running = run_up(on, silent_job(8), 2, "begun");
+  if (!running)
+    return tl::unexpected{running.error()};
+  auto plugin = on.plugin();
+  if (!plugin)
+    return tl::unexpected{plugin.error()};
+  auto killed_us = unix_us();
+  kill(*plugin, SIGKILL);
+  auto late = queue(on, silent_job(1), 4);
+  if (!late)
+    return tl::unexpected{late.error()};
+  if (auto ended = on.wait_jobs(60s); !ended)
+    return ended;
+  auto calls = on.calls();
+  auto again = std::find_if(calls.begin(), calls.end(), [&](const auto& x) {
+    return x.at_us > killed_us && x.name == "Init";
+  });
+  if (again == calls.end())
+    return fail(bench_errc::failed, "the plugin was not started again");
+  to.add({"killed to initialised again", "s", 0.5, 5, "never"},
+         seconds_since(killed_us, again->at_us));
+  to.add({"killed to last job ended", "s", 0.5, std::nullopt, "never"},
+         seconds_since(killed_us, last_finish(on, *late)));
+  double lost = 0;
+  for (const auto* ids : {&*running, &*late})
+    for (auto id : *ids)
+      lost += on.gitlab().job(id)->state != job_state::success;
+  to.add({"jobs lost", "", 0.5, 0, "all that need it"}, lost);
+  return {};
 }
 
 // -- g2: GitLab ---------------------------------------------------------------
@@ -338,6 +380,20 @@ bed_options two_small_hosts() {
   return out;
 }
 
+bed_options two_blind_hosts() {
+  auto out = two_small_hosts();
+  out.from = host_source::blind;
+  return out;
+}
+
+bed_options plugin_hosts() {
+  auto out = two_small_hosts();
+  out.from = host_source::plugin;
+  out.hosts = 3;
+  out.hosts_idle = 1;
+  return out;
+}
+
 } // namespace
 
 std::vector<scenario> fault_scenarios() {
@@ -348,6 +404,8 @@ std::vector<scenario> fault_scenarios() {
   return {
     of("g1-host-killed", "a host is killed under two of four jobs",
        two_small_hosts, run_host_killed),
+    of("g1b-host-refuses", "the same, and its cloud lists it as running",
+       two_blind_hosts, run_host_refuses),
     of("g1c-host-frozen", "a host is stopped under two of four jobs",
        two_small_hosts, run_host_frozen),
     of("g2-coordinator-500-20s", "GitLab answers 500 for 20 s", four_hosts,
@@ -356,6 +414,8 @@ std::vector<scenario> fault_scenarios() {
        run_lost),
     of("g2c-429", "20 % of the answers are 429", four_hosts, run_429),
     of("g2d-416", "20 % of the patches are answered 416", four_hosts, run_416),
+    of("g3-plugin-killed", "the plugin is killed when it is needed",
+       plugin_hosts, run_plugin_killed),
     of("g4-manager-killed", "the manager is killed and started again",
        four_hosts, run_manager_killed),
     of("g6-cancel", "jobs are cancelled, printing and silent", four_hosts,

@@ -38,10 +38,11 @@ struct scenario {
 
 const std::vector<scenario>& scenarios();
 
-std::vector<scenario> basic_scenarios();   ///< a, b1, b3, c: tiny jobs
-std::vector<scenario> log_scenarios();     ///< b4, d: what jobs print
-std::vector<scenario> fault_scenarios();   ///< g: what breaks
-std::vector<scenario> archive_scenarios(); ///< k: artifacts
+std::vector<scenario> basic_scenarios();    ///< a, b1, b3, c: tiny jobs
+std::vector<scenario> log_scenarios();      ///< b4, d: what jobs print
+std::vector<scenario> provider_scenarios(); ///< e, f, n: hosts come and go
+std::vector<scenario> fault_scenarios();    ///< g: what breaks
+std::vector<scenario> archive_scenarios();  ///< k: artifacts
 
 /// Runs a scenario `repeat` times, each time on a new bed.
 outcome run_scenario(const scenario& what, const std::string& manager,

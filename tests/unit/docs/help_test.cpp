@@ -1,9 +1,14 @@
+#include "tests/unit/docs/pages.hpp"
+
 #include <array>
 #include <cstdio>
 #include <doctest/doctest.h>
+#include <set>
 #include <sstream>
 #include <string>
 #include <sys/wait.h>
+
+using namespace muster;
 
 namespace {
 
@@ -74,6 +79,34 @@ TEST_CASE("the help of each command of muster-coordinator fits a screen") {
         "fault --help", "violations --help", "counters --help",
         "shutdown --help"})
     check_screen(MUSTER_COORDINATOR_PROGRAM, words);
+}
+
+TEST_CASE("the page on performance has the scenarios of muster-bench, each") {
+  std::set<std::string> helped;
+  std::istringstream lines{run(MUSTER_BENCH_PROGRAM, "--help").text};
+  auto in_list = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (in_list && line.starts_with("  "))
+      helped.insert(line.substr(2, line.find(' ', 2) - 2));
+    in_list = line == "Scenarios:" || (in_list && !line.empty());
+  }
+  std::set<std::string> told;
+  for (const auto& line :
+       test::prose_of(test::read_page("docs/performance.md"))) {
+    // `| g2c-429, g2d-416 | figure |`; the words of the heading have no `-`.
+    if (!line.starts_with("| "))
+      continue;
+    auto cell = line.substr(2, line.find(" |", 2) - 2);
+    std::istringstream names{cell};
+    for (std::string name; names >> name;)
+      if (name.find('-') != std::string::npos && name.front() != '-')
+        told.insert(name.substr(0, name.find(',')));
+  }
+  CHECK_GT(helped.size(), 20);
+  for (const auto& name : helped)
+    CHECK_MESSAGE(told.contains(name), name);
+  for (const auto& name : told)
+    CHECK_MESSAGE(helped.contains(name), name);
 }
 
 TEST_CASE("a command that is not there is named") {
