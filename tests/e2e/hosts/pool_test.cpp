@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <fstream>
+#include <unistd.h>
 
 using namespace muster;
 using namespace muster::gitlab;
@@ -216,5 +217,8 @@ TEST_CASE("a heartbeat goes before each job, if so wished") {
   CHECK(x.in.serves_a_job());
   auto before = count_of("Starting session:", host.log());
   CHECK(x.in.serves_a_job());
-  CHECK_EQ(count_of("Starting session:", host.log()), before + 1);
+  // An sshd that is not root's forwards no sockets: the job, too, comes by a
+  // session.
+  auto of_job = geteuid() == 0 ? 0 : 1;
+  CHECK_EQ(count_of("Starting session:", host.log()), before + of_job + 1);
 }
