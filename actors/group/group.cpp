@@ -164,6 +164,7 @@ struct driver {
     if (s.listing_out || !s.provider)
       return;
     s.listing_out = true;
+    s.listing_calls.spend(self->now());
     ++s.list_ticks;
     self->send(s.provider, list_instances{++s.listings});
   }
@@ -186,6 +187,8 @@ struct driver {
       std::chrono::duration_cast<std::chrono::milliseconds>(self->now()
                                                             - s.changed_at),
       {cfg().update_interval, cfg().update_interval_when_expecting});
+    wait = std::max(wait, std::min(s.listing_calls.pause(self->now()),
+                                   cfg().update_interval_when_expecting));
     send_later(self, self->now() + wait, list_tick{++s.list_ticks});
   }
 

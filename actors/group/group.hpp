@@ -2,6 +2,7 @@
 
 #include "actors/edges.hpp"
 #include "actors/group/decision.hpp"
+#include "actors/group/listing_pace.hpp"
 #include "actors/group/reconcile.hpp"
 #include "actors/group/schedule.hpp"
 #include "actors/group/throttle.hpp"
@@ -74,7 +75,8 @@ struct group_state {
   uint64_t listings = 0; ///< asked for
   bool listing_out = false;
   uint64_t list_ticks = 0; ///< version of the tick in force
-  time_point changed_at;   ///< something was expected anew, or seen
+  listing_budget listing_calls;
+  time_point changed_at; ///< something was expected anew, or seen
   int provider_failures = 0;
   time_point provider_since;                           ///< when it was started
   int increase_failures = 0;                           ///< in a row

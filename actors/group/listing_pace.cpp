@@ -11,6 +11,10 @@ using std::chrono::milliseconds;
 constexpr milliseconds shortest{50};
 constexpr int share_of_waiting = 10;
 
+/// Of listings, when they are many.
+constexpr milliseconds apart{500};
+constexpr int burst = 100;
+
 } // namespace
 
 milliseconds listing_pause(const listing_hopes& hopes, milliseconds waited,
@@ -19,6 +23,16 @@ milliseconds listing_pause(const listing_hopes& hopes, milliseconds waited,
     return configured.resting;
   auto pause = hopes.instance ? waited / share_of_waiting : waited;
   return std::min(std::max(pause, shortest), configured.expecting);
+}
+
+void listing_budget::spend(group_time now) {
+  next_ = std::max(next_, now - burst * apart) + apart;
+}
+
+milliseconds listing_budget::pause(group_time now) const {
+  if (next_ <= now)
+    return milliseconds{0};
+  return std::chrono::ceil<milliseconds>(next_ - now);
 }
 
 } // namespace muster

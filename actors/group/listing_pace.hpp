@@ -1,5 +1,7 @@
 #pragma once
 
+#include "actors/group/group_time.hpp"
+
 #include <chrono>
 
 namespace muster {
@@ -28,5 +30,20 @@ struct listing_intervals {
 std::chrono::milliseconds listing_pause(const listing_hopes& hopes,
                                         std::chrono::milliseconds waited,
                                         const listing_intervals& configured);
+
+/// Bounds how often a group lists while something changes all the time, as
+/// clouds do not bear any number of calls: a hundred in quick succession, and
+/// after these two a second. A value; the time comes in.
+class listing_budget {
+public:
+  /// A listing is made.
+  void spend(group_time now);
+
+  /// How long to wait before the next one; not negative.
+  std::chrono::milliseconds pause(group_time now) const;
+
+private:
+  group_time next_ = group_time::min(); ///< from then on one more may be made
+};
 
 } // namespace muster
