@@ -8,6 +8,7 @@
 #include "config/version.hpp"
 #include "executors/ssh/reactor.hpp"
 #include "messages/type_ids.hpp"
+#include "providers/fleeting/module.hpp"
 #include "tools/muster/commands.hpp"
 #include "tools/muster/gitlab.hpp"
 #include "tools/muster/memory.hpp"
@@ -363,6 +364,7 @@ int serve_loaded(const global_options& global, loaded_config loaded,
                  const service_limits& limits) {
   // Few threads allocate much: more arenas only cost memory.
   mallopt(M_ARENA_MAX, 2);
+  fleeting::prepare_environment();
   auto& cfg = loaded.value;
   auto pick = [](const std::string& a, const std::string& b) {
     return a.empty() ? b : a;
