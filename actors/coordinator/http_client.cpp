@@ -354,8 +354,9 @@ struct http_client::impl {
       return failed;
     auto& client = *to.client;
     const auto& next = *proxy ? **proxy : target;
-    to.peer = next.host + ":" + std::to_string(next.port)
-              + (*proxy ? " (the proxy)" : "");
+    auto is_v6 = next.host.find(':') != std::string::npos;
+    to.peer = (is_v6 ? "[" + next.host + "]" : next.host) + ":"
+              + std::to_string(next.port) + (*proxy ? " (the proxy)" : "");
     client.set_keep_alive(true);
     client.set_tcp_nodelay(true);
     client.set_url_encode(false);

@@ -141,7 +141,7 @@ private:
 /// another, and run jobs on it.
 std::string each_place(const std::string& hash, const std::string& body) {
   return fmt::format(
-    "umask 077; u=$(id -u); i=0; "
+    "o=$(umask); umask 077; u=$(id -u); i=0; "
     "m=$({{ echo \"$HOME\"; cat /proc/sys/kernel/random/boot_id; "
     "readlink /proc/self/ns/pid; uname -n; }} 2>/dev/null | cksum | "
     "cut -d\" \" -f1); "
@@ -152,8 +152,10 @@ std::string each_place(const std::string& hash, const std::string& body) {
     hash, body);
 }
 
-/// What is said and done where the helper is.
-constexpr auto serve_there = "echo \"at $h\"; exec \"$h\" serve --dir \"$r\"";
+/// What is said and done where the helper is. Its own files have modes of their
+/// own; what jobs make gets those of the login.
+constexpr auto serve_there
+  = "echo \"at $h\"; umask \"$o\"; exec \"$h\" serve --dir \"$r\"";
 
 } // namespace
 

@@ -926,12 +926,16 @@ struct driver {
   }
 
   /// What was asked for and no listing has shown yet counts: it would come up
-  /// when nobody is there to remove it.
+  /// when nobody is there to remove it. So does a slot whose job is over and
+  /// whose cleaning is not: nobody would make up for it later.
   void check_drained() const {
     auto& s = st();
     auto unseen = s.cloud.requests();
     auto left = static_cast<int32_t>(s.actors.size()) + unseen;
-    auto waits = removes_all() && left > 0 && self->now() < s.drain_by;
+    const auto& slots = s.instances.counts();
+    auto busy = slots.acquired > 0 || slots.cleaning > 0;
+    auto waits
+      = (busy || (removes_all() && left > 0)) && self->now() < s.drain_by;
     if (waits) {
       arm(self->now() + 100ms);
       return;

@@ -45,6 +45,11 @@ verdict canceled() {
   return {false, job_errc::job_canceled, 0, trace_text::canceled()};
 }
 
+/// By a signal to the manager.
+verdict interrupted(const char* text) {
+  return {false, job_errc::runner_interrupted, 0, text};
+}
+
 verdict system_failure(std::string text) {
   return {false, job_errc::runner_system_failure, 0, std::move(text)};
 }
@@ -359,7 +364,10 @@ struct stepper {
         return now + clock_slack >= st.job_ends ? job_timed_out()
                                                 : stage_timed_out(x.stage);
       case plan_outcome::canceled:
-        return st.ending ? st.cancel_verdict : canceled();
+        // Not by this manager, but by one that ended meanwhile, which was
+        // told to. If it was GitLab it knows, and takes no other result.
+        return st.ending ? st.cancel_verdict
+                         : interrupted("aborted: terminated");
       case plan_outcome::broken:
         break;
     }
@@ -382,10 +390,9 @@ struct stepper {
   actions operator()(const cancel_job& x) {
     verdict how = canceled();
     if (x.reason != cancel_reason::canceled)
-      how = {false, job_errc::runner_interrupted, 0,
-             x.reason == cancel_reason::interrupted_by_term
-               ? "aborted: terminated"
-               : "aborted: interrupt"};
+      how = interrupted(x.reason == cancel_reason::interrupted_by_term
+                          ? "aborted: terminated"
+                          : "aborted: interrupt");
     return cancel(x.graceful ? cancel_mode::graceful : cancel_mode::now, how);
   }
 

@@ -366,7 +366,8 @@ void daemon::hand_over(guest& x, const frames::attach& what) {
     refuse(supervisor.error().code,
            died ? death_text(what.key)
                 : "there is no job " + what.key
-                    + " here: it was never run, or it was cleaned");
+                    + " here: it was never run, it was cleaned, or something "
+                      "has ended muster-helper's process for it");
     return;
   }
   auto bytes = frames::encode(what).append(x.link.unread());

@@ -3,10 +3,12 @@
 #include "config/duration.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <cctype>
 #include <charconv>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <nlohmann/json.hpp>
 #include <openssl/evp.h>
 #include <set>
@@ -55,7 +57,7 @@ complaint read_port(const json& value, uint16_t& to) {
     const auto& text = value.get_ref<const std::string&>();
     std::from_chars(text.data(), text.data() + text.size(), port);
   }
-  if (port > 65'535)
+  if (port == 0 || port > 65'535)
     return "must be a port, 1 to 65535";
   to = static_cast<uint16_t>(port);
   return "";
@@ -201,6 +203,47 @@ complaint check_id(const std::string& id) {
            : "";
 }
 
+/// An address as the transport takes it: `name`, `name:port`, an IPv6 address,
+/// or `[IPv6 address]:port`.
+complaint check_address(std::string_view text) {
+  constexpr auto expected
+    = "must be \"[user@]address[:port]\", an IPv6 address with a port in "
+      "brackets: \"[::1]:22\"";
+  auto host = text;
+  std::string_view port;
+  bool has_port = false;
+  if (text.starts_with('[')) {
+    auto end = text.find(']');
+    if (end == std::string_view::npos)
+      return expected;
+    host = text.substr(1, end - 1);
+    auto after = text.substr(end + 1);
+    if (!after.empty() && after[0] != ':')
+      return expected;
+    has_port = !after.empty();
+    port = has_port ? after.substr(1) : after;
+  } else if (std::ranges::count(text, ':') == 1) {
+    has_port = true;
+    port = text.substr(text.find(':') + 1);
+    host = text.substr(0, text.find(':'));
+  }
+  in6_addr v6{};
+  auto zone = host.find('%');
+  if (host.empty()
+      || (host.find(':') != std::string_view::npos
+          && inet_pton(AF_INET6, std::string{host.substr(0, zone)}.c_str(), &v6)
+               != 1))
+    return expected;
+  uint32_t number = 0;
+  auto [end, error]
+    = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (has_port
+      && (error != std::errc{} || end != port.data() + port.size()
+          || number == 0 || number > 65'535))
+    return "must have a port from 1 to 65535 behind its colon";
+  return "";
+}
+
 /// `[user@]address[:port]`; the name is what stands behind the user.
 complaint read_short_host(const json& value, host& to) {
   std::string text;
@@ -211,7 +254,7 @@ complaint read_short_host(const json& value, host& to) {
     to.username = text.substr(0, at);
   to.id = text.substr(at == std::string::npos ? 0 : at + 1);
   to.internal_address = to.id;
-  return to.id.empty() ? "must be \"[user@]address[:port]\"" : "";
+  return check_address(to.id);
 }
 
 complaint read_long_host(const json& value, host& to) {

@@ -733,6 +733,28 @@ TEST_CASE("shutting down leaves the instances if so configured") {
   CHECK_EQ(f.provider().count<decrease>(), 0);
 }
 
+TEST_CASE("shutting down waits for the slot of a job that has just ended") {
+  fixture f;
+  auto a = f.grows_for_a_job();
+  f.world.send(f.it, drain{30'000});
+  f.world.run_for(1s);
+  CHECK_EQ(f.runner.count<drained>(), 0);
+  f.world.send(as<slot_actor>(a.last<acquired>().slot_peer),
+               vacate_slot{acquisition_key{"a"}});
+  f.world.run_for(1s);
+  CHECK_EQ(f.runner.count<drained>(), 0);
+  SUBCASE("it is clean") {
+    auto clean = f.dialer.last<end_leftovers>();
+    f.world.send(as<dial_asker_actor>(clean.asker),
+                 leftovers_ended{clean.instance, clean.key, true, ""});
+    f.world.run_for(1s);
+  }
+  SUBCASE("nobody says so") {
+    f.world.run_for(29s);
+  }
+  CHECK_EQ(f.runner.count<drained>(), 1);
+}
+
 TEST_CASE("a provider that never answers does not hold up a shutdown") {
   fixture f;
   f.scaler().delete_instances_on_shutdown = true;

@@ -736,6 +736,19 @@ TEST_CASE("a job left while it waited for a slot is carried out by the next "
   CHECK_EQ(f.confirm().state, "success");
 }
 
+TEST_CASE("a job that the earlier manager interrupted is told as that") {
+  fixture f;
+  f.run_up_to_script();
+  f.world.send(f.it, cancel_job{cancel_reason::interrupted_by_term, false});
+  f.dies_and_goes_on();
+  f.is_claimed();
+  f.wire->last_stream().sink->opened();
+  f.helper_says(frames::accepted{"k"});
+  f.plan_ends(plan_outcome::canceled);
+  CHECK(f.log_has("ERROR: Job failed: aborted: terminated"));
+  CHECK_EQ(f.confirm().state, "failed");
+}
+
 TEST_CASE("a job left on an instance is attached to from its first record, and "
           "its log is the same") {
   fixture whole;

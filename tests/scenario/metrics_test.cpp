@@ -143,6 +143,7 @@ TEST_CASE("counts of jobs move as the job does") {
   f.helper_says(stage);
   CHECK_EQ(f.jobs("running"), 1);
   f.world.run_for(90s);
+  f.world.send(f.it, job_ordered{job_order::aborted});
   f.end(plan_outcome::canceled);
   CHECK_EQ(f.jobs("canceled"), 1);
   auto x = f.shown();

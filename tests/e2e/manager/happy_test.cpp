@@ -144,6 +144,19 @@ TEST_CASE("a file variable is a file for its job and gone after it") {
   x.check_rules();
 }
 
+TEST_CASE("what a job makes has the modes of its login") {
+  auto& x = house();
+  auto id = x.enqueue(
+    {{"script",
+      {"echo \"UMASK=$(umask)\"", "touch new; echo \"FILE=$(stat -c %a new)\"",
+       "mkdir sub; echo \"FOLDER=$(stat -c %a sub)\""}}});
+  CHECK_EQ(x.ended(id).state, job_state::success);
+  CAPTURE(x.log(id));
+  CHECK_EQ(x.printed(id, "UMASK"), "0022");
+  CHECK_EQ(x.printed(id, "FILE"), "644");
+  CHECK_EQ(x.printed(id, "FOLDER"), "755");
+}
+
 TEST_CASE("after_script runs after a failure and knows of it") {
   auto& x = house();
   auto id

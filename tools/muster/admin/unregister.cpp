@@ -1,3 +1,4 @@
+#include "config/tokens.hpp"
 #include "tools/muster/admin/access.hpp"
 #include "tools/muster/admin/runners.hpp"
 
@@ -72,6 +73,13 @@ int unregister_runners(const unregister_options& options) {
       x.tls_key_file = options.tls_key_file;
     }
   }
+  // GitLab is asked only if what it says can be written.
+  for (const auto& x : chosen)
+    if (auto can = can_write_token(which.config_path, x.url, x.token); !can) {
+      log::error("unregistering needs to change the configuration",
+                 {{"err", can.error().text}});
+      return 1;
+    }
   auto system = system_id_beside(which.config_path);
   runner_list gone;
   auto failed = false;
@@ -83,13 +91,15 @@ int unregister_runners(const unregister_options& options) {
   if (failed && options.all)
     log::error("Failed to unregister some runners: they stay in the "
                "configuration");
-  // Two entries may share a token that is gone now.
+  // Two entries may share a token: if GitLab has deleted it, the other one's is
+  // gone, too. One of a runner made in GitLab stays.
   runner_list leaving;
   std::copy_if(configured->begin(), configured->end(),
                std::back_inserter(leaving), [&](const auto& x) {
                  return std::any_of(
                    gone.begin(), gone.end(), [&](const auto& y) {
-                     return x.token == y.token && x.url == y.url;
+                     return x.token == y.token && x.url == y.url
+                            && (x.name == y.name || !is_created_token(x.token));
                    });
                });
   if (!leaving.empty() && !remove_from_file(which.config_path, leaving))
