@@ -120,7 +120,7 @@ struct driver {
     }
     s.limits.max_instances = *limit;
     s.keeps_instances = x.keeps_instances;
-    setup->metrics->limits(
+    st().metrics->limits(
       {*limit, cfg().capacity_per_instance, cfg().max_use_count});
     s.id = x.group;
     auto with = fields();
@@ -224,7 +224,7 @@ struct driver {
     }
     if (self->now() >= s.provider_since + provider_trust)
       s.provider_failures = 0;
-    setup->metrics->did(group_operation::reconcile);
+    st().metrics->did(group_operation::reconcile);
     std::vector<listed> found;
     for (const auto& one : x.instances)
       found.push_back({one.instance, one.state});
@@ -243,7 +243,7 @@ struct driver {
   }
 
   void tell_metrics(const observation& x) const {
-    auto& to = *setup->metrics;
+    auto& to = *st().metrics;
     const auto& id = x.instance.value;
     if (x.what == observation::kind::missed)
       to.missed();
@@ -438,7 +438,7 @@ struct driver {
     s.instances.drop(id);
     s.actors.erase(id);
     s.cloud.forget(id);
-    setup->metrics->gone(id.value, self->now());
+    st().metrics->gone(id.value, self->now());
     look_again();
     decide_soon();
   }
@@ -478,11 +478,11 @@ struct driver {
   void tell_reserved(const reserved& x, const policy& now) const {
     auto preemptive = now.preemptive && now.idle_count > 0;
     if (!x.why)
-      setup->metrics->did(task_operation::reserve);
+      st().metrics->did(task_operation::reserve);
     else if (preemptive)
-      setup->metrics->did(task_operation::reserve_available_capacity_failure);
+      st().metrics->did(task_operation::reserve_available_capacity_failure);
     else
-      setup->metrics->did(task_operation::reserve_iop_capacity_failure);
+      st().metrics->did(task_operation::reserve_iop_capacity_failure);
   }
 
   void on(const reserve& x) const {
@@ -505,7 +505,7 @@ struct driver {
   }
 
   void on(const unreserve& x) const {
-    setup->metrics->did(task_operation::unreserve);
+    st().metrics->did(task_operation::unreserve);
     st().claims.erase(x.key);
     st().promises.unreserve(x.key);
     st().acquirers.erase(x.key);
@@ -528,7 +528,7 @@ struct driver {
     auto by = self->now() + std::chrono::milliseconds{x.timeout_ms};
     auto done = st().promises.wait(x.key, self->now(), by);
     if (!done) {
-      setup->metrics->did(task_operation::acquire_capacity_failure);
+      st().metrics->did(task_operation::acquire_capacity_failure);
       answer_failed(x, error_of(done.error()));
       return;
     }
@@ -574,7 +574,7 @@ struct driver {
       self->send(as<slot_actor>(x.slot_peer), vacate_slot{x.key});
       return;
     }
-    setup->metrics->did(task_operation::acquire);
+    st().metrics->did(task_operation::acquire);
     acquired answer{x.key, x.instance, x.slot, x.slot_peer, "", "", {}};
     if (cfg().log_internal_ip)
       answer.internal_address = x.internal_address;
@@ -604,7 +604,7 @@ struct driver {
     if (!st().instances.update(std::move(report), self->now()))
       return;
     if (x.phase == instance_phase::ready)
-      setup->metrics->ready(x.instance.value, self->now());
+      st().metrics->ready(x.instance.value, self->now());
     if (prepared && x.phase == instance_phase::ready) {
       st().leftovers.erase(x.instance); // else it would not be ready
       st().growth.instance_ready();
@@ -659,13 +659,13 @@ struct driver {
   void tell_counts() const {
     const auto& s = st();
     const auto& slots = s.instances.counts();
-    setup->metrics->counts({s.cloud.requests(), slots.idle,
-                            s.promises.pending(), slots.acquired,
-                            s.promises.reserved(), slots.unavailable});
+    st().metrics->counts({s.cloud.requests(), slots.idle, s.promises.pending(),
+                          slots.acquired, s.promises.reserved(),
+                          slots.unavailable});
   }
 
   void expire(const acquisition_key& key) const {
-    setup->metrics->did(task_operation::acquire_timeout);
+    st().metrics->did(task_operation::acquire_timeout);
     auto row = st().acquirers.find(key);
     if (row == st().acquirers.end())
       return;
@@ -747,9 +747,9 @@ struct driver {
 
   /// The line that operators know, only when it says something new.
   void tell_change(const group_decision& what) const {
-    setup->metrics->wanted(what.scaling.change);
+    st().metrics->wanted(what.scaling.change);
     if (!what.cordon.empty())
-      setup->metrics->scaled(false);
+      st().metrics->scaled(false);
     auto info = capacity_info(what.scaling);
     auto told = fmt::format("{} {}", what.scaling.change, info);
     if (told == st().last_told || what.scaling.change == 0) {
@@ -769,8 +769,8 @@ struct driver {
     with.emplace_back("amount", std::to_string(count));
     log::info("increasing instances", with);
     st().growth.asked(count, now);
-    setup->metrics->scaled(true);
-    setup->metrics->did(group_operation::provision);
+    st().metrics->scaled(true);
+    st().metrics->did(group_operation::provision);
     st().cloud.requested(count, now, now + request_patience);
     st().increases_out.push_back(count);
     self->send(st().provider, increase{count});
@@ -841,7 +841,7 @@ struct driver {
     auto with = fields();
     with.emplace_back("amount", std::to_string(ids.size()));
     log::info("decreasing instances", with);
-    setup->metrics->did(group_operation::removal);
+    st().metrics->did(group_operation::removal);
     s.instances.deletion_asked(ids);
     for (const auto& id : ids) {
       const auto* book = s.instances.find(id);
@@ -860,7 +860,7 @@ struct driver {
     auto& s = st();
     std::erase(s.decreases_out, x.asked);
     for (const auto& id : x.accepted)
-      setup->metrics->deletion_accepted(id.value, self->now());
+      st().metrics->deletion_accepted(id.value, self->now());
     if (x.why)
       log::error("decreasing instances", fields(x.why));
     s.instances.deletion_answered(
@@ -958,9 +958,12 @@ struct driver {
 } // namespace
 
 group_actor::behavior_type group(self_t self, group_setup given) {
+  auto& st = self->state;
+  // What has been counted is taken back as soon as the actor ends, not when
+  // the last timer that knows of it has run out.
+  st.metrics = std::move(given.metrics);
   auto setup = std::make_shared<const group_setup>(std::move(given));
   driver d{self, setup};
-  auto& st = self->state;
   const auto& cfg = *setup->runner->autoscaler;
   st.changed_at = self->now();
   st.instances.set_limits(

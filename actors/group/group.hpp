@@ -72,6 +72,7 @@ struct group_state {
   bool draining = false;
   time_point drain_by;
   uint64_t timer = 0;
+  std::shared_ptr<group_metrics> metrics;
   uint64_t listings = 0; ///< asked for
   bool listing_out = false;
   uint64_t list_ticks = 0; ///< version of the tick in force

@@ -11,6 +11,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr size_t request_bytes_max = 64u << 10;
+
 } // namespace
 
 bool wait_for_socket(int socket, short events,
@@ -47,7 +49,8 @@ bool connection_stream::is_writable() const {
 ssize_t connection_stream::read(char* to, size_t size) {
   // The library reads byte by byte.
   while (begin_ == end_) {
-    if (!wait_for_socket(socket_, POLLIN, read_by_))
+    if (received_bytes_ >= request_bytes_max
+        || !wait_for_socket(socket_, POLLIN, read_by_))
       return -1;
     auto got = recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (got == 0)
@@ -56,6 +59,7 @@ ssize_t connection_stream::read(char* to, size_t size) {
       return -1;
     begin_ = 0;
     end_ = got > 0 ? static_cast<size_t>(got) : 0;
+    received_bytes_ += end_;
   }
   auto count = std::min(size, end_ - begin_);
   std::copy_n(buffer_.data() + begin_, count, to);

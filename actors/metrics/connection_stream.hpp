@@ -10,7 +10,8 @@ namespace muster {
 
 /// An accepted socket as cpp-httplib wants it, with a deadline for all that is
 /// read and one for all: a client that sends or takes a byte now and then does
-/// not live longer than one that is silent.
+/// not live longer than one that is silent. What is read is bounded, too: the
+/// library keeps a request's head whatever its length.
 class connection_stream final : public httplib::Stream {
 public:
   using time_point = std::chrono::steady_clock::time_point;
@@ -32,6 +33,7 @@ private:
   std::array<char, 4096> buffer_{};
   size_t begin_ = 0;
   size_t end_ = 0;
+  size_t received_bytes_ = 0;
 };
 
 /// Waits until the socket is ready, or for the deadline.

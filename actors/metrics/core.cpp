@@ -58,12 +58,17 @@ prometheus::Histogram& metrics_core::histogram(std::string_view name,
 
 void metrics_core::queue(told_queue which, const metric_labels& runner,
                          double depth) {
-  auto labels = runner;
-  labels["queue"] = to_string(which);
-  gauge("muster_queue_depth", labels).Set(depth);
-  auto& peak = gauge("muster_queue_high_water", labels);
-  std::lock_guard guard{mutex_}; // two may raise it at once
-  peak.Set(std::max(peak.Value(), depth));
+  std::lock_guard guard{mutex_}; // two may raise the peak at once
+  auto [row, is_new] = queues_.try_emplace({which, runner});
+  if (is_new) {
+    auto labels = runner;
+    labels["queue"] = to_string(which);
+    row->second = {&gauge("muster_queue_depth", labels),
+                   &gauge("muster_queue_high_water", labels)};
+  }
+  auto [now, peak] = row->second;
+  now->Set(depth);
+  peak->Set(std::max(peak->Value(), depth));
 }
 
 void metrics_core::add_runner(const metric_labels& runner) {

@@ -16,6 +16,7 @@
 #include <prometheus/registry.h>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace muster {
@@ -31,6 +32,8 @@ struct job_row {
   std::string stage; ///< empty before the first
   std::string_view executor_stage = "created";
   std::chrono::steady_clock::time_point since;
+  std::chrono::steady_clock::time_point stage_since;
+  bool over = false; ///< no stage begins any more
 };
 
 /// What the objects share that count. Series are those of `known_series`, and
@@ -64,6 +67,10 @@ private:
   prometheus::Registry registry_;
   mutable std::mutex mutex_; ///< for what follows
   std::map<uint64_t, job_row> jobs_;
+  /// Depth and peak: asked for with each message, so they are looked up once.
+  std::map<std::pair<told_queue, metric_labels>,
+           std::pair<prometheus::Gauge*, prometheus::Gauge*>>
+    queues_;
   std::vector<metric_labels> runners_;
   uint64_t jobs_made_ = 0;
 };

@@ -48,16 +48,38 @@ double seconds(time_point from, time_point to) {
   return std::chrono::duration<double>{to - from}.count();
 }
 
+/// What one group adds to a gauge: two of a kind may overlap, when one has
+/// failed and another takes its place.
+class share {
+public:
+  void of(prometheus::Gauge& gauge) {
+    gauge_ = &gauge;
+  }
+
+  void set(double value) {
+    gauge_->Increment(value - value_);
+    value_ = value;
+  }
+
+  void add(double change) {
+    set(value_ + change);
+  }
+
+private:
+  prometheus::Gauge* gauge_ = nullptr;
+  double value_ = 0;
+};
+
 class group_series final : public group_metrics {
 public:
   group_series(std::shared_ptr<metrics_core> core, metric_labels runner)
     : core_(std::move(core)),
       runner_(std::move(runner)) {
     for (const auto* x : instance_states)
-      instances_[x]
-        = &core_->gauge("fleeting_provisioner_instances", with("state", x));
+      instances_[x].of(
+        core_->gauge("fleeting_provisioner_instances", with("state", x)));
     for (const auto* x : slot_states)
-      slots_[x] = &core_->gauge("fleeting_taskscaler_tasks", with("state", x));
+      slots_[x].of(core_->gauge("fleeting_taskscaler_tasks", with("state", x)));
     for (size_t i = 0; i < task_operations.size(); ++i)
       tasks_.at(i)
         = &core_->counter("fleeting_taskscaler_task_operations_total",
@@ -78,8 +100,8 @@ public:
   }
 
   ~group_series() override {
-    for (const auto& x : instances_)
-      x.second->Set(0);
+    for (auto& x : instances_)
+      x.second.set(0);
     counts({});
   }
 
@@ -105,14 +127,14 @@ public:
       if (requested)
         creation_.second->Observe(seconds(*requested, now));
     } else {
-      instances_[row.shown]->Decrement();
+      instances_[row.shown].add(-1);
       if (state == cloud_state::suspending)
         operation("suspend").Increment();
       else if (state == cloud_state::resuming)
         operation("resume").Increment();
     }
     row.shown = shown;
-    instances_[shown]->Increment();
+    instances_[shown].add(1);
     if (state != cloud_state::running || row.running)
       return;
     row.running = now;
@@ -146,7 +168,7 @@ public:
     if (row == rows_.end())
       return;
     operation("delete").Increment();
-    instances_[row->second.shown]->Decrement();
+    instances_[row->second.shown].add(-1);
     life_.second->Observe(seconds(row->second.discovered, now));
     if (const auto& since = row->second.deletion)
       deletion_.second->Observe(seconds(*since, now));
@@ -176,12 +198,12 @@ public:
   }
 
   void counts(const group_counts& x) override {
-    instances_["requested"]->Set(x.requested);
-    slots_["idle"]->Set(x.idle);
-    slots_["pending"]->Set(x.pending);
-    slots_["acquired"]->Set(x.acquired);
-    slots_["reserved"]->Set(x.reserved);
-    slots_["unavailable"]->Set(x.unavailable);
+    instances_["requested"].set(x.requested);
+    slots_["idle"].set(x.idle);
+    slots_["pending"].set(x.pending);
+    slots_["acquired"].set(x.acquired);
+    slots_["reserved"].set(x.reserved);
+    slots_["unavailable"].set(x.unavailable);
     core_->queue(told_queue::acquires, runner_, x.pending);
   }
 
@@ -215,8 +237,8 @@ private:
   const std::shared_ptr<metrics_core> core_;
   const metric_labels runner_;
   std::map<std::string, row> rows_;
-  std::map<std::string_view, prometheus::Gauge*> instances_;
-  std::map<std::string_view, prometheus::Gauge*> slots_;
+  std::map<std::string_view, share> instances_;
+  std::map<std::string_view, share> slots_;
   std::array<prometheus::Counter*, task_operations.size()> tasks_{};
   timing creation_{"fleeting_provisioner_instance_creation_time_seconds",
                    nullptr};

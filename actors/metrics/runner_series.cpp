@@ -136,21 +136,26 @@ public:
   void stage_begun(std::string_view name) override {
     auto now = clock::now();
     auto stage = known_stage(name);
-    std::string before;
+    job_row before;
     core_->change_job(id_, [&](auto& row) {
+      before = row;
+      if (row.over)
+        return;
       row.state = "running";
-      before = std::exchange(row.stage, stage);
+      row.stage = stage;
+      row.stage_since = now;
     });
-    tell_stage(before, now);
-    stage_since_ = now;
+    if (!before.over)
+      tell_stage(before, now);
   }
 
   void ended(const job_end& x) override {
-    std::string before;
+    job_row before;
     core_->change_job(id_, [&](auto& row) {
+      before = row;
+      row.over = true;
       row.state = state_of(x);
       row.executor_stage = name_of(executor_stage::finish);
-      before = row.stage;
     });
     tell_stage(before, clock::now());
     core_
@@ -177,19 +182,18 @@ public:
   }
 
 private:
-  void tell_stage(const std::string& stage, clock::time_point now) {
-    if (tells_ && !stage.empty())
+  void tell_stage(const job_row& of, clock::time_point now) {
+    if (tells_ && !of.stage.empty())
       core_
         ->histogram("gitlab_runner_job_stage_duration_seconds",
-                    with(runner_, "stage", stage))
-        .Observe(seconds(now - stage_since_));
+                    with(runner_, "stage", of.stage))
+        .Observe(seconds(now - of.stage_since));
   }
 
   const std::shared_ptr<metrics_core> core_;
   const metric_labels runner_;
   const bool tells_;
   uint64_t id_ = 0;
-  clock::time_point stage_since_; ///< of the transport's thread, then the end's
 };
 
 class runner_series final : public runner_metrics {

@@ -1,7 +1,11 @@
 #include "actors/metrics/server.hpp"
 
 #include "actors/metrics/connection_stream.hpp"
+#include "config/log.hpp"
+#include "executors/helper/unique_fd.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
@@ -15,6 +19,7 @@
 #include <poll.h>
 #include <string_view>
 #include <sys/socket.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -27,6 +32,8 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 constexpr int backlog = 64;
+/// Before another try to accept connections.
+constexpr std::chrono::seconds accept_pause{1};
 /// For a client to take note of the end before the connection is closed.
 constexpr std::chrono::milliseconds farewell{1'000};
 
@@ -36,6 +43,8 @@ public:
   void add(int socket) {
     std::lock_guard guard{mutex_};
     sockets_.push_back(socket);
+    if (ended_)
+      shutdown(socket, SHUT_RDWR);
   }
 
   void close(int socket) {
@@ -50,8 +59,10 @@ public:
       shutdown(sockets_.front(), SHUT_RDWR);
   }
 
+  /// Also those that are yet to come.
   void cut_all() {
     std::lock_guard guard{mutex_};
+    ended_ = true;
     for (int x : sockets_)
       shutdown(x, SHUT_RDWR);
   }
@@ -59,30 +70,41 @@ public:
 private:
   std::mutex mutex_;
   std::list<int> sockets_; ///< oldest first
+  bool ended_ = false;
 };
 
-/// Threads as many as there are connections, up to a bound; idle ones are used
-/// again. Beyond it the oldest connection makes room: who accepts waits for
-/// that.
-class bounded_pool final : public httplib::TaskQueue {
+/// A thread for each connection that may be open at a time. When all are, the
+/// oldest makes room: who accepts waits for that.
+class bounded_pool {
 public:
-  bounded_pool(size_t threads_max, open_connections& open)
-    : threads_max_(threads_max),
-      open_(open) {
+  /// Throws std::system_error if there can be no such threads.
+  bounded_pool(size_t threads, open_connections& open) : open_(open) {
+    try {
+      while (threads_.size() < threads)
+        threads_.emplace_back([this] { work(); });
+    } catch (...) {
+      stop();
+      throw;
+    }
   }
 
-  void enqueue(std::function<void()> task) override {
+  ~bounded_pool() {
+    stop();
+  }
+
+  bounded_pool(const bounded_pool&) = delete;
+  bounded_pool& operator=(const bounded_pool&) = delete;
+
+  void enqueue(std::function<void()> task) {
     std::unique_lock guard{mutex_};
-    if (idle_ == 0 && threads_.size() == threads_max_)
+    if (idle_ == 0)
       open_.cut_oldest();
     tasks_.push_back(std::move(task));
-    if (tasks_.size() > idle_ && threads_.size() < threads_max_)
-      threads_.emplace_back([this] { work(); });
     wake_.notify_all();
     wake_.wait(guard, [this] { return tasks_.empty(); });
   }
 
-  void shutdown() override {
+  void stop() {
     {
       std::lock_guard guard{mutex_};
       stopped_ = true;
@@ -91,6 +113,7 @@ public:
     wake_.notify_all();
     for (auto& thread : threads_)
       thread.join();
+    threads_.clear();
   }
 
 private:
@@ -111,7 +134,6 @@ private:
     }
   }
 
-  const size_t threads_max_;
   open_connections& open_;
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -121,31 +143,69 @@ private:
   bool stopped_ = false;
 };
 
+/// The library makes and ends one whenever it begins and ends to listen.
+class pool_entrance final : public httplib::TaskQueue {
+public:
+  explicit pool_entrance(bounded_pool& pool) : pool_(pool) {
+  }
+
+  void enqueue(std::function<void()> task) override {
+    pool_.enqueue(std::move(task));
+  }
+
+  void shutdown() override {
+  }
+
+private:
+  bounded_pool& pool_;
+};
+
 /// cpp-httplib's server on a socket of ours. Its own way of listening would let
 /// two processes share a port, and its own streams have a deadline for each
 /// byte only.
 class http_endpoint final : public httplib::Server {
 public:
+  /// Throws std::system_error if there can be no threads for it.
   http_endpoint(int listener, std::shared_ptr<const metrics_table> table,
                 const metrics_server_options& options)
-    : table_(std::move(table)),
-      options_(options) {
-    svr_sock_ = listener;
-    new_task_queue = [this] {
-      return new bounded_pool{options_.connections_max, open_};
-    };
+    : listener_(listener),
+      table_(std::move(table)),
+      options_(options),
+      pool_(options.connections_max, open_) {
+    new_task_queue = [this] { return new pool_entrance{pool_}; };
     set_pre_routing_handler([this](const auto& req, auto& res) {
       answer(req, res);
       return HandlerResponse::Handled;
     });
   }
 
-  /// Makes `listen_after_bind` return, also when it has not begun. Returns the
-  /// socket, which is to be closed when it has.
-  int end() {
-    auto listener = svr_sock_.exchange(INVALID_SOCKET);
-    ::shutdown(listener, SHUT_RDWR);
-    return listener;
+  /// Accepts connections until `end`. The library gives up, and closes its
+  /// socket, when one cannot be accepted (too many open files in the system, no
+  /// memory): it gets another descriptor of ours then.
+  void serve() {
+    while (!ended_) {
+      svr_sock_ = fcntl(listener_.get(), F_DUPFD_CLOEXEC, 0);
+      if (svr_sock_ != INVALID_SOCKET)
+        listen_after_bind();
+      std::unique_lock guard{mutex_};
+      if (ended_)
+        break;
+      log::warning("the metrics server cannot accept connections: it tries "
+                   "again",
+                   {{"err", std::strerror(errno)}});
+      wake_.wait_for(guard, accept_pause, [this] { return ended_.load(); });
+    }
+    pool_.stop();
+  }
+
+  /// Makes `serve` return, also when it has not begun.
+  void end() {
+    {
+      std::lock_guard guard{mutex_};
+      ended_ = true;
+    }
+    wake_.notify_all();
+    ::shutdown(listener_.get(), SHUT_RDWR);
   }
 
 private:
@@ -182,7 +242,16 @@ private:
     connection_stream stream{socket, now + options_.request_max,
                              now + options_.time_max};
     bool closed = false;
-    auto done = process_request(stream, true, closed, nullptr);
+    bool done = false;
+    try {
+      // A scrape is whole: parts of it, many times over, would fill the memory.
+      done = process_request(stream, true, closed, [](httplib::Request& what) {
+        what.ranges.clear();
+      });
+    } catch (const std::exception& problem) {
+      log::warning("the metrics server could not answer",
+                   {{"err", problem.what()}});
+    }
     // What the client still sends would make the answer be lost.
     ::shutdown(socket, SHUT_WR);
     auto until = std::min(clock::now() + farewell, now + options_.time_max);
@@ -194,13 +263,23 @@ private:
     return done;
   }
 
+  const helper::unique_fd listener_;
   const std::shared_ptr<const metrics_table> table_;
   const metrics_server_options options_;
   open_connections open_;
+  bounded_pool pool_;
+  std::mutex mutex_; ///< of the pause
+  std::condition_variable wake_;
+  std::atomic<bool> ended_ = false;
 };
 
-/// Returns a listening socket, or -1; `why` then says why not.
-int listen_on(const addrinfo& at, std::string& why) {
+/// Of an address that this machine does not have.
+bool is_absent(int problem) {
+  return problem == EAFNOSUPPORT || problem == EADDRNOTAVAIL;
+}
+
+/// Returns a listening socket, or -1; `problem` then says why not.
+int listen_on(const addrinfo& at, int& problem) {
   auto fd = socket(at.ai_family, at.ai_socktype | SOCK_CLOEXEC, 0);
   int yes = 1;
   int no = 0;
@@ -211,14 +290,16 @@ int listen_on(const addrinfo& at, std::string& why) {
     if (bind(fd, at.ai_addr, at.ai_addrlen) == 0 && ::listen(fd, backlog) == 0)
       return fd;
   }
-  why = std::strerror(errno);
+  problem = errno;
   if (fd >= 0)
     ::close(fd);
   return -1;
 }
 
-/// Names may have several addresses: the first that can be had is taken. All
-/// addresses of the machine are those of IPv6, which include IPv4.
+/// Names may have several addresses: that of IPv4 is taken, as GitLab Runner
+/// does, unless the machine has none. All addresses of the machine are those of
+/// IPv6, which include IPv4. One that is taken is not passed over: who scrapes
+/// it would talk to somebody else.
 int listen_at(const listen_address& at, std::string& why) {
   auto port = std::to_string(at.port);
   std::vector<const char*> hosts{at.host.c_str()};
@@ -234,12 +315,24 @@ int listen_at(const listen_address& at, std::string& why) {
       why = gai_strerror(code);
       continue;
     }
+    std::vector<const addrinfo*> all;
+    for (auto* x = found; x != nullptr; x = x->ai_next)
+      all.push_back(x);
+    std::ranges::stable_partition(
+      all, [](const addrinfo* x) { return x->ai_family == AF_INET; });
     int fd = -1;
-    for (auto* x = found; x != nullptr && fd < 0; x = x->ai_next)
-      fd = listen_on(*x, why);
+    int problem = EADDRNOTAVAIL;
+    for (const auto* x : all) {
+      fd = listen_on(*x, problem);
+      if (fd >= 0 || !is_absent(problem))
+        break;
+    }
     freeaddrinfo(found);
     if (fd >= 0)
       return fd;
+    why = std::strerror(problem);
+    if (!is_absent(problem))
+      return -1;
   }
   return -1;
 }
@@ -261,8 +354,8 @@ struct metrics_server::impl {
        std::shared_ptr<const metrics_table> table,
        const metrics_server_options& options)
     : at(std::move(where)),
-      http(listener, std::move(table), options) {
-    thread = std::thread{[this] { http.listen_after_bind(); }};
+      http(listener, std::move(table), options),
+      thread([this] { http.serve(); }) {
   }
 
   listen_address at;
@@ -283,17 +376,22 @@ metrics_server::start(const listen_address& at,
                             at.text(), why));
   auto bound = at;
   bound.port = port_of(listener);
-  return std::unique_ptr<metrics_server>{new metrics_server{
-    std::make_unique<impl>(listener, bound, std::move(table), options)}};
+  try {
+    return std::unique_ptr<metrics_server>{new metrics_server{
+      std::make_unique<impl>(listener, bound, std::move(table), options)}};
+  } catch (const std::system_error& problem) {
+    return fail(config_errc::not_valid,
+                fmt::format("the metrics server cannot start its threads: {}",
+                            problem.what()));
+  }
 }
 
 metrics_server::metrics_server(std::unique_ptr<impl> x) : impl_(std::move(x)) {
 }
 
 metrics_server::~metrics_server() {
-  auto listener = impl_->http.end();
+  impl_->http.end();
   impl_->thread.join();
-  ::close(listener);
 }
 
 listen_address metrics_server::address() const {

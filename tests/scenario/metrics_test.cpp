@@ -208,6 +208,15 @@ TEST_CASE("counts of instances and slots move as a job is served") {
   CHECK_EQ(f.instances("\"running\""), 0);
 }
 
+TEST_CASE("a group that ends shows nothing any more, whatever timers it has") {
+  counted_group f;
+  f.cloud.push_back({instance_id{"i-1"}, cloud_state::running});
+  f.list();
+  CHECK_EQ(f.instances("\"running\""), 1);
+  f.world.stop(f.it);
+  CHECK_EQ(f.instances("\"running\""), 0);
+}
+
 TEST_CASE("what a group refuses is counted by its kind") {
   counted_group f;
   for (const auto* key : {"a", "b", "c", "d", "e", "f"})

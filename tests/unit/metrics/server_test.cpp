@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <string>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -48,6 +49,12 @@ public:
   bool says(const std::string& what) {
     return send(fd_, what.data(), what.size(), MSG_NOSIGNAL)
            == static_cast<ssize_t>(what.size());
+  }
+
+  /// Something comes, or the connection's end, within so long.
+  bool is_heard_of(std::chrono::milliseconds within) {
+    pollfd what{fd_, POLLIN, 0};
+    return poll(&what, 1, static_cast<int>(within.count())) > 0;
   }
 
   /// All that comes until the server ends the connection; nothing if it does
@@ -179,28 +186,66 @@ TEST_CASE("who is silent or drips is cut off at the deadline") {
   fixture f{options};
   client silent{f.server->address()};
   client dripping{f.server->address()};
-  dripping.says("GET /met");
+  // Faster than any silence that is borne, and never whole.
+  std::thread drips{[&dripping] {
+    auto until = std::chrono::steady_clock::now() + patience;
+    while (dripping.says("G") && !dripping.is_heard_of(20ms)
+           && std::chrono::steady_clock::now() < until)
+      ;
+  }};
   CHECK(silent.hears().has_value());
   CHECK(dripping.hears().has_value());
+  drips.join();
+}
+
+TEST_CASE("a request without end is cut off, long before its deadline") {
+  metrics_server_options options;
+  options.request_max = options.time_max = 10min;
+  fixture f{options};
+  for (const auto& part : {std::string{"a:b\r\n"}, std::string(4096, 'A')}) {
+    client endless{f.server->address()};
+    endless.says("GET /metrics HTTP/1.1\r\n");
+    auto until = std::chrono::steady_clock::now() + patience;
+    auto takes_more = [&] { return std::chrono::steady_clock::now() < until; };
+    while (takes_more() && endless.says(part))
+      ;
+    CHECK(takes_more());
+  }
+  CHECK(contains(f.ask("GET", "/metrics"), " 200 "));
+}
+
+TEST_CASE("parts of the answer are not given, let alone many times over") {
+  fixture f;
+  auto whole = body_of(f.ask("GET", "/metrics"));
+  client one{f.server->address()};
+  std::string ranges = "bytes=0-";
+  for (int i = 0; i < 1'000; ++i)
+    ranges += ",0-";
+  one.says("GET /metrics HTTP/1.1\r\nHost: x\r\nRange: " + ranges + "\r\n\r\n");
+  auto answer = one.hears().value_or("");
+  CHECK_EQ(status_of(answer), "HTTP/1.1 200 OK");
+  CHECK_LT(body_of(answer).size(), 2 * whole.size());
 }
 
 TEST_CASE("connections are bounded, and the oldest makes room") {
   metrics_server_options options;
   options.connections_max = 3;
+  options.request_max = options.time_max = 10min; // only room is made
   fixture f{options};
   std::vector<std::unique_ptr<client>> hanging;
   for (int i = 0; i < 12; ++i) {
     hanging.push_back(std::make_unique<client>(f.server->address()));
     hanging.back()->says("GET /metrics HTTP/1.1\r\n");
   }
-  // None of them has reached its deadline of ten seconds.
   CHECK(contains(f.ask("GET", "/metrics"), " 200 "));
   for (int i = 0; i < 9; ++i)
     CHECK_EQ(hanging[static_cast<size_t>(i)]->hears(), std::string{});
 }
 
 TEST_CASE("a server ends with a client that hangs") {
-  fixture f;
+  metrics_server_options options;
+  options.request_max = options.time_max = 10min;
+  fixture f{options};
   client hanging{f.server->address()};
   hanging.says("GET /metrics");
   CHECK(contains(f.ask("GET", "/metrics"), " 200 "));
@@ -225,6 +270,9 @@ TEST_CASE("an address that is taken, or not ours, is refused in words") {
   REQUIRE(!again);
   CHECK(contains(again.error().text, f.server->address().text()));
   CHECK(contains(again.error().text, "in use"));
+  // Nor is another address taken instead.
+  fixture six{{}, "::"};
+  CHECK_FALSE(metrics_server::start({"", six.server->address().port}, f.table));
   auto foreign = metrics_server::start({"192.0.2.1", 0}, f.table);
   REQUIRE(!foreign);
   CHECK(contains(foreign.error().text, "192.0.2.1"));

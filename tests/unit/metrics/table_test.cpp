@@ -301,6 +301,35 @@ TEST_CASE("a group that is gone shows nothing, and what it counted stays") {
            1);
 }
 
+TEST_CASE("a group that takes another's place is shown alone, and stays") {
+  fixture f;
+  auto failed = f.runner->group();
+  failed->seen("i-1", cloud_state::running, time_point{5s}, {});
+  failed->counts({1, 2, 3, 4, 5, 6});
+  auto next = f.runner->group();
+  next->seen("i-1", cloud_state::running, time_point{6s}, {});
+  next->counts({0, 1, 0, 2, 0, 0});
+  failed.reset();
+  auto x = f.now();
+  CHECK_EQ(x.sum("fleeting_provisioner_instances"), 1);
+  CHECK_EQ(x.sum("fleeting_taskscaler_tasks"), 3);
+  next->gone("i-1", time_point{9s});
+  CHECK_EQ(f.now().sum("fleeting_provisioner_instances"), 0);
+}
+
+TEST_CASE("a stage that is told too late leaves a job as it ended") {
+  fixture f;
+  job_facts facts;
+  facts.job = 5;
+  auto job = f.runner->job(facts);
+  job->stage_begun("step_script");
+  job->ended({true, false, false, "", 1s});
+  job->stage_begun("after_script");
+  auto list = f.table.jobs_text();
+  CHECK_NE(list.find("state=success"), std::string::npos);
+  CHECK_EQ(list.find("after_script"), std::string::npos);
+}
+
 TEST_CASE("a queue tells its depth, and the most that it ever had") {
   fixture f;
   for (size_t depth : {3, 17, 2})

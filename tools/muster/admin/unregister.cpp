@@ -53,6 +53,13 @@ int unregister_runners(const unregister_options& options) {
                {{"name", which.name}});
     return 1;
   }
+  // GitLab is asked only if what it says can be written.
+  for (const auto& x : chosen)
+    if (auto can = can_write_token(which.config_path, x.url, x.token); !can) {
+      log::error("unregistering needs to change the configuration",
+                 {{"err", can.error().text}});
+      return 1;
+    }
   if (chosen.empty() && !options.all) { // known to GitLab only
     if (which.url.empty()) {
       log::error("no runner of the configuration has this token: say --url, "
@@ -73,13 +80,6 @@ int unregister_runners(const unregister_options& options) {
       x.tls_key_file = options.tls_key_file;
     }
   }
-  // GitLab is asked only if what it says can be written.
-  for (const auto& x : chosen)
-    if (auto can = can_write_token(which.config_path, x.url, x.token); !can) {
-      log::error("unregistering needs to change the configuration",
-                 {{"err", can.error().text}});
-      return 1;
-    }
   auto system = system_id_beside(which.config_path);
   runner_list gone;
   auto failed = false;
