@@ -96,7 +96,8 @@ void read_muster(const section& at, const load_options& options,
 }
 
 void read_file(const toml::table& table, const load_options& options,
-               report& out, config& into) {
+               report& out, loaded_config& loaded) {
+  auto& into = loaded.value;
   section file{&table, "", out};
   read_concurrent(file, into);
   into.check_interval = seconds(file, "check_interval", 3);
@@ -112,6 +113,8 @@ void read_file(const toml::table& table, const load_options& options,
     if (auto runner = read_runner(at, labels, options, out)) {
       served.push_back({std::move(*runner), at});
       check_runner_sense(served.back());
+    } else {
+      ++loaded.left_out;
     }
   check_file_sense(into, file, served);
   for (auto& runner : served)
@@ -209,7 +212,7 @@ bool passes(const report& out, check_mode mode) {
 
 /// Parses and reads; everything said is in `out`.
 void read_text(const std::string& source, const std::string& path,
-               const load_options& options, report& out, config& into) {
+               const load_options& options, report& out, loaded_config& into) {
   if (auto fault = find_source_fault(source)) {
     out.add(severity::fatal,
             {static_cast<toml::source_index>(fault->line),
@@ -238,7 +241,7 @@ loaded_config parse_config(std::string text, const std::string& path,
   loaded.value.path = path;
   loaded.source = std::move(text);
   report out{path};
-  read_text(loaded.source, path, options, out, loaded.value);
+  read_text(loaded.source, path, options, out, loaded);
   loaded.passed = passes(out, options.mode);
   loaded.diagnostics = out.take();
   return loaded;

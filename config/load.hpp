@@ -69,7 +69,8 @@ struct loaded_config {
   config value;
   std::vector<diagnostic> diagnostics; ///< in the order of the file
   bool passed = false;                 ///< by the mode of the options
-  std::string source; ///< for `format_diagnostic`; holds secrets, do not keep
+  size_t left_out = 0; ///< runners that cannot be served as written
+  std::string source;  ///< for `format_diagnostic`; holds secrets, do not keep
 };
 
 /// Reads config.toml. Never throws: what is wrong with the file is among the
