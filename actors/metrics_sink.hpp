@@ -170,6 +170,9 @@ public:
   }
   virtual void happened(runner_event) {
   }
+  /// `limit` and `request_concurrency`, as they are from now on.
+  virtual void bounds(int, int) {
+  }
   /// A job that has no actor ended as failed, for this reason.
   virtual void job_failed(const std::string&) {
   }
@@ -205,6 +208,12 @@ public:
   virtual void is(process_state) {
   }
   virtual void queue(told_queue, size_t) {
+  }
+  /// The configuration was read again, and is in force or cannot be used.
+  virtual void config_read(bool) {
+  }
+  /// The setting `concurrent`, as it is from now on.
+  virtual void concurrent(int) {
   }
 };
 

@@ -102,6 +102,17 @@ typename Inspector::result_type inspect(Inspector& f, drain& x) {
   return f(caf::meta::type_name("drain"), x.timeout_ms);
 }
 
+/// The configuration has changed: the newest is looked up. What is running goes
+/// on; what cannot be changed in place is replaced as it becomes free.
+struct reconfigure_group {
+  uint64_t number = 0;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, reconfigure_group& x) {
+  return f(caf::meta::type_name("reconfigure_group"), x.number);
+}
+
 /// Answers `reserve`.
 struct reserved {
   acquisition_key key;
@@ -179,7 +190,7 @@ using group_actor = caf::typed_actor<
   caf::reacts_to<instance_status>, caf::reacts_to<slot_occupied>,
   caf::reacts_to<provider_ready>, caf::reacts_to<listing>,
   caf::reacts_to<increased>, caf::reacts_to<decreased>,
-  caf::reacts_to<known_instances>>;
+  caf::reacts_to<known_instances>, caf::reacts_to<reconfigure_group>>;
 
 /// What a runner and its jobs say to a group.
 using slot_source_actor

@@ -91,15 +91,17 @@ typename Inspector::result_type inspect(Inspector& f, write_job_result& x) {
            x.exit_code, x.failure_reason);
 }
 
-/// The runner has another token, and with it another name here.
+/// The runner has another token, and with it another name here. Only these jobs
+/// of it are concerned: another runner may have that token now.
 struct rename_runner {
   std::string from;
   std::string to;
+  std::vector<acquisition_key> jobs;
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, rename_runner& x) {
-  return f(caf::meta::type_name("rename_runner"), x.from, x.to);
+  return f(caf::meta::type_name("rename_runner"), x.from, x.to, x.jobs);
 }
 
 /// GitLab has confirmed the result, or does not want it.

@@ -61,6 +61,29 @@ typename Inspector::result_type inspect(Inspector& f, runner_stopped& x) {
   return f(caf::meta::type_name("runner_stopped"), x.runner);
 }
 
+/// The configuration was read again (an input): it is looked up, or was not
+/// usable.
+struct config_read {
+  bool asked = false; ///< by SIGHUP: an answer is wanted in any case
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, config_read& x) {
+  return f(caf::meta::type_name("config_read"), x.asked);
+}
+
+/// Answers `reconfigure_runner`: whatever was known to others by the runner's
+/// former name is known by the new one.
+struct runner_reconfigured {
+  runner_id runner;
+  uint64_t number = 0; ///< as asked
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, runner_reconfigured& x) {
+  return f(caf::meta::type_name("runner_reconfigured"), x.runner, x.number);
+}
+
 /// A moment that the manager waits for.
 struct manager_timer {
   uint64_t version = 0;
@@ -74,6 +97,7 @@ typename Inspector::result_type inspect(Inspector& f, manager_timer& x) {
 using manager_actor = caf::typed_actor<
   caf::reacts_to<permit_request>, caf::reacts_to<permit_back>,
   caf::reacts_to<permits_taken>, caf::reacts_to<shutdown_request>,
-  caf::reacts_to<runner_stopped>, caf::reacts_to<manager_timer>>;
+  caf::reacts_to<runner_stopped>, caf::reacts_to<manager_timer>,
+  caf::reacts_to<config_read>, caf::reacts_to<runner_reconfigured>>;
 
 } // namespace muster

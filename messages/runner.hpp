@@ -47,6 +47,18 @@ typename Inspector::result_type inspect(Inspector& f, stop_runner& x) {
   return f(caf::meta::type_name("stop_runner"), x.mode);
 }
 
+/// The configuration has changed: the newest is looked up. A runner that was
+/// told to stop gracefully, and still has jobs, goes on. Answered by
+/// `runner_reconfigured`.
+struct reconfigure_runner {
+  uint64_t number = 0;
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, reconfigure_runner& x) {
+  return f(caf::meta::type_name("reconfigure_runner"), x.number);
+}
+
 /// Time to start a dead group or coordinator again.
 struct restart_tick {
   uint64_t number = 0;
@@ -85,6 +97,7 @@ using runner_actor
                      caf::reacts_to<job_offer>, caf::reacts_to<update_result>,
                      caf::reacts_to<job_written>, caf::reacts_to<left_jobs>,
                      caf::reacts_to<job_ended>, caf::reacts_to<token_state>,
-                     caf::reacts_to<token_tick>, caf::reacts_to<idle_tick>>;
+                     caf::reacts_to<token_tick>, caf::reacts_to<idle_tick>,
+                     caf::reacts_to<reconfigure_runner>>;
 
 } // namespace muster

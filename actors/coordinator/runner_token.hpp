@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace muster {
@@ -31,9 +32,7 @@ public:
   secret token() const;
   std::optional<unix_time> obtained_at() const;
   std::optional<unix_time> expires_at() const;
-  bool is_literal() const {
-    return from_.is_literal;
-  }
+  bool is_literal() const;
 
   /// Whether config.toml has it.
   bool is_saved() const;
@@ -41,16 +40,25 @@ public:
   /// GitLab gave another one: it is used from now on. `save` is due.
   void replace(fresh_token fresh);
 
+  /// What config.toml has, as far as it is known.
+  secret written() const;
+
+  /// config.toml was read again. A token that is neither in use nor was written
+  /// there by muster is used from now on; one that GitLab has replaced since is
+  /// not, and `save` is due. Returns whether another token is used than before.
+  bool reread(const token_origin& found);
+
   /// Writes it into config.toml. Returns why that failed, and where the token
   /// is kept instead; empty if it did not.
   std::string save();
 
 private:
-  const token_origin from_;
+  token_origin from_;
   const kept_tokens kept_;
   mutable std::mutex mutex_;
   fresh_token now_;
-  secret written_; ///< in config.toml
+  secret written_;            ///< in config.toml
+  std::set<secret> replaced_; ///< GitLab knows them no more
   std::mutex saving_;
 };
 

@@ -3,6 +3,7 @@
 #include "actors/group/listing_pace.hpp"
 #include "actors/group/waiting.hpp"
 #include "actors/instance/instance.hpp"
+#include "config/difference.hpp"
 #include "config/feature_flags.hpp"
 
 #include <algorithm>
@@ -45,12 +46,12 @@ struct driver {
   }
 
   const autoscaler_config& cfg() const {
-    return *setup->runner->autoscaler;
+    return *st().config->autoscaler;
   }
 
   log::fields fields() const {
-    log::fields out{{"runner", short_token(setup->runner->token)},
-                    {"runner_name", setup->runner->name},
+    log::fields out{{"runner", short_token(st().config->token)},
+                    {"runner_name", st().config->name},
                     {"subsystem", "taskscaler"}};
     if (!st().id.empty())
       out.emplace_back("group", st().id);
@@ -72,8 +73,8 @@ struct driver {
   // -- provider ---------------------------------------------------------------
 
   void start_provider() const {
-    st().provider = setup->make_provider(
-      self, caf::actor_cast<provider_parent_actor>(self));
+    st().provider
+      = st().make_provider(self, caf::actor_cast<provider_parent_actor>(self));
     self->monitor(st().provider);
     st().provider_since = self->now();
     self->send(st().provider,
@@ -83,21 +84,35 @@ struct driver {
   /// What was asked of it may or may not have been done: the next listing and
   /// the deadlines of the requests decide.
   void provider_lost(const caf::error& why) const {
+    forget_questions();
+    if (st().provider_exchange == exchange::ending) { // as was wanted
+      st().provider_exchange
+        = st().former.runner ? exchange::trying : exchange::none;
+      start_provider();
+      return;
+    }
+    if (st().provider_exchange == exchange::waiting) // nothing to wait for
+      st().provider_exchange = exchange::trying;
     log::error("the provider failed and is started again", fields(why));
-    for (auto count : std::exchange(st().increases_out, {}))
-      st().cloud.answered(count, 0, false);
-    for (const auto& ids : std::exchange(st().decreases_out, {}))
-      st().instances.deletion_answered(ids, {}, self->now(), self->now());
-    st().listing_out = false;
-    ++st().list_ticks;
     auto pause = std::min<time_point::duration>(
       500ms * (1 << std::min(st().provider_failures++, 7)), 60s);
     st().provider = nullptr;
     send_later(self, self->now() + pause, list_tick{st().list_ticks});
   }
 
+  void forget_questions() const {
+    for (auto count : std::exchange(st().increases_out, {}))
+      st().cloud.answered(count, 0, false);
+    for (const auto& ids : std::exchange(st().decreases_out, {}))
+      st().instances.deletion_answered(ids, {}, self->now(), self->now());
+    st().listing_out = false;
+    ++st().list_ticks;
+  }
+
   void on(const provider_ready& x) const {
     auto& s = st();
+    if (s.provider_exchange == exchange::ending) // the old one's
+      return;
     if (x.why) {
       if (s.ready) // it will be tried again, as after any failure
         self->send_exit(s.provider, x.why);
@@ -105,12 +120,16 @@ struct driver {
         self->quit(x.why);
       return;
     }
+    auto first = s.id.empty();
+    if (!first && s.id != x.group && s.former.runner) {
+      keep_group(x.group);
+      return;
+    }
     auto limit = instances_limit(cfg().max_instances, x.max_size);
-    if (!limit) {
+    if (!limit && first) {
       self->quit(error_of(limit.error()));
       return;
     }
-    auto first = s.id.empty();
     if (!first && s.id != x.group) { // its instances are others'
       self->quit(error_of(provider_errc::bad_config,
                           fmt::format("the provider was of the group {} and is "
@@ -118,11 +137,11 @@ struct driver {
                                       s.id, x.group)));
       return;
     }
-    s.limits.max_instances = *limit;
+    s.provider_max = x.max_size;
     s.keeps_instances = x.keeps_instances;
-    st().metrics->limits(
-      {*limit, cfg().capacity_per_instance, cfg().max_use_count});
     s.id = x.group;
+    set_limits();
+    settle_exchange();
     auto with = fields();
     with.emplace_back("version", x.version);
     if (!x.build_info.empty())
@@ -135,6 +154,130 @@ struct driver {
                  read_instances{s.id, peer_of(setup->role, self)});
     else
       list_now();
+  }
+
+  // -- another configuration --------------------------------------------------
+
+  using exchange = group_state::exchange;
+
+  void on(const reconfigure_group&) const {
+    auto& s = st();
+    auto orders = setup->orders ? setup->orders->look() : nullptr;
+    if (!orders || orders->runner == s.config)
+      return;
+    auto before = s.config;
+    const auto& was = *before->autoscaler;
+    const auto& is = *orders->runner->autoscaler;
+    if (auto policies = schedule::make(is.policies))
+      s.policies = std::move(*policies);
+    else
+      log::error("the policies stay as they were",
+                 fields(error_of(policies.error())));
+    if (concerns_provider(was, is) && !s.former.runner)
+      s.former = {before, s.make_provider};
+    s.config = orders->runner;
+    s.make_provider = orders->make_provider;
+    s.growth.set_rate(rate_of(is));
+    set_limits();
+    auto replaces = replaces_instances(was, is);
+    if (concerns_provider(was, is)) {
+      s.replaces |= replaces;
+      begin_exchange();
+    } else if (replaces) {
+      replace_instances();
+    }
+    if (s.ready && !s.listing_out)
+      arm_listing();
+    decide_soon();
+  }
+
+  void set_limits() const {
+    auto& s = st();
+    s.instances.set_limits({cfg().capacity_per_instance, cfg().max_use_count,
+                            cfg().failure_threshold});
+    s.limits.capacity_per_instance = cfg().capacity_per_instance;
+    if (s.id.empty()) {
+      s.limits.max_instances = cfg().max_instances;
+      return;
+    }
+    if (auto limit = instances_limit(cfg().max_instances, s.provider_max)) {
+      s.limits.max_instances = *limit;
+    } else { // jobs go on, with what there can be
+      log::error("the provider's own limit is in force",
+                 fields(error_of(limit.error())));
+      s.limits.max_instances
+        = static_cast<int>(std::min<int64_t>(s.provider_max, INT32_MAX));
+    }
+    st().metrics->limits({s.limits.max_instances, cfg().capacity_per_instance,
+                            cfg().max_use_count});
+  }
+
+  /// One that serves a job does so until that has ended.
+  void replace_instances() const {
+    for (const auto& id : st().instances.instances())
+      st().instances.cordon(id, retire_reason::reconfigured);
+  }
+
+  /// The provider learns its settings once. Nothing new is asked of the old
+  /// one, and it ends when all has been answered.
+  void begin_exchange() const {
+    auto& s = st();
+    if (!s.provider || s.provider_exchange == exchange::ending) {
+      // What is started next is the new one.
+      if (s.provider_exchange == exchange::none)
+        s.provider_exchange = exchange::trying;
+      return;
+    }
+    s.provider_exchange = exchange::waiting;
+    check_exchange();
+  }
+
+  void check_exchange() const {
+    auto& s = st();
+    if (s.provider_exchange != exchange::waiting || !s.increases_out.empty()
+        || !s.decreases_out.empty() || s.listing_out)
+      return;
+    s.provider_exchange = exchange::ending;
+    self->send_exit(s.provider, caf::exit_reason::user_shutdown);
+  }
+
+  /// Whether something may be asked of the provider: not of one that may turn
+  /// out to be of another group.
+  bool may_ask() const {
+    return st().provider && st().provider_exchange == exchange::none;
+  }
+
+  /// The new settings turned out to be those of another group: the instances of
+  /// this one would be nobody's.
+  void keep_group(const std::string& other) const {
+    auto& s = st();
+    log::error(
+      fmt::format("plugin_config names another group of instances now, "
+                  "{}: this needs a restart of muster. Until then the "
+                  "plugin goes on with the former plugin_config and "
+                  "connector_config",
+                  other),
+      fields());
+    auto kept = std::make_shared<runner_config>(*s.config);
+    const auto& former = *s.former.runner->autoscaler;
+    kept->autoscaler->plugin_config_json = former.plugin_config_json;
+    kept->autoscaler->connector = former.connector;
+    s.config = std::move(kept);
+    s.make_provider = std::exchange(s.former, {}).make_provider;
+    s.replaces = false;
+    s.provider_exchange = exchange::ending;
+    self->send_exit(s.provider, caf::exit_reason::user_shutdown);
+  }
+
+  void settle_exchange() const {
+    auto& s = st();
+    s.former = {};
+    if (s.provider_exchange == exchange::trying)
+      s.provider_exchange = exchange::none;
+    if (std::exchange(s.replaces, false)) {
+      s.replaced_at = self->now();
+      replace_instances();
+    }
   }
 
   void on(const known_instances& x) const {
@@ -161,7 +304,7 @@ struct driver {
 
   void list_now() const {
     auto& s = st();
-    if (s.listing_out || !s.provider)
+    if (s.listing_out || !may_ask())
       return;
     s.listing_out = true;
     s.listing_calls.spend(self->now());
@@ -217,6 +360,7 @@ struct driver {
     if (x.number != s.listings)
       return;
     s.listing_out = false;
+    check_exchange();
     if (x.why) {
       log::error("reconcile", fields(x.why));
       arm_listing();
@@ -296,6 +440,8 @@ struct driver {
     auto known = s.known.find(x.instance);
     auto use_count = known == s.known.end() ? 0 : known->second.use_count;
     s.instances.add(x.instance, x.cause, self->now(), use_count);
+    if (x.requested != group_time{} && x.requested <= s.replaced_at)
+      s.instances.cordon(x.instance, retire_reason::reconfigured);
     spawn_instance(x, use_count);
     // One that was lost a moment ago is not taken for a new one: it would be
     // dialed and lost again, in the place of one that works.
@@ -367,7 +513,7 @@ struct driver {
     with.options.prepare_timeout = cfg().connector.timeout;
     with.options.failure_threshold = cfg().failure_threshold;
     with.options.heartbeat = flag_value(
-      *setup->runner, [](auto) { return std::nullopt; },
+      *st().config, [](auto) { return std::nullopt; },
       "FF_USE_FLEETING_ACQUIRE_HEARTBEATS");
     with.use_count = use_count;
     with.parent = caf::actor_cast<instance_parent_actor>(self);
@@ -644,7 +790,7 @@ struct driver {
     remove_due(now);
     serve();
     // Without provider there is nothing to ask; a drain looks often by itself.
-    auto asks = s.provider && !s.draining;
+    auto asks = may_ask() && !s.draining;
     next = std::min({next, tell_waiting(now),
                      asks ? s.instances.next_deletion() : never,
                      s.promises.next_deadline(), s.cloud.next_give_up()});
@@ -733,7 +879,7 @@ struct driver {
     }
     if (!what.uncordon.empty() || !what.cordon.empty())
       decide_soon(); // the next one starts from what this one changed
-    if (what.increase > 0 && s.provider) {
+    if (what.increase > 0 && may_ask()) {
       auto allowed = s.growth.allowed(what.increase, now);
       if (now < s.increase_not_before)
         what.next_look = std::min(what.next_look, s.increase_not_before);
@@ -781,6 +927,7 @@ struct driver {
     if (s.increases_out.empty())
       return;
     s.increases_out.erase(s.increases_out.begin());
+    check_exchange();
     auto with = x.why ? fields(x.why) : fields();
     with.emplace_back("num_requested", std::to_string(x.asked));
     with.emplace_back("num_successful", std::to_string(x.accepted));
@@ -833,7 +980,7 @@ struct driver {
   void remove_due(time_point now) const {
     auto& s = st();
     auto ids = s.instances.deletions_due(now);
-    if (!s.provider)
+    if (!may_ask())
       return;
     spare_refused(ids);
     if (ids.empty())
@@ -859,6 +1006,7 @@ struct driver {
   void on(const decreased& x) const {
     auto& s = st();
     std::erase(s.decreases_out, x.asked);
+    check_exchange();
     for (const auto& id : x.accepted)
       st().metrics->deletion_accepted(id.value, self->now());
     if (x.why)
@@ -964,12 +1112,11 @@ group_actor::behavior_type group(self_t self, group_setup given) {
   st.metrics = std::move(given.metrics);
   auto setup = std::make_shared<const group_setup>(std::move(given));
   driver d{self, setup};
-  const auto& cfg = *setup->runner->autoscaler;
+  st.config = setup->runner;
+  st.make_provider = setup->make_provider;
+  const auto& cfg = *st.config->autoscaler;
+  d.set_limits();
   st.changed_at = self->now();
-  st.instances.set_limits(
-    {cfg.capacity_per_instance, cfg.max_use_count, cfg.failure_threshold});
-  st.limits.max_instances = cfg.max_instances;
-  st.limits.capacity_per_instance = cfg.capacity_per_instance;
   st.growth = growth_throttle{rate_of(cfg)};
   self->monitor(setup->parent);
   self->set_down_handler([self, d, setup](const caf::down_msg& x) {
@@ -1021,6 +1168,7 @@ group_actor::behavior_type group(self_t self, group_setup given) {
     [d](const increased& x) { d.on(x); },
     [d](const decreased& x) { d.on(x); },
     [d](const known_instances& x) { d.on(x); },
+    [d](const reconfigure_group& x) { d.on(x); },
   };
 }
 

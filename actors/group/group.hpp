@@ -6,6 +6,7 @@
 #include "actors/group/reconcile.hpp"
 #include "actors/group/schedule.hpp"
 #include "actors/group/throttle.hpp"
+#include "actors/newest.hpp"
 #include "actors/provider/provider.hpp"
 #include "actors/traced.hpp"
 #include "config/config.hpp"
@@ -20,6 +21,12 @@
 
 namespace muster {
 
+/// What of a group may change while it lives.
+struct group_orders {
+  std::shared_ptr<const runner_config> runner;
+  start_provider_actor make_provider;
+};
+
 /// What a group is, and whom it talks to.
 struct group_setup {
   std::string role; ///< `runner:a/group`
@@ -30,6 +37,7 @@ struct group_setup {
   journal_actor journal;
   std::shared_ptr<const edges> edge;
   std::shared_ptr<group_metrics> metrics = std::make_shared<group_metrics>();
+  std::shared_ptr<const newest<group_orders>> orders; ///< null: none will come
 };
 
 struct group_state {
@@ -38,6 +46,22 @@ struct group_state {
     int missed = 0; ///< listings without its instance
   };
 
+  /// How far another provider is on its way to take the place of this one.
+  enum class exchange : uint8_t {
+    none,
+    waiting, ///< for the answers that are out
+    ending,  ///< of the old one
+    trying,  ///< whether the new one is of the same group
+  };
+
+  std::shared_ptr<const runner_config> config; ///< in force
+  start_provider_actor make_provider;          ///< likewise
+  group_orders former; ///< of the provider, until the new one has proven good
+  exchange provider_exchange = exchange::none;
+  bool replaces = false; ///< with the new provider all instances, too
+  /// What was asked for by then was made with former settings.
+  group_time replaced_at = group_time::min();
+  int64_t provider_max = 0; ///< its own limit [instances]
   fleet instances;
   reservations promises;
   cloud_view cloud;

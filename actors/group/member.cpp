@@ -56,6 +56,8 @@ std::string to_string(retire_reason x) {
       return "instance is unhealthy";
     case retire_reason::max_idle_time:
       return "instance exceeded max idle time";
+    case retire_reason::reconfigured:
+      return "instance was made with another configuration";
   }
   return "unknown";
 }

@@ -62,7 +62,12 @@ struct instance_report {
 };
 
 /// Why an instance is removed. A closed set: it labels a metric.
-enum class retire_reason : uint8_t { max_use_count, unhealthy, max_idle_time };
+enum class retire_reason : uint8_t {
+  max_use_count,
+  unhealthy,
+  max_idle_time,
+  reconfigured, ///< it was made by settings that have changed
+};
 
 /// Returns the reason as GitLab's log tells it: `instance is unhealthy`.
 std::string to_string(retire_reason x);

@@ -54,7 +54,12 @@ retirement_plan fleet::choose_retirements(int surplus,
 
 void fleet::cordon(const instance_id& instance, retire_reason reason) {
   auto at = look_up(instance);
-  if (at == members_.end() || at->second.is.cordoned)
+  if (at == members_.end())
+    return;
+  // What can be taken back may become what cannot, never the other way.
+  if (at->second.is.cordoned
+      && (at->second.is.cordon_reason != retire_reason::max_idle_time
+          || reason == retire_reason::max_idle_time))
     return;
   at->second.is.cordoned = true;
   at->second.is.cordon_reason = reason;

@@ -29,6 +29,11 @@ class growth_throttle {
 public:
   explicit growth_throttle(growth_rate rate = {});
 
+  /// Another rate from now on; a pause goes on.
+  void set_rate(growth_rate rate) {
+    rate_ = rate;
+  }
+
   /// How many of `wanted` may be asked for now.
   int allowed(int wanted, group_time now) const;
 

@@ -234,8 +234,9 @@ journal_actor::behavior_type journal(self_t self, const caf::actor_addr& parent,
     [d](const write_job_start& x) { d.on(x); },
     [d](const write_job_result& x) { d.on(x); },
     [d](const rename_runner& x) {
-      d.note(d.store->rename_runner(x.from, x.to),
-             "that a runner has another token");
+      for (const auto& job : x.jobs)
+        d.note(d.store->rename_runner(x.from, x.to, job),
+               "that a runner has another token");
     },
     [d](const forget_job& x) {
       d.note(d.store->remove_job(x.key), "that a job is over");

@@ -117,7 +117,7 @@ constexpr const char* queries[] = {
   "DELETE FROM jobs WHERE key = ?",
   "SELECT " MUSTER_JOB_COLUMNS " FROM jobs ORDER BY number",
   "SELECT " MUSTER_JOB_COLUMNS " FROM jobs WHERE runner = ? ORDER BY number",
-  "UPDATE jobs SET runner = ? WHERE runner = ?",
+  "UPDATE jobs SET runner = ? WHERE runner = ? AND key = ?",
   "INSERT INTO instances (group_id, instance, use_count, last_use_ms, "
   "provisioned_at_ms, connect_info, host_key) VALUES (?, ?, ?, ?, ?, ?, ?) "
   "ON CONFLICT (group_id, instance) DO UPDATE SET "
@@ -415,9 +415,10 @@ journal_store::remove_job(const acquisition_key& key) {
   return write(use(query::remove_job).bind(key.value));
 }
 
-result<void, journal_errc> journal_store::rename_runner(const std::string& from,
-                                                        const std::string& to) {
-  return write(use(query::rename_runner).bind(to).bind(from));
+result<void, journal_errc>
+journal_store::rename_runner(const std::string& from, const std::string& to,
+                             const acquisition_key& job) {
+  return write(use(query::rename_runner).bind(to).bind(from).bind(job.value));
 }
 
 result<std::vector<journal_job>, journal_errc> journal_store::all_jobs() {

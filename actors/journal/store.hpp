@@ -150,9 +150,10 @@ public:
 
   result<void, journal_errc> remove_job(const acquisition_key& key);
 
-  /// Jobs of a runner are another one's from now on.
+  /// A job of a runner is another one's from now on.
   result<void, journal_errc> rename_runner(const std::string& from,
-                                           const std::string& to);
+                                           const std::string& to,
+                                           const acquisition_key& job);
 
   /// All jobs, in the order in which they were first written.
   result<std::vector<journal_job>, journal_errc> all_jobs();

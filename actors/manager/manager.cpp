@@ -3,6 +3,8 @@
 #include "actors/dialer/dialer.hpp"
 
 #include <algorithm>
+#include <fmt/format.h>
+#include <utility>
 
 namespace muster {
 
@@ -20,18 +22,25 @@ struct driver {
   }
 
   void start_runner(const runner_id& id) const {
-    auto& row = st().runners[id];
-    const auto& parts = setup->runners[row.index];
+    auto& s = st();
+    auto& row = s.runners[id];
+    const auto& parts = row.parts;
+    row.held = row.stopped = false;
+    row.orders = std::make_shared<newest<runner_orders>>();
     runner_setup with;
     with.id = id;
-    with.config = parts.config;
-    with.check_interval = setup->check_interval;
-    with.shutdown_timeout = setup->shutdown_timeout;
+    with.config = std::make_shared<const runner_config>(in_force(parts));
+    with.known_as = std::exchange(row.known_as, nullptr);
+    with.check_interval = s.file.check_interval;
+    with.shutdown_timeout = s.file.shutdown_timeout;
+    with.clients = row.clients;
+    with.leaves = row.removed;
+    with.orders = row.orders;
     with.system_id = setup->system_id;
     with.manager_host = setup->manager_host;
     with.jobs_max = setup->jobs_max;
     with.idle_max = setup->idle_max;
-    with.run_id = setup->run_id + std::to_string(row.failures);
+    with.run_id = setup->run_id + std::to_string(s.starts++);
     with.make_provider = parts.make_provider;
     with.make_worker = parts.make_worker;
     with.parent = caf::actor_cast<manager_actor>(self);
@@ -48,9 +57,15 @@ struct driver {
     row.actor = nullptr;
     st().permits_free += std::exchange(row.permits, 0);
     std::erase(st().waiting, id);
-    if (row.stopped || st().stopping) {
+    confirmed(id);
+    if (st().stopping) {
       row.stopped = true;
       check_stopped();
+      return;
+    }
+    if (row.stopped) {
+      ended_in_order(id);
+      serve();
       return;
     }
     auto pause = std::min<time_point::duration>(
@@ -60,6 +75,221 @@ struct driver {
     row.start_at = self->now() + pause;
     arm(row.start_at);
     serve();
+  }
+
+  /// One that stands in the file again when it is gone starts anew.
+  void ended_in_order(const runner_id& id) const {
+    auto row = st().runners.find(id);
+    if (!row->second.removed) {
+      start_runner(id);
+      return;
+    }
+    log::info(
+      "a runner that was removed from the configuration has ended",
+      {{"runner", id.value}, {"runner_name", row->second.parts.config->name}});
+    st().runners.erase(row);
+  }
+
+  // -- another configuration --------------------------------------------------
+
+  static runner_config in_force(const runner_parts& x) {
+    auto out = *x.config;
+    if (x.token)
+      out.token = x.token->token();
+    return out;
+  }
+
+  /// A runner as the file has it, as far as is known.
+  static runner_config in_file(const runner_parts& x) {
+    auto out = *x.config;
+    if (!x.token)
+      return out;
+    out.token = x.token->written();
+    if (x.token->is_saved()) {
+      out.token_obtained_at
+        = x.token->obtained_at().value_or(unix_time{}).seconds;
+      out.token_expires_at
+        = x.token->expires_at().value_or(unix_time{}).seconds;
+    }
+    return out;
+  }
+
+  void on(const config_read& x) const {
+    auto& s = st();
+    auto fresh = setup->reread ? setup->reread->look() : nullptr;
+    if (s.stopping || !fresh)
+      return;
+    auto before = s.file;
+    std::vector<runner_id> ids;
+    for (auto gone : {false, true})
+      for (const auto& [id, row] : s.runners)
+        if (row.removed == gone) {
+          ids.push_back(id);
+          before.runners.push_back(in_file(row.parts));
+        }
+    auto change = compare(before, fresh->value);
+    std::erase_if(change.runners, [&](const auto& one) {
+      return !one.after && s.runners[ids[*one.before]].removed;
+    });
+    if (loses_unreadable(change, *fresh))
+      return;
+    carry_out(change, before, ids, *fresh, x.asked);
+  }
+
+  /// A runner with a fault in it is left out of what was read: that is no
+  /// removal.
+  bool loses_unreadable(const config_change& change,
+                        const read_config& fresh) const {
+    auto loses = std::any_of(change.runners.begin(), change.runners.end(),
+                             [](const auto& one) { return !one.after; });
+    if (!loses || fresh.left_out == 0)
+      return false;
+    log::error(fresh.value.path
+               + ": a runner that is served cannot be served as it is written "
+                 "now, see above: the former configuration stays in force as a "
+                 "whole");
+    setup->edge->metrics->config_read(false);
+    return true;
+  }
+
+  void carry_out(config_change& change, const config& before,
+                 const std::vector<runner_id>& ids, const read_config& fresh,
+                 bool asked) const {
+    auto& s = st();
+    auto concerns_all
+      = before.check_interval != fresh.value.check_interval
+        || before.shutdown_timeout != fresh.value.shutdown_timeout
+        || before.connection_max_age != fresh.value.connection_max_age;
+    auto other_clients
+      = before.connection_max_age != fresh.value.connection_max_age;
+    s.permits_free += fresh.value.concurrent - before.concurrent;
+    s.file = kept_until_restart(before, fresh.value);
+    s.file.runners.clear();
+    bool any = false;
+    for (auto& one : change.runners)
+      if (one.after && one.before)
+        any |= change_runner(one, ids[*one.before], before, fresh, concerns_all,
+                             other_clients);
+    any |= change.any();
+    tell(change, before, fresh.value, asked, any);
+    for (const auto& one : change.runners)
+      if (!one.after)
+        remove_runner(ids[*one.before]);
+      else if (!one.before && one.refused.empty())
+        add_runner(fresh.equip[*one.after](nullptr));
+    if (fresh.apply)
+      fresh.apply(s.file);
+    setup->edge->metrics->config_read(true);
+    start_held();
+    serve();
+  }
+
+  /// Returns whether one came back that had been removed.
+  bool change_runner(runner_change& one, const runner_id& id,
+                     const config& before, const read_config& fresh,
+                     bool concerns_all, bool other_clients) const {
+    auto& row = st().runners[id];
+    auto was = in_force(row.parts);
+    auto parts = fresh.equip[*one.after](&row.parts);
+    parts.id = id;
+    if (parts.config->token == was.token) // the file only caught up with it
+      std::erase_if(one.keys, [](const auto& x) {
+        return x.key == "token" || x.key == "token_obtained_at"
+               || x.key == "token_expires_at";
+      });
+    if (has_other_group(was, *parts.config))
+      parts.make_provider = row.parts.make_provider;
+    parts.config = std::make_shared<const runner_config>(
+      kept_until_restart(was, *parts.config));
+    auto comes_back = std::exchange(row.removed, false);
+    if (other_clients || concerns_requests(was, *parts.config))
+      ++row.clients;
+    else
+      parts.make_worker = row.parts.make_worker;
+    row.parts = std::move(parts);
+    if (comes_back)
+      log::info(fmt::format("{}: runner \"{}\": stands there again and goes on",
+                            before.path, row.parts.config->name));
+    if (comes_back || concerns_all || !one.keys.empty()) {
+      if (!row.known_as && !row.held)
+        row.known_as = std::make_shared<const runner_config>(std::move(was));
+      order(id);
+    }
+    return comes_back;
+  }
+
+  void order(const runner_id& id) const {
+    auto& s = st();
+    auto& row = s.runners[id];
+    if (!row.actor) // it hears of it when it starts
+      return;
+    runner_orders what;
+    what.config = row.parts.config;
+    what.check_interval = s.file.check_interval;
+    what.shutdown_timeout = s.file.shutdown_timeout;
+    what.make_provider = row.parts.make_provider;
+    what.make_worker = row.parts.make_worker;
+    what.clients = row.clients;
+    row.orders->give(std::make_shared<const runner_orders>(std::move(what)));
+    s.unconfirmed[id] = ++s.orders;
+    self->send(row.actor, reconfigure_runner{s.orders});
+  }
+
+  void remove_runner(const runner_id& id) const {
+    auto& row = st().runners[id];
+    row.removed = true;
+    if (row.actor)
+      self->send(row.actor, stop_runner{stop_mode::graceful});
+    else if (row.held)
+      st().runners.erase(id);
+  }
+
+  void add_runner(runner_parts parts) const {
+    auto id = parts.id;
+    for (int i = 2; st().runners.count(id) > 0; ++i)
+      id = runner_id{fmt::format("{}.{}", parts.id.value, i)};
+    parts.id = id;
+    auto& row = st().runners[id];
+    row.parts = std::move(parts);
+    row.held = true;
+  }
+
+  /// A runner asks the journal for jobs by its token or id. Before it does, the
+  /// one that had these has to have taken its jobs along.
+  void start_held() const {
+    if (!st().unconfirmed.empty())
+      return;
+    for (auto& row : st().runners)
+      if (row.second.held)
+        start_runner(row.first);
+  }
+
+  void confirmed(const runner_id& id) const {
+    st().unconfirmed.erase(id);
+    if (!st().stopping)
+      start_held();
+  }
+
+  void tell(const config_change& change, const config& before,
+            const config& after, bool asked, bool any) const {
+    for (const auto& one : change.runners)
+      if (!one.refused.empty())
+        log::error(fmt::format("{}: the runner \"{}\" is not served: {}",
+                               after.path, after.runners[*one.after].name,
+                               one.refused));
+    if (!any) {
+      if (asked)
+        log::info(after.path + ": read again, nothing has changed");
+      return;
+    }
+    log::info("Configuration loaded",
+              {{"max_builds", std::to_string(after.concurrent)}});
+    for (const auto& line : describe(change, before, after, false))
+      log::info(fmt::format("{}: reloaded: {}", after.path, line));
+    for (const auto& line : describe(change, before, after, true))
+      log::warning(fmt::format("{}: needs a restart of muster to come into "
+                               "force: {}",
+                               after.path, line));
   }
 
   void arm(time_point at) const {
@@ -119,7 +349,7 @@ struct driver {
         row.second.stopped = true;
     if (forceful) {
       // Once for the jobs, once for the groups (reference/job-api, section 12).
-      s.stop_by = self->now() + 2 * setup->shutdown_timeout;
+      s.stop_by = self->now() + 2 * s.file.shutdown_timeout;
       arm(s.stop_by);
     }
     check_stopped();
@@ -149,7 +379,7 @@ struct driver {
     }
     auto next = now + 1h;
     for (auto& row : s.runners) {
-      if (row.second.actor || row.second.stopped)
+      if (row.second.actor || row.second.stopped || row.second.held)
         continue;
       if (now >= row.second.start_at)
         start_runner(row.first);
@@ -167,6 +397,10 @@ manager_actor::behavior_type manager(self_t self, manager_setup given) {
   auto setup = std::make_shared<const manager_setup>(std::move(given));
   driver d{self, setup};
   auto& st = self->state;
+  st.file = setup->file;
+  st.file.concurrent = setup->concurrent;
+  st.file.check_interval = setup->check_interval;
+  st.file.shutdown_timeout = setup->shutdown_timeout;
   st.permits_free = setup->concurrent;
   st.journal = setup->make_journal(self, self->address());
   st.dialer = self->spawn(dialer, self->address(), setup->dial);
@@ -186,9 +420,9 @@ manager_actor::behavior_type manager(self_t self, manager_setup given) {
         return;
       }
   });
-  for (size_t i = 0; i < setup->runners.size(); ++i) {
-    st.runners[setup->runners[i].id].index = i;
-    d.start_runner(setup->runners[i].id);
+  for (const auto& parts : setup->runners) {
+    st.runners[parts.id].parts = parts;
+    d.start_runner(parts.id);
   }
   return {
     [d](const permit_request& x) {
@@ -197,14 +431,29 @@ manager_actor::behavior_type manager(self_t self, manager_setup given) {
     },
     [d](const permit_back& x) { d.on(x); },
     [d](const permits_taken& x) {
+      auto row = d.st().runners.find(x.runner);
+      if (row == d.st().runners.end())
+        return;
       d.st().permits_free -= x.count;
-      d.st().runners[x.runner].permits += x.count;
+      row->second.permits += x.count;
     },
     [d](const shutdown_request& x) { d.on(x); },
-    [d](const runner_stopped& x) { d.st().runners[x.runner].stopped = true; },
+    [d](const runner_stopped& x) {
+      auto row = d.st().runners.find(x.runner);
+      if (row != d.st().runners.end())
+        row->second.stopped = true;
+    },
     [d](const manager_timer& x) {
       if (x.version == d.st().timer)
         d.on_timer();
+    },
+    [d](const config_read& x) { d.on(x); },
+    [d](const runner_reconfigured& x) {
+      auto row = d.st().unconfirmed.find(x.runner);
+      if (row == d.st().unconfirmed.end() || row->second != x.number)
+        return;
+      d.st().runners[x.runner].known_as = nullptr;
+      d.confirmed(runner_id{x.runner});
     },
   };
 }

@@ -2,11 +2,14 @@
 
 #include "actors/dialer/edge.hpp"
 #include "actors/journal/journal.hpp"
+#include "actors/newest.hpp"
 #include "actors/runner/runner.hpp"
 #include "actors/traced.hpp"
+#include "config/difference.hpp"
 #include "messages/manager.hpp"
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,9 +24,26 @@ struct runner_parts {
   start_provider_actor make_provider;
   make_http_worker make_worker;
   std::shared_ptr<runner_metrics> metrics = std::make_shared<runner_metrics>();
+  std::shared_ptr<runner_token> token; ///< null: as in the configuration
+};
+
+/// Makes the parts of a runner as a configuration has it; those of the same
+/// runner by an earlier one, if there are any, go on in them. Its `config` has
+/// the token in force. Returns at once.
+using equip_runner = std::function<runner_parts(const runner_parts* earlier)>;
+
+/// A configuration that was read while the manager runs.
+struct read_config {
+  config value;
+  size_t left_out = 0;             ///< runners that cannot be served
+  std::vector<equip_runner> equip; ///< one for each of `value.runners`
+  /// Carries out what concerns the process: how it logs. Null: nothing.
+  std::function<void(const config&)> apply;
 };
 
 struct manager_setup {
+  config file; ///< without its runners; the next three are of it
+
   int concurrent = 1;
   std::chrono::milliseconds check_interval{3'000};
   std::chrono::milliseconds shutdown_timeout{30'000};
@@ -36,17 +56,30 @@ struct manager_setup {
   start_journal_actor make_journal;
   std::shared_ptr<const dial_edge> dial;
   std::shared_ptr<const edges> edge;
+  std::shared_ptr<const newest<read_config>> reread; ///< null: never
 };
 
 struct manager_state {
   struct row {
-    runner_actor actor; ///< empty: waits to be started again, or has stopped
-    size_t index = 0;   ///< in the setup
+    runner_actor actor; ///< empty: waits to be started, or has stopped
+    runner_parts parts;
+    /// As which the journal knows its jobs, until it confirms that it is
+    /// another now.
+    std::shared_ptr<const runner_config> known_as;
+    std::shared_ptr<newest<runner_orders>> orders;
+    uint64_t clients = 0;
     int permits = 0;
     int failures = 0;
     bool stopped = false;
-    time_point start_at; ///< while it waits
+    bool removed = false; ///< the file has it no more: ends with its last job
+    bool held = false;    ///< starts when others have given up its name
+    time_point start_at;  ///< while it waits
   };
+
+  config file; ///< in force, without its runners
+  uint64_t starts = 0;
+  uint64_t orders = 0;
+  std::map<runner_id, uint64_t> unconfirmed; ///< orders, by their number
 
   int permits_free = 0; ///< < 0: jobs of an earlier manager exceed `concurrent`
   std::deque<runner_id> waiting; ///< for a permit, first come first served
@@ -69,7 +102,8 @@ typename Inspector::result_type inspect(Inspector& f, manager_state& x) {
 /// program; ends without an error when everything stopped in time. A dead
 /// runner is started again after a growing delay, a dead dialer ends its
 /// runners with it, and a dead journal ends the manager: nothing may run that
-/// is not written.
+/// is not written. A configuration that was read again comes into force by
+/// difference: no job ends for it, and no group gets a second scaler.
 manager_actor::behavior_type
 manager(self_ptr<manager_actor, manager_state> self, manager_setup setup);
 

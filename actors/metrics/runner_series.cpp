@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <fmt/format.h>
 
 namespace muster {
@@ -207,9 +208,7 @@ public:
       api_path_(x.api_path),
       hard_limit_(x.request_concurrency) {
     core_->add_runner(labels_);
-    core_->gauge("gitlab_runner_limit", labels_).Set(x.limit);
-    core_->gauge("gitlab_runner_request_concurrency_hard_limit", short_)
-      .Set(hard_limit_);
+    runner_series::bounds(x.limit, x.request_concurrency);
     for (const auto* name :
          {"gitlab_runner_jobs_total", "gitlab_runner_worker_feeds_total",
           "gitlab_runner_worker_feed_failures_total",
@@ -220,6 +219,13 @@ public:
       core_->counter("gitlab_runner_worker_processing_failures_total",
                      with(labels_, "failure_type", type));
     runner_series::requests(0, hard_limit_);
+  }
+
+  void bounds(int limit, int request_concurrency) override {
+    hard_limit_ = request_concurrency;
+    core_->gauge("gitlab_runner_limit", labels_).Set(limit);
+    core_->gauge("gitlab_runner_request_concurrency_hard_limit", short_)
+      .Set(request_concurrency);
   }
 
   std::shared_ptr<job_metrics> job(const job_facts& x) override {
@@ -310,7 +316,7 @@ private:
   const metric_labels labels_;
   const metric_labels short_;
   const std::string api_path_;
-  const int hard_limit_;
+  std::atomic<int> hard_limit_;
 };
 
 } // namespace

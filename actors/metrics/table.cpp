@@ -6,6 +6,7 @@
 #include "config/duration.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
@@ -193,6 +194,25 @@ void metrics_table::is(process_state x) {
 
 void metrics_table::queue(told_queue which, size_t depth) {
   core_->series->queue(which, {}, static_cast<double>(depth));
+}
+
+void metrics_table::config_read(bool is_in_force) {
+  core_->series
+    ->counter(is_in_force ? "gitlab_runner_configuration_loaded_total"
+                          : "gitlab_runner_configuration_loading_error_total")
+    .Increment();
+}
+
+void metrics_table::concurrent(int jobs) {
+  auto& all = *core_->series;
+  auto& now = all.gauge("gitlab_runner_concurrent");
+  auto more = jobs - now.Value();
+  now.Set(jobs);
+  all.gauge("gitlab_runner_worker_slots_number").Set(jobs);
+  all
+    .counter("gitlab_runner_worker_slot_operations_total",
+             {{"operation", more < 0 ? "stopped" : "started"}})
+    .Increment(std::abs(more));
 }
 
 void metrics_table::sample_with(std::function<process_samples()> look) {

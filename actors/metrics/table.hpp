@@ -39,6 +39,8 @@ public:
   std::shared_ptr<runner_metrics> runner(const runner_facts& x) override;
   void is(process_state x) override;
   void queue(told_queue which, size_t depth) override;
+  void config_read(bool is_in_force) override;
+  void concurrent(int jobs) override;
 
   /// Called at each `text`; until it is given, its series are not shown.
   void sample_with(std::function<process_samples()> look);

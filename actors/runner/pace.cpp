@@ -35,6 +35,14 @@ milliseconds pace::interval(time_point now) const {
     since / 10, std::min(100ms, with_.check_interval), with_.check_interval);
 }
 
+void pace::set(const pace_options& with, time_point now) {
+  with_ = with;
+  healthy_ = now;
+  unhealthy_ = 0;
+  if (failures_ == 0)
+    next_ = std::min(next_, now + interval(now));
+}
+
 void pace::begun(time_point now) {
   next_ = now + interval(now);
 }

@@ -38,6 +38,10 @@ class pace {
 public:
   explicit pace(const pace_options& with, time_point now);
 
+  /// Other settings from now on, and a runner that was refused too often begins
+  /// anew; pauses that GitLab wished for go on.
+  void set(const pace_options& with, time_point now);
+
   /// A request is sent.
   void begun(time_point now);
 

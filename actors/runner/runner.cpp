@@ -28,6 +28,25 @@ poll_outcome outcome_of(const job_offer& x) {
                                      : poll_outcome::failed;
 }
 
+/// A flag that concerns the runner as a whole: no job has a say in it.
+bool runner_flag(const runner_config& cfg, std::string_view name) {
+  return flag_value(
+    cfg, [](std::string_view) -> std::optional<std::string> { return {}; },
+    name);
+}
+
+pace_options pace_of(const runner_config& cfg,
+                     std::chrono::milliseconds check_interval) {
+  pace_options out;
+  out.check_interval = check_interval;
+  out.strict = cfg.strict_check_interval;
+  out.request_concurrency = cfg.request_concurrency;
+  out.adaptive = runner_flag(cfg, "FF_USE_ADAPTIVE_REQUEST_CONCURRENCY");
+  out.unhealthy_limit = cfg.unhealthy_requests_limit;
+  out.unhealthy_interval = cfg.unhealthy_interval;
+  return out;
+}
+
 struct driver {
   self_t self;
   std::shared_ptr<const runner_setup> setup;
@@ -50,9 +69,13 @@ struct driver {
 
   /// The journal's name of this runner: a token may change, its id does not.
   std::string identity() const {
-    if (cfg().id > 0)
-      return cfg().url + "|#" + std::to_string(cfg().id);
-    return cfg().url + "|" + short_token(cfg().token);
+    return identity_of(cfg());
+  }
+
+  static std::string identity_of(const runner_config& x) {
+    if (x.id > 0)
+      return x.url + "|#" + std::to_string(x.id);
+    return x.url + "|" + short_token(x.token);
   }
 
   log::fields fields() const {
@@ -71,7 +94,9 @@ struct driver {
     group_setup with;
     with.role = role() + "/group";
     with.runner = st().config;
-    with.make_provider = setup->make_provider;
+    with.make_provider = st().make_provider;
+    st().group_orders_out = std::make_shared<newest<group_orders>>();
+    with.orders = st().group_orders_out;
     with.parent = caf::actor_cast<group_parent_actor>(self);
     with.dialer = setup->dialer;
     with.journal = setup->journal;
@@ -90,7 +115,7 @@ struct driver {
   void start_coordinator() const {
     coordinator_setup with;
     with.role = role() + "/coordinator";
-    with.make_worker = setup->make_worker;
+    with.make_worker = st().make_worker;
     with.parent = self->address();
     with.metrics = setup->metrics;
     st().coordinator = self->spawn(coordinator, std::move(with));
@@ -120,29 +145,144 @@ struct driver {
         ++row;
       }
     send_later(self, self->now() + pause, restart_tick{++s.restarts});
+    leave();
   }
 
   void coordinator_lost(const caf::error& why) const {
     auto& s = st();
     log::error("the coordinator failed and is started again",
                fields(text_of(why)));
+    auto lost = s.coordinator;
     start_coordinator();
     tend(token_task::tell);
-    for (const auto& row : s.jobs)
+    replace_coordinator(lost, why);
+  }
+
+  /// Who spoke with a dead coordinator speaks with the one in force.
+  void replace_coordinator(const coordinator_actor& lost,
+                           const caf::error& why) const {
+    auto& s = st();
+    for (auto& row : s.jobs) {
+      if (row.second.coordinator != lost)
+        continue;
+      row.second.coordinator = s.coordinator;
       self->send(
         row.second.actor,
         coordinator_changed{{role() + "/coordinator",
                              caf::actor_cast<caf::actor>(s.coordinator)}});
+    }
+    retell_left();
     std::vector<acquisition_key> asked;
-    for (const auto& row : s.polls)
+    for (auto& row : s.polls) {
+      if (row.second.coordinator != lost)
+        continue;
+      row.second.coordinator = s.coordinator;
       if (row.second.at == runner_state::poll_phase::asking)
         asked.push_back(row.first);
+    }
     for (const auto& key : asked) {
       job_offer answer;
       answer.key = key;
       answer.info.text = text_of(why);
       on(answer);
     }
+  }
+
+  /// Returns whether it was one.
+  bool former_lost(const caf::down_msg& x) const {
+    auto& s = st();
+    for (auto row = s.former.begin(); row != s.former.end(); ++row)
+      if (row->address() == x.source) {
+        auto lost = *row;
+        s.former.erase(row);
+        replace_coordinator(lost, x.reason);
+        return true;
+      }
+    return false;
+  }
+
+  /// Those that nobody uses any more end.
+  void dismiss_former() const {
+    auto& s = st();
+    std::erase_if(s.former, [this, &s](const auto& x) {
+      auto uses = [&x](const auto& row) { return row.second.coordinator == x; };
+      if (std::any_of(s.jobs.begin(), s.jobs.end(), uses)
+          || std::any_of(s.polls.begin(), s.polls.end(), uses))
+        return false;
+      self->demonitor(x.address());
+      self->send_exit(x, caf::exit_reason::user_shutdown);
+      return true;
+    });
+  }
+
+  // -- another configuration --------------------------------------------------
+
+  void on(const reconfigure_runner& x) const {
+    if (auto orders = setup->orders ? setup->orders->look() : nullptr)
+      obey(*orders);
+    self->send(setup->parent, runner_reconfigured{setup->id, x.number});
+  }
+
+  void obey(const runner_orders& x) const {
+    auto& s = st();
+    auto before = identity();
+    auto token_changed = cfg().token != x.config->token;
+    s.config = x.config;
+    s.check_interval = x.check_interval;
+    s.shutdown_timeout = x.shutdown_timeout;
+    s.make_provider = x.make_provider;
+    s.make_worker = x.make_worker;
+    s.token.may_rotate
+      = !runner_flag(cfg(), "FF_DISABLE_AUTOMATIC_TOKEN_ROTATION");
+    rename_jobs(before);
+    s.pace.set(pace_of(cfg(), s.check_interval), self->now());
+    s.told_unhealthy = false;
+    // One that was removed from the file, and stands there again, was told to
+    // ask GitLab for nothing more.
+    auto comes_back
+      = s.stopping && !s.draining && s.mode == stop_mode::graceful;
+    if (comes_back)
+      s.stopping = s.leaves = false;
+    if (x.clients != s.clients || comes_back) {
+      s.clients = x.clients;
+      s.former.push_back(s.coordinator); // its jobs and requests go on
+      start_coordinator();
+      dismiss_former();
+      retell_left();
+    }
+    if (token_changed)
+      s.token.obtained_at = unix_now(); // unless it is known better
+    tend(token_task::tell);
+    tell_group();
+    setup->metrics->bounds(cfg().limit, cfg().request_concurrency);
+    tell_requests();
+    poll_soon();
+  }
+
+  void tell_group() const {
+    auto& s = st();
+    if (!s.group)
+      return;
+    s.group_orders_out->give(std::make_shared<const group_orders>(
+      group_orders{s.config, s.make_provider}));
+    self->send(s.group, reconfigure_group{++s.group_orders_number});
+  }
+
+  /// The journal has this runner's jobs by its name.
+  void rename_jobs(const std::string& before) const {
+    auto& s = st();
+    rename_runner out{before, identity(), {}};
+    if (out.from == out.to)
+      return;
+    for (const auto& row : s.jobs)
+      out.jobs.push_back(row.first);
+    for (const auto& row : s.left)
+      out.jobs.push_back(row.first);
+    for (const auto& row : s.polls)
+      if (row.second.at == runner_state::poll_phase::writing)
+        out.jobs.push_back(row.first);
+    if (!out.jobs.empty())
+      self->send(setup->journal, std::move(out));
   }
 
   // -- polling ----------------------------------------------------------------
@@ -159,11 +299,17 @@ struct driver {
     return static_cast<int>(st().polls.size()) + st().permits_asked;
   }
 
+  /// Whether a request was made with an earlier configuration.
+  bool is_former(const runner_state::poll& x) const {
+    return x.coordinator && x.coordinator != st().coordinator;
+  }
+
   /// Requests that GitLab has, or will have in a moment.
   int requests() const {
     auto asking = std::count_if(
-      st().polls.begin(), st().polls.end(), [](const auto& row) {
-        return row.second.at != runner_state::poll_phase::writing;
+      st().polls.begin(), st().polls.end(), [this](const auto& row) {
+        return row.second.at != runner_state::poll_phase::writing
+               && !is_former(row.second);
       });
     return static_cast<int>(asking) + st().permits_asked;
   }
@@ -216,7 +362,8 @@ struct driver {
       return;
     }
     auto key = new_key();
-    s.polls[key] = {runner_state::poll_phase::reserving, self->now(), {}};
+    auto& row = s.polls[key];
+    row.begun = self->now();
     self->send(s.group, reserve{key});
   }
 
@@ -233,6 +380,7 @@ struct driver {
   void abandon(const acquisition_key& key) const {
     auto& s = st();
     s.polls.erase(key);
+    dismiss_former();
     if (s.group)
       self->send(s.group, unreserve{key});
     give_permit();
@@ -259,6 +407,7 @@ struct driver {
     }
     row->second.at = runner_state::poll_phase::asking;
     row->second.begun = self->now();
+    row->second.coordinator = s.coordinator;
     s.pace.begun(self->now());
     self->send(s.coordinator, request_job{x.key, me()});
     tell_requests();
@@ -268,8 +417,9 @@ struct driver {
 
   void tell_requests() const {
     auto out = std::count_if(
-      st().polls.begin(), st().polls.end(), [](const auto& row) {
-        return row.second.at == runner_state::poll_phase::asking;
+      st().polls.begin(), st().polls.end(), [this](const auto& row) {
+        return row.second.at == runner_state::poll_phase::asking
+               && !is_former(row.second);
       });
     setup->metrics->requests(static_cast<int>(out), st().pace.requests_max());
   }
@@ -280,6 +430,11 @@ struct driver {
     if (row == s.polls.end())
       return;
     auto outcome = outcome_of(x);
+    if (is_former(row->second) && outcome != poll_outcome::job) {
+      abandon(x.key); // it says nothing of the settings in force
+      poll_soon();
+      return;
+    }
     s.pace.answered(outcome, row->second.begun,
                     std::chrono::milliseconds{x.info.retry_after_ms},
                     self->now());
@@ -338,7 +493,8 @@ struct driver {
       refuse_unwritten(x, taken.payload);
       return;
     }
-    start_job(x.key, std::move(taken.payload), taken.taken_us);
+    start_job(x.key, std::move(taken.payload), taken.taken_us,
+              taken.coordinator);
     poll_soon();
   }
 
@@ -373,13 +529,14 @@ struct driver {
   }
 
   void start_job(const acquisition_key& key, job_payload payload,
-                 int64_t taken_us,
+                 int64_t taken_us, const coordinator_actor& by,
                  std::optional<left_job> left = std::nullopt) const {
     auto& s = st();
     runner_state::running row;
     row.job = payload.id;
     row.token = payload.token;
     row.concurrent_id = free_concurrent_id();
+    row.coordinator = by;
     job_setup with;
     with.role = fmt::format("{}/job:{}", role(), payload.id);
     with.key = key;
@@ -394,7 +551,7 @@ struct driver {
     with.parent = caf::actor_cast<job_parent_actor>(self);
     with.group = s.group ? slot_source_actor{s.group} : slot_source_actor{};
     with.dialer = setup->dialer;
-    with.coordinator = s.coordinator;
+    with.coordinator = by;
     with.journal = setup->journal;
     with.edge = setup->edge;
     with.metrics = setup->metrics;
@@ -416,6 +573,7 @@ struct driver {
   void
   over(std::map<acquisition_key, runner_state::running>::iterator row) const {
     st().jobs.erase(row);
+    dismiss_former();
     give_permit();
     st().pace.job_ended(self->now());
     poll_soon();
@@ -493,8 +651,7 @@ struct driver {
     auto fresh = std::make_shared<runner_config>(cfg());
     fresh->token = x.token;
     s.config = std::move(fresh);
-    if (identity() != before)
-      self->send(setup->journal, rename_runner{before, identity()});
+    rename_jobs(before);
   }
 
   void tell_token(const token_state& x) const {
@@ -585,10 +742,20 @@ struct driver {
     for (const auto& row : x.jobs)
       if (st().jobs.count(row.key) == 0 && st().left.count(row.key) == 0)
         going_on += take_over(row) ? 1 : 0;
+    rename_jobs(st().asked_as); // it may have changed meanwhile
     if (going_on > 0)
       self->send(setup->parent, permits_taken{setup->id, going_on});
     if (!st().group && !st().draining)
       start_group(); // which hears at once who holds its slots
+  }
+
+  /// One that was removed, and failed before it had ended: once it is seen
+  /// whether there is something to be done.
+  void leave() const {
+    if (!st().leaves || !st().stopping)
+      return;
+    st().leaves = false;
+    check_stopped();
   }
 
   /// Returns whether the job goes on.
@@ -616,7 +783,7 @@ struct driver {
                     : "an earlier manager left this job on an instance: it is "
                       "attached to again",
                   with);
-        start_job(x.key, x.payload, x.taken_us, x);
+        start_job(x.key, x.payload, x.taken_us, st().coordinator, x);
         return true;
       case left_phase::ended:
         log::info("an earlier manager left a result that GitLab has not "
@@ -668,6 +835,11 @@ struct driver {
     self->send(st().coordinator, std::move(what));
   }
 
+  void retell_left() const {
+    for (const auto& row : std::map{st().left})
+      tell_left(row.second);
+  }
+
   void on(const update_result& x) const {
     auto row = st().left.find(x.key);
     if (row == st().left.end())
@@ -693,8 +865,7 @@ struct driver {
   void on(const restart_tick& x) const {
     if (x.number == 0) {
       st().left_tick_out = false;
-      for (const auto& row : std::map{st().left})
-        tell_left(row.second);
+      retell_left();
     } else if (x.number == st().restarts && !st().group && !st().draining) {
       start_group();
     }
@@ -712,9 +883,13 @@ struct driver {
   void on(const stop_runner& x) const {
     auto& s = st();
     auto first = !std::exchange(s.stopping, true);
+    s.leaves = false;
     s.mode = x.mode;
-    if (first)
+    if (first) {
       self->send(s.coordinator, stop_requests{true});
+      for (const auto& former : s.former)
+        self->send(former, stop_requests{true});
+    }
     if (x.mode != stop_mode::graceful)
       for (const auto& row : s.jobs)
         interrupt(row.second.actor);
@@ -723,11 +898,12 @@ struct driver {
 
   void check_stopped() const {
     auto& s = st();
-    if (!s.stopping || s.draining || !s.jobs.empty() || !s.polls.empty())
+    if (!s.stopping || s.draining || s.leaves || !s.jobs.empty()
+        || !s.polls.empty())
       return;
     s.draining = true;
     if (s.group)
-      self->send(s.group, drain{setup->shutdown_timeout.count()});
+      self->send(s.group, drain{s.shutdown_timeout.count()});
     else
       stopped();
   }
@@ -738,33 +914,22 @@ struct driver {
   }
 };
 
-/// A flag that concerns the runner as a whole: no job has a say in it.
-bool runner_flag(const runner_config& cfg, std::string_view name) {
-  return flag_value(
-    cfg, [](std::string_view) -> std::optional<std::string> { return {}; },
-    name);
-}
-
-pace_options pace_of(const runner_setup& setup) {
-  const auto& cfg = *setup.config;
-  pace_options out;
-  out.check_interval = setup.check_interval;
-  out.strict = cfg.strict_check_interval;
-  out.request_concurrency = cfg.request_concurrency;
-  out.adaptive = runner_flag(cfg, "FF_USE_ADAPTIVE_REQUEST_CONCURRENCY");
-  out.unhealthy_limit = cfg.unhealthy_requests_limit;
-  out.unhealthy_interval = cfg.unhealthy_interval;
-  return out;
-}
-
 } // namespace
 
 runner_actor::behavior_type runner(self_t self, runner_setup given) {
   auto setup = std::make_shared<const runner_setup>(std::move(given));
   driver d{self, setup};
   auto& state = self->state;
-  state.pace = muster::pace{pace_of(*setup), self->now()};
   state.config = setup->config;
+  state.check_interval = setup->check_interval;
+  state.shutdown_timeout = setup->shutdown_timeout;
+  state.make_provider = setup->make_provider;
+  state.make_worker = setup->make_worker;
+  state.clients = setup->clients;
+  state.stopping = setup->leaves;
+  state.leaves = setup->leaves;
+  state.pace
+    = muster::pace{pace_of(*setup->config, setup->check_interval), self->now()};
   state.token.may_rotate
     = !runner_flag(*setup->config, "FF_DISABLE_AUTOMATIC_TOKEN_ROTATION");
   state.token.obtained_at = d.unix_now(); // unless it is known better
@@ -777,6 +942,8 @@ runner_actor::behavior_type runner(self_t self, runner_setup given) {
       d.group_lost(x.reason);
     } else if (x.source == st.coordinator.address()) {
       d.coordinator_lost(x.reason);
+    } else if (d.former_lost(x)) {
+      return;
     } else {
       for (auto row = st.jobs.begin(); row != st.jobs.end(); ++row)
         if (row->second.actor.address() == x.source) {
@@ -786,7 +953,9 @@ runner_actor::behavior_type runner(self_t self, runner_setup given) {
     }
   });
   d.start_coordinator();
-  self->send(setup->journal, read_jobs{d.identity(), d.me()});
+  state.asked_as
+    = d.identity_of(setup->known_as ? *setup->known_as : *setup->config);
+  self->send(setup->journal, read_jobs{state.asked_as, d.me()});
   d.tend(token_task::tell);
   d.check_single();
   return {
@@ -804,6 +973,7 @@ runner_actor::behavior_type runner(self_t self, runner_setup given) {
       d.st().group_failures = 0;
       d.st().last_problem = {};
       d.st().starved = false;
+      d.leave();
       d.poll_soon();
     },
     [d](const drained&) { d.stopped(); },
@@ -815,6 +985,7 @@ runner_actor::behavior_type runner(self_t self, runner_setup given) {
     [d](const token_state& x) { d.on(x); },
     [d](const token_tick& x) { d.on(x); },
     [d](const idle_tick& x) { d.on(x); },
+    [d](const reconfigure_runner& x) { d.on(x); },
   };
 }
 

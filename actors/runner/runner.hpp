@@ -3,6 +3,7 @@
 #include "actors/coordinator/coordinator.hpp"
 #include "actors/group/group.hpp"
 #include "actors/job/job.hpp"
+#include "actors/newest.hpp"
 #include "actors/runner/pace.hpp"
 #include "actors/runner/rotation.hpp"
 #include "actors/traced.hpp"
@@ -16,12 +17,27 @@
 
 namespace muster {
 
+/// What of a runner may change while it lives.
+struct runner_orders {
+  std::shared_ptr<const runner_config> config; ///< with the token in force
+  std::chrono::milliseconds check_interval{3'000};
+  std::chrono::milliseconds shutdown_timeout{30'000};
+  start_provider_actor make_provider;
+  make_http_worker make_worker;
+  uint64_t clients = 0; ///< another number: `make_worker` makes other clients
+};
+
 /// What a runner is, and whom it talks to.
 struct runner_setup {
   runner_id id;
   std::shared_ptr<const runner_config> config;
   std::chrono::milliseconds check_interval{3'000};
   std::chrono::milliseconds shutdown_timeout{30'000};
+  uint64_t clients = 0; ///< as of `runner_orders`
+  bool leaves = false;  ///< it ends what was left of it, and stops
+  /// As which the journal knows it, if that is another than `config`.
+  std::shared_ptr<const runner_config> known_as;
+  std::shared_ptr<const newest<runner_orders>> orders; ///< null: none will come
   std::string system_id;
   std::string manager_host;
   std::string run_id; ///< of this manager process: part of every key
@@ -42,8 +58,9 @@ struct runner_state {
   struct poll {
     poll_phase at = poll_phase::reserving;
     time_point begun;
-    job_payload payload;  ///< set while writing
-    int64_t taken_us = 0; ///< likewise
+    job_payload payload;           ///< set while writing
+    int64_t taken_us = 0;          ///< likewise
+    coordinator_actor coordinator; ///< that was asked
   };
 
   struct running {
@@ -51,6 +68,7 @@ struct runner_state {
     int64_t job = 0;
     secret token;
     int32_t concurrent_id = 0;
+    coordinator_actor coordinator; ///< that its job speaks with
   };
 
   muster::pace pace{pace_options{}, time_point{}};
@@ -60,6 +78,17 @@ struct runner_state {
   int left_failures = 0;                    ///< to tell them, in a row
   bool left_tick_out = false;
   std::shared_ptr<const runner_config> config; ///< with the token in force
+  std::chrono::milliseconds check_interval{0};
+  std::chrono::milliseconds shutdown_timeout{0};
+  start_provider_actor make_provider;
+  make_http_worker make_worker;
+  uint64_t clients = 0;
+  std::shared_ptr<newest<group_orders>> group_orders_out;
+  uint64_t group_orders_number = 0;
+  std::string asked_as; ///< the journal was asked for the jobs of this name
+  /// With clients of an earlier configuration, as long as jobs and requests use
+  /// them.
+  std::vector<coordinator_actor> former;
   token_facts token;
   int token_failures = 0; ///< to rotate or to write it, in a row
   time_point token_not_before;
@@ -73,6 +102,7 @@ struct runner_state {
   bool starved = false; ///< the group refused: it will tell when it can
   bool group_ready = false;
   bool stopping = false;
+  bool leaves = false; ///< stops, once it is known what was left of it
   bool draining = false;
   stop_mode mode = stop_mode::graceful;
   int group_failures = 0;

@@ -420,16 +420,20 @@ TEST_CASE(
   auto fresh = f.token("glrt-newnewnewnew", 40'000);
   fresh.what = token_task::rotate;
   f.answer_token(fresh);
-  auto renamed = f.journal.last<rename_runner>();
-  CHECK_EQ(renamed.from, "http://gitlab.test|abcdefghi");
-  CHECK_EQ(renamed.to, "http://gitlab.test|newnewnew");
+  CHECK_EQ(f.journal.count<rename_runner>(), 0); // it has no jobs
   f.world.run_for(2h);
   CHECK_EQ(f.asked_for(token_task::rotate), 1);
   // Nothing else has changed: no group is lost, and jobs are taken.
   CHECK_EQ(f.providers.size(), 1);
   f.give_permit();
   f.answer_poll(201);
-  CHECK_EQ(f.journal.last<write_job>().runner, renamed.to);
+  auto job = f.journal.last<write_job>();
+  CHECK_EQ(job.runner, "http://gitlab.test|newnewnew");
+  f.answer_token(f.token("glrt-otherothers", 40'000));
+  auto renamed = f.journal.last<rename_runner>();
+  CHECK_EQ(renamed.from, "http://gitlab.test|newnewnew");
+  CHECK_EQ(renamed.to, "http://gitlab.test|otherothe");
+  CHECK_EQ(renamed.jobs, std::vector{job.key});
 }
 
 TEST_CASE("a runner with an id keeps its name in the journal") {

@@ -148,8 +148,8 @@ struct program {
       ->envname("LOG_SYSLOG");
     cmd->footer("Signals: QUIT takes no more jobs and waits for those that "
                 "run; TERM and INT\ninterrupt them, and a second one leaves at "
-                "once. HUP has no effect: a changed\nconfiguration is read by "
-                "the next start.");
+                "once. HUP reads the configuration again\nat once; a changed "
+                "file is read within seconds anyway.");
     cmd->callback([this] {
       if (status == 0)
         status = run_manager(global, run);

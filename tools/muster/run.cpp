@@ -10,9 +10,10 @@
 #include "messages/type_ids.hpp"
 #include "providers/fleeting/module.hpp"
 #include "tools/muster/commands.hpp"
-#include "tools/muster/gitlab.hpp"
+#include "tools/muster/equip.hpp"
 #include "tools/muster/memory.hpp"
 #include "tools/muster/plugins.hpp"
+#include "tools/muster/reload.hpp"
 #include "tools/muster/service.hpp"
 
 #include <atomic>
@@ -74,88 +75,6 @@ std::string helper_path(const config& cfg) {
   return here / "muster-helper";
 }
 
-manager_info info_of(const runner_config& runner) {
-  auto out = info_of_manager(runner.executor);
-  out.shell = runner.shell.empty() ? "bash" : runner.shell;
-  out.labels = runner.labels;
-  return out;
-}
-
-make_http_worker worker_maker(const config& cfg, const runner_config& runner,
-                              const std::shared_ptr<runner_token>& token,
-                              const std::string& system,
-                              const std::shared_ptr<trace_shelf>& traces,
-                              const std::shared_ptr<runner_metrics>& told) {
-  auto with = gitlab_settings(runner.url);
-  with.http.connection_max_age = cfg.connection_max_age;
-  auto files = certificates_for({runner.url, runner.tls_ca_file,
-                                 runner.tls_cert_file, runner.tls_key_file});
-  auto session = std::make_shared<api_session>(with, info_of(runner), token,
-                                               system, std::move(files));
-  return
-    [session, traces, told](caf::local_actor* from,
-                            const coordinator_actor& parent, uint64_t number) {
-      return start_http_worker(from, parent, number, session, traces, told);
-    };
-}
-
-/// How a runner is called where it is counted. Its first token stays its name
-/// there: with another one its series would begin anew.
-runner_facts facts_of(const runner_config& runner, const std::string& system) {
-  runner_facts out;
-  out.token = short_token(runner.token);
-  out.name = runner.name;
-  out.system_id = system;
-  if (auto api = api_url(runner.url))
-    out.api_path = api->path;
-  out.limit = runner.limit;
-  out.request_concurrency = runner.request_concurrency;
-  return out;
-}
-
-/// A runner's token as the file has it, or as an earlier manager left it.
-std::shared_ptr<runner_token> token_of(const config& cfg,
-                                       const runner_config& runner) {
-  token_origin from;
-  from.config_path = cfg.path;
-  from.state_dir = cfg.muster.state_dir;
-  from.url = runner.url;
-  from.token = runner.token;
-  from.is_literal = runner.token_is_literal;
-  if (runner.token_obtained_at > 0)
-    from.obtained_at = unix_time{runner.token_obtained_at};
-  if (runner.token_expires_at > 0)
-    from.expires_at = unix_time{runner.token_expires_at};
-  return std::make_shared<runner_token>(std::move(from));
-}
-
-/// Names for runners: two may share a token.
-runner_id unique_id(const runner_config& runner, std::set<std::string>& used) {
-  auto base = short_token(runner.token);
-  auto name = base;
-  for (int i = 2; !used.insert(name).second; ++i)
-    name = fmt::format("{}.{}", base, i);
-  return runner_id{name};
-}
-
-void tell(const loaded_config& loaded) {
-  for (const auto& x : loaded.diagnostics) {
-    log::fields with;
-    if (!x.hint.empty())
-      with.emplace_back("hint", x.hint);
-    switch (x.level) {
-      case severity::notice:
-        log::info(headline(x), with);
-        break;
-      case severity::warning:
-        log::warning(headline(x), with);
-        break;
-      default:
-        log::error(headline(x), with);
-    }
-  }
-}
-
 /// Blocks what `signal_loop` takes, for all threads that come.
 sigset_t block_signals() {
   std::signal(SIGPIPE, SIG_IGN);
@@ -168,18 +87,27 @@ sigset_t block_signals() {
 }
 
 /// Turns signals into messages, until it is done and woken by SIGUSR1. Between
-/// them it sees to the process's memory.
-void signal_loop(sigset_t set, const manager_actor& to,
+/// them it sees to the process's memory, and to the configuration if there is a
+/// reader.
+void signal_loop(sigset_t set, const manager_actor& to, config_reader* reader,
                  const std::atomic<bool>& done) {
+  using clock = std::chrono::steady_clock;
   memory_keeper memory;
+  auto memory_seen = clock::now();
+  std::chrono::milliseconds pause = memory_keeper::interval;
   bool power_lost = false;
   for (;;) {
-    timespec patience{memory_keeper::interval.count(), 0};
+    if (reader != nullptr)
+      pause = reader->look(to);
+    timespec patience{pause.count() / 1000, pause.count() % 1000 * 1'000'000};
     auto signal = sigtimedwait(&set, nullptr, &patience);
     if (done)
       return;
-    if (signal < 0)
+    if (auto now = clock::now();
+        signal < 0 && now - memory_seen >= memory_keeper::interval) {
       memory.look();
+      memory_seen = now;
+    }
     if (signal < 0 || signal == SIGUSR1)
       continue; // somebody else's: a stack dump of GitLab Runner
     // PR_SET_PDEATHSIG sends it once for each thread of the dead parent.
@@ -191,9 +119,10 @@ void signal_loop(sigset_t set, const manager_actor& to,
       caf::anon_send(to, shutdown_request{stop_mode::term});
     else if (signal == SIGINT)
       caf::anon_send(to, shutdown_request{stop_mode::interrupt});
+    else if (reader != nullptr)
+      reader->read_now(to);
     else
-      log::warning("SIGHUP: the configuration is not read again while muster "
-                   "runs; start it again to use a changed one");
+      log::warning("SIGHUP: run-single reads its configuration only once");
   }
 }
 
@@ -209,38 +138,39 @@ caf::error wait_for(caf::actor_system& sys, const manager_actor& manager) {
   return out;
 }
 
-manager_setup setup_of(const config& cfg, std::shared_ptr<journal_store> store,
+/// Two runners may share a token.
+void make_unique(std::vector<runner_parts>& runners) {
+  std::set<runner_id> used;
+  for (auto& x : runners) {
+    auto base = x.id.value;
+    for (int i = 2; !used.insert(x.id).second; ++i)
+      x.id = runner_id{fmt::format("{}.{}", base, i)};
+  }
+}
+
+manager_setup setup_of(const std::shared_ptr<const config>& cfg,
+                       std::shared_ptr<journal_store> store,
                        const std::shared_ptr<transport>& wire,
                        const service_limits& limits,
-                       const std::shared_ptr<metrics_sink>& metrics) {
-  auto id = load_system_id(cfg.path);
-  if (!id.warning.empty())
-    log::warning(id.warning);
+                       const shared_parts& shared) {
   manager_setup out;
-  out.concurrent = cfg.concurrent;
-  out.check_interval = cfg.check_interval;
-  out.shutdown_timeout = cfg.shutdown_timeout;
-  out.system_id = id.id;
+  out.file = *cfg;
+  out.file.runners.clear();
+  out.concurrent = cfg->concurrent;
+  out.check_interval = cfg->check_interval;
+  out.shutdown_timeout = cfg->shutdown_timeout;
+  out.system_id = shared.system_id;
   out.manager_host = host_name();
   out.run_id = random_id();
   out.jobs_max = limits.jobs_max;
   out.idle_max = limits.idle_max;
-  out.make_journal = journal_starter(std::move(store), metrics);
-  out.dial = std::make_shared<dial_edge>(wire, helper_path(cfg), unix_us);
-  auto traces = std::make_shared<trace_shelf>();
+  out.make_journal = journal_starter(std::move(store), shared.metrics);
+  out.dial = std::make_shared<dial_edge>(wire, helper_path(*cfg), unix_us);
   out.edge = std::make_shared<edges>(
-    edges{wire, traces, unix_us, cfg.muster.state_dir, metrics});
-  std::set<std::string> used;
-  for (const auto& configured : cfg.runners) {
-    auto token = token_of(cfg, configured);
-    auto runner = configured;
-    runner.token = token->token();
-    auto told = metrics->runner(facts_of(runner, id.id));
-    out.runners.push_back(
-      {unique_id(runner, used), std::make_shared<const runner_config>(runner),
-       group_maker(cfg, runner, told),
-       worker_maker(cfg, runner, token, id.id, traces, told), told});
-  }
+    edges{wire, shared.traces, unix_us, cfg->muster.state_dir, shared.metrics});
+  for (size_t i = 0; i < cfg->runners.size(); ++i)
+    out.runners.push_back(equipper(cfg, i, shared)(nullptr));
+  make_unique(out.runners);
   return out;
 }
 
@@ -307,31 +237,61 @@ result<observation_post, config_errc> listen(const config& cfg,
   return out;
 }
 
-int serve(const config& cfg, std::shared_ptr<journal_store> store,
-          const service_limits& limits, const sigset_t& signals,
-          const observation_post& watched) {
+/// What reads config.toml again; nothing if it is not to be.
+std::unique_ptr<config_reader>
+reader_of(const global_options& global, const loaded_config& first,
+          const service_limits& limits, const shared_parts& shared,
+          const std::shared_ptr<newest<read_config>>& board) {
+  if (!limits.watches)
+    return nullptr;
+  reload_setup with;
+  with.path = first.value.path;
+  with.how = with_plugins(limits.strict ? check_mode::strict : check_mode::run);
+  with.in_force = first.value.muster;
+  with.shared = shared;
+  with.board = board;
+  with.apply = [global, metrics = shared.metrics](const config& x) {
+    log::configure(global.log_level.empty() ? x.log_level : global.log_level,
+                   global.log_format.empty() ? x.log_format
+                                             : global.log_format);
+    metrics->concurrent(x.concurrent);
+  };
+  return std::make_unique<config_reader>(std::move(with), limits.read_stamp,
+                                         first);
+}
+
+int serve(const global_options& global, const loaded_config& loaded,
+          std::shared_ptr<journal_store> store, const service_limits& limits,
+          const sigset_t& signals, const observation_post& watched) {
+  auto cfg = std::make_shared<const config>(loaded.value);
   auto wire = std::make_shared<ssh_transport>();
-  auto metrics = watched.sink();
-  auto setup = setup_of(cfg, std::move(store), wire, limits, metrics);
-  watched.sample(wire, setup.edge->traces);
+  auto id = load_system_id(cfg->path);
+  if (!id.warning.empty())
+    log::warning(id.warning);
+  shared_parts shared{id.id, std::make_shared<trace_shelf>(), watched.sink()};
+  auto setup = setup_of(cfg, std::move(store), wire, limits, shared);
+  auto board = std::make_shared<newest<read_config>>();
+  setup.reread = board;
+  watched.sample(wire, shared.traces);
   if (!setup.dial->problem().empty()) {
     log::error(setup.dial->problem());
     return 1;
   }
-  log::info(fmt::format("Starting multi-runner from {}...", cfg.path),
-            {{"builds", "0"}, {"max_builds", std::to_string(cfg.concurrent)}});
-  if (cfg.runners.empty())
+  log::info(fmt::format("Starting multi-runner from {}...", cfg->path),
+            {{"builds", "0"}, {"max_builds", std::to_string(cfg->concurrent)}});
+  if (cfg->runners.empty())
     log::warning("no runner is served: no job is taken before the "
-                 "configuration has one that can be, and muster is started "
-                 "again");
-  system_config caf_config{cfg.muster.workers};
+                 "configuration has one that can be");
+  auto reader = reader_of(global, loaded, limits, shared, board);
+  system_config caf_config{cfg->muster.workers};
   caf::error why;
   {
     caf::actor_system sys{caf_config};
     auto root = sys.spawn(manager, std::move(setup));
-    metrics->is(process_state::running);
+    shared.metrics->is(process_state::running);
     std::atomic<bool> done = false;
-    std::thread listener{signal_loop, signals, root, std::cref(done)};
+    std::thread listener{signal_loop, signals, root, reader.get(),
+                         std::cref(done)};
     why = wait_for(sys, root);
     done = true;
     pthread_kill(listener.native_handle(), SIGUSR1);
@@ -351,8 +311,10 @@ int run_manager(const global_options& global, const run_options& options) {
   how.missing_is_empty = true;
   if (options.syslog)
     log::also_to_syslog("muster");
-  auto loaded = load_config(options.config_path, how);
   service_limits limits;
+  limits.watches = true;
+  limits.read_stamp = stamp_of(options.config_path); // before it is read
+  auto loaded = load_config(options.config_path, how);
   limits.strict = options.strict;
   limits.listen_address = options.listen_address.empty()
                             ? loaded.value.listen_address
@@ -414,7 +376,8 @@ int serve_loaded(const global_options& global, loaded_config loaded,
     log::error(store.error().text);
     return 1;
   }
-  return serve(cfg, std::make_shared<journal_store>(std::move(*store)), limits,
+  return serve(global, loaded,
+               std::make_shared<journal_store>(std::move(*store)), limits,
                signals, *watched);
 }
 

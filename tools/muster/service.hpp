@@ -2,6 +2,7 @@
 
 #include "config/load.hpp"
 #include "tools/muster/commands.hpp"
+#include "tools/muster/file_watch.hpp"
 
 #include <chrono>
 #include <string>
@@ -15,6 +16,8 @@ struct service_limits {
   int jobs_max = 0;                      ///< 0: no bound
   std::chrono::milliseconds idle_max{0}; ///< without a job; 0: no bound
   std::string listen_address;            ///< of the metrics server; empty: none
+  bool watches = false;                  ///< the file is read again
+  file_stamp read_stamp;                 ///< of what was read of it
 };
 
 /// Serves GitLab with a configuration. Returns the exit status.

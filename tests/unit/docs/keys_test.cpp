@@ -1,3 +1,4 @@
+#include "config/difference.hpp"
 #include "config/keys.hpp"
 #include "providers/local/options.hpp"
 #include "providers/static/options.hpp"
@@ -123,6 +124,41 @@ TEST_CASE("keys without effect are named as such") {
     while (!path.empty() && !named.contains(path))
       path = section_of(path);
     CHECK(!path.empty());
+  }
+}
+
+TEST_CASE("what a reload does with a key is documented") {
+  std::map<std::string, std::vector<std::string>> told; // by effect
+  std::set<std::string> named;
+  bool below = false;
+  for (const auto& line : prose_of(read_page("docs/configuration.md"))) {
+    if (line.starts_with('#'))
+      below = line == "## Reload";
+    if (!below || !line.starts_with("| "))
+      continue;
+    auto effect = line.substr(2, line.find(" |") - 2);
+    for (const auto& path : code_in(line)) {
+      CAPTURE(path);
+      CHECK(find_key(path) != nullptr);
+      told[effect].push_back(path);
+    }
+  }
+  // A section stands for what is in it, and a longer name wins.
+  auto effect_in_page = [&](std::string_view key) {
+    std::pair<size_t, std::string> best{0, "live"};
+    for (const auto& [effect, paths] : told)
+      for (const auto& path : paths)
+        if (key == path || key.starts_with(path + "."))
+          best = std::max(best, std::pair{path.size(), effect});
+    return best.second;
+  };
+  for (const auto& x : key_effects()) {
+    CAPTURE(std::string{x.path});
+    if (x.path == "runners.autoscaler.connector_config.timeout"
+        || x.path == "runners.autoscaler.connector_config.keepalive")
+      CHECK_EQ(x.effect, change_effect::live); // told in prose
+    else
+      CHECK_EQ(effect_in_page(x.path), to_string(x.effect));
   }
 }
 

@@ -94,7 +94,9 @@ TEST_CASE("jobs of a runner with another token are found under its new name") {
   others.runner = "other";
   REQUIRE(store.put_job(mine));
   REQUIRE(store.put_job(others));
-  REQUIRE(store.rename_runner(mine.runner, "new"));
+  REQUIRE(store.rename_runner(mine.runner, "new", others.key)); // not its own
+  CHECK(*store.all_jobs() == std::vector{mine, others});
+  REQUIRE(store.rename_runner(mine.runner, "new", mine.key));
   CHECK(store.jobs_of(mine.runner)->empty());
   mine.runner = "new";
   CHECK(*store.all_jobs() == std::vector{mine, others});
