@@ -106,6 +106,7 @@ struct driver {
     for (const auto& ids : std::exchange(st().decreases_out, {}))
       st().instances.deletion_answered(ids, {}, self->now(), self->now());
     st().listing_out = false;
+    st().list_due = {};
     ++st().list_ticks;
   }
 
@@ -308,6 +309,7 @@ struct driver {
       return;
     s.listing_out = true;
     s.listing_calls.spend(self->now());
+    s.list_due = {};
     ++s.list_ticks;
     self->send(s.provider, list_instances{++s.listings});
   }
@@ -320,9 +322,13 @@ struct driver {
   }
 
   void arm_listing() const {
-    auto& s = st();
-    if (!s.provider) // the tick that is out starts it, after its pause
+    if (!st().provider) // the tick that is out starts it, after its pause
       return;
+    list_at(self->now() + listing_wait());
+  }
+
+  time_point::duration listing_wait() const {
+    auto& s = st();
     listing_hopes hopes{s.cloud.expects_change() || misses_claimed(),
                         s.cloud.expects_instance()};
     auto wait = listing_pause(
@@ -330,20 +336,30 @@ struct driver {
       std::chrono::duration_cast<std::chrono::milliseconds>(self->now()
                                                             - s.changed_at),
       {cfg().update_interval, cfg().update_interval_when_expecting});
-    wait = std::max(wait, std::min(s.listing_calls.pause(self->now()),
+    return std::max(wait, std::min(s.listing_calls.pause(self->now()),
                                    cfg().update_interval_when_expecting));
-    send_later(self, self->now() + wait, list_tick{++s.list_ticks});
   }
 
-  /// An instance was lost: what the cloud says of it now is asked soon. A
-  /// listing that is under way may still have it.
+  void list_at(time_point when) const {
+    st().list_due = when;
+    send_later(self, when, list_tick{++st().list_ticks});
+  }
+
+  /// An instance was lost: what the cloud says of it now is asked soon, and
+  /// sooner if another one is waited for. A listing that is under way may still
+  /// have it.
   void look_again() const {
     auto& s = st();
-    if (s.listing_out)
+    auto was_out = std::exchange(s.listing_out, false);
+    if (was_out)
       ++s.listings;
-    s.listing_out = false;
-    if (s.provider)
-      send_later(self, self->now() + 500ms, list_tick{++s.list_ticks});
+    if (!s.provider)
+      return;
+    auto at
+      = self->now() + std::min<time_point::duration>(listing_wait(), 500ms);
+    auto sooner = s.list_due > self->now() && s.list_due <= at;
+    if (was_out || !sooner)
+      list_at(at);
   }
 
   void on(const list_tick& x) const {

@@ -100,6 +100,7 @@ struct group_state {
   uint64_t listings = 0; ///< asked for
   bool listing_out = false;
   uint64_t list_ticks = 0; ///< version of the tick in force
+  time_point list_due;     ///< when it comes
   listing_budget listing_calls;
   time_point changed_at; ///< something was expected anew, or seen
   int provider_failures = 0;

@@ -216,7 +216,6 @@ struct answer_fault {
   fault_kind kind = fault_kind::status;
   double probability = 0.2;
   int status = 0;
-  int retry_after = 0;
   nlohmann::json job;
   size_t copies = 20;
   const char* peer = "";
@@ -241,8 +240,7 @@ result<void, bench_errc> run_answers(bed& on, recorder& to,
                                  .probability = what.probability,
                                  .seed = seed++,
                                  .state = {},
-                                 .status = what.status,
-                                 .retry_after = what.retry_after}));
+                                 .status = what.status}));
     auto ids = queue(on, what.job, what.copies);
     if (!ids)
       return tl::unexpected{ids.error()};
@@ -279,7 +277,6 @@ result<void, bench_errc> run_429(bed& on, recorder& to, bool) {
     on, to,
     {.at = {endpoint::request, endpoint::update, endpoint::trace},
      .status = 429,
-     .retry_after = 1,
      .job = talking_job(8),
      .copies = 20,
      .peer = "47 s"});
