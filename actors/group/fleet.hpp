@@ -133,7 +133,7 @@ public:
                                      std::chrono::milliseconds idle_time,
                                      int requests, group_time now) const;
 
-  /// First step of a removal. Unknown ids and second calls change nothing.
+  /// First step of a removal. Only one that is to be replaced heeds a second.
   void cordon(const instance_id& instance, retire_reason reason);
 
   /// Those whose cordon can be taken back, youngest first: cordoned for their

@@ -56,10 +56,8 @@ void fleet::cordon(const instance_id& instance, retire_reason reason) {
   auto at = look_up(instance);
   if (at == members_.end())
     return;
-  // What can be taken back may become what cannot, never the other way.
-  if (at->second.is.cordoned
-      && (at->second.is.cordon_reason != retire_reason::max_idle_time
-          || reason == retire_reason::max_idle_time))
+  // One that is replaced is not taken back when there is something to do.
+  if (at->second.is.cordoned && reason != retire_reason::reconfigured)
     return;
   at->second.is.cordoned = true;
   at->second.is.cordon_reason = reason;

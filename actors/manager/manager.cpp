@@ -30,7 +30,9 @@ struct driver {
     runner_setup with;
     with.id = id;
     with.config = std::make_shared<const runner_config>(in_force(parts));
-    with.known_as = std::exchange(row.known_as, nullptr);
+    with.known_as = row.known_as;
+    if (row.known_as)
+      with.number = s.unconfirmed[id] = ++s.orders;
     with.check_interval = s.file.check_interval;
     with.shutdown_timeout = s.file.shutdown_timeout;
     with.clients = row.clients;
@@ -57,7 +59,10 @@ struct driver {
     row.actor = nullptr;
     st().permits_free += std::exchange(row.permits, 0);
     std::erase(st().waiting, id);
-    confirmed(id);
+    if (row.stopped)
+      row.known_as = nullptr; // it has left nothing
+    if (!row.known_as)
+      confirmed(id);
     if (st().stopping) {
       row.stopped = true;
       check_stopped();

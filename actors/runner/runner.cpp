@@ -220,7 +220,16 @@ struct driver {
   void on(const reconfigure_runner& x) const {
     if (auto orders = setup->orders ? setup->orders->look() : nullptr)
       obey(*orders);
-    self->send(setup->parent, runner_reconfigured{setup->id, x.number});
+    st().to_confirm = x.number;
+    confirm();
+  }
+
+  /// Not before the journal has all jobs by the name in force.
+  void confirm() const {
+    auto& s = st();
+    if (s.left_known && s.to_confirm > 0)
+      self->send(setup->parent, runner_reconfigured{
+                                  setup->id, std::exchange(s.to_confirm, 0)});
   }
 
   void obey(const runner_orders& x) const {
@@ -743,6 +752,8 @@ struct driver {
       if (st().jobs.count(row.key) == 0 && st().left.count(row.key) == 0)
         going_on += take_over(row) ? 1 : 0;
     rename_jobs(st().asked_as); // it may have changed meanwhile
+    st().left_known = true;
+    confirm();
     if (going_on > 0)
       self->send(setup->parent, permits_taken{setup->id, going_on});
     if (!st().group && !st().draining)
@@ -928,6 +939,7 @@ runner_actor::behavior_type runner(self_t self, runner_setup given) {
   state.clients = setup->clients;
   state.stopping = setup->leaves;
   state.leaves = setup->leaves;
+  state.to_confirm = setup->number;
   state.pace
     = muster::pace{pace_of(*setup->config, setup->check_interval), self->now()};
   state.token.may_rotate

@@ -35,8 +35,10 @@ struct runner_setup {
   std::chrono::milliseconds shutdown_timeout{30'000};
   uint64_t clients = 0; ///< as of `runner_orders`
   bool leaves = false;  ///< it ends what was left of it, and stops
-  /// As which the journal knows it, if that is another than `config`.
+  /// As which the journal knows it, if that is another than `config`. Then it
+  /// says `runner_reconfigured` with `number` when that is over.
   std::shared_ptr<const runner_config> known_as;
+  uint64_t number = 0;
   std::shared_ptr<const newest<runner_orders>> orders; ///< null: none will come
   std::string system_id;
   std::string manager_host;
@@ -85,7 +87,9 @@ struct runner_state {
   uint64_t clients = 0;
   std::shared_ptr<newest<group_orders>> group_orders_out;
   uint64_t group_orders_number = 0;
-  std::string asked_as; ///< the journal was asked for the jobs of this name
+  std::string asked_as;    ///< the journal was asked for the jobs of this name
+  bool left_known = false; ///< and has answered
+  uint64_t to_confirm = 0; ///< a reconfiguration; 0: none
   /// With clients of an earlier configuration, as long as jobs and requests use
   /// them.
   std::vector<coordinator_actor> former;

@@ -450,6 +450,40 @@ TEST_CASE("a runner that fails over a reload starts with what is in force") {
   CHECK_EQ(f.providers["h"].size(), 1);
 }
 
+TEST_CASE("a runner that fails while it gets another name loses no job") {
+  fixture f;
+  f.begin();
+  REQUIRE(!f.gives_job("glrt-a").empty());
+  auto runner = f.journal.last<write_job>().asker.handle;
+  f.file.runners[0].token = secret{"glrt-z"};
+  f.file.runners.push_back(fixture::runner("b", "glrt-a", "h"));
+  f.give();
+  caf::anon_send_exit(runner, caf::exit_reason::kill);
+  caf::anon_send(f.it, config_read{});
+  f.world.run_for(2s);
+  REQUIRE_EQ(f.journal.count<read_jobs>(), 2);
+  CHECK_EQ(f.journal.last<read_jobs>().runner, "http://gitlab.test|a");
+  // Once more, before the journal has answered.
+  f.world.stop(f.journal.last<read_jobs>().asker.handle);
+  f.world.run_for(5s);
+  REQUIRE_EQ(f.journal.count<read_jobs>(), 3);
+  CHECK_EQ(f.journal.last<read_jobs>().runner, "http://gitlab.test|a");
+  left_job left;
+  left.key = acquisition_key{"k"};
+  left.payload.id = 9;
+  left.payload.token = secret{"glcbt-t"};
+  left_jobs found;
+  found.jobs = {left};
+  f.world.send(as<journal_asker_actor>(f.journal.last<read_jobs>().asker),
+               found);
+  auto renamed = f.journal.last<rename_runner>();
+  CHECK_EQ(renamed.to, "http://gitlab.test|z");
+  CHECK_EQ(renamed.jobs, std::vector{left.key});
+  // Only now may another have the former name.
+  REQUIRE_EQ(f.journal.count<read_jobs>(), 4);
+  CHECK_EQ(f.journal.last<read_jobs>().runner, "http://gitlab.test|a");
+}
+
 TEST_CASE("a manager that stops reads nothing any more") {
   fixture f;
   f.begin();

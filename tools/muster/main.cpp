@@ -148,7 +148,7 @@ struct program {
       ->envname("LOG_SYSLOG");
     cmd->footer("Signals: QUIT takes no more jobs and waits for those that "
                 "run; TERM and INT\ninterrupt them, and a second one leaves at "
-                "once. HUP reads the configuration again\nat once; a changed "
+                "once. HUP reads the\nconfiguration again at once; a changed "
                 "file is read within seconds anyway.");
     cmd->callback([this] {
       if (status == 0)

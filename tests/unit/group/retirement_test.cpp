@@ -154,6 +154,16 @@ TEST_CASE("a cordon for idle time can be taken back until deletion is asked") {
   CHECK_EQ(x.counts().instances, 2);
 }
 
+TEST_CASE("a cordon for another configuration is never taken back") {
+  reporting_fleet x{{}};
+  x.ready("a");
+  x.cordon(id_of("a"), retire_reason::max_idle_time);
+  x.cordon(id_of("a"), retire_reason::reconfigured);
+  x.cordon(id_of("a"), retire_reason::max_idle_time);
+  CHECK(x.revocable().empty());
+  CHECK_FALSE(x.uncordon(id_of("a")));
+}
+
 TEST_CASE("an instance that drains by itself does not come back") {
   reporting_fleet x{{}};
   x.ready("a");
