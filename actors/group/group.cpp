@@ -210,7 +210,7 @@ struct driver {
         = static_cast<int>(std::min<int64_t>(s.provider_max, INT32_MAX));
     }
     st().metrics->limits({s.limits.max_instances, cfg().capacity_per_instance,
-                            cfg().max_use_count});
+                          cfg().max_use_count});
   }
 
   /// One that serves a job does so until that has ended.

@@ -234,13 +234,12 @@ result<void, bench_errc> run_answers(bed& on, recorder& to,
     uint64_t seed = 1;
     for (auto at : what.at)
       if (faulty)
-        rules.push_back(
-          on.gitlab().fail_with({.at = at,
-                                 .kind = what.kind,
-                                 .probability = what.probability,
-                                 .seed = seed++,
-                                 .state = {},
-                                 .status = what.status}));
+        rules.push_back(on.gitlab().fail_with({.at = at,
+                                               .kind = what.kind,
+                                               .probability = what.probability,
+                                               .seed = seed++,
+                                               .state = {},
+                                               .status = what.status}));
     auto ids = queue(on, what.job, what.copies);
     if (!ids)
       return tl::unexpected{ids.error()};
