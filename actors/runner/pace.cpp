@@ -15,6 +15,11 @@ constexpr milliseconds backoff_max = 30s;
 /// Failures in a row for which only a wish counts. One in five requests may be
 /// refused so for long: waiting more than was wished for would starve jobs.
 constexpr int wishes_max = 3;
+/// A request that an overloaded server refuses is made again in quick
+/// succession at first, as GitLab Runner does below each of its ticks
+/// (reference/job-api, section 1).
+constexpr int quick_tries = 4;
+constexpr milliseconds quick_pause = 100ms; ///< doubled each time
 /// Beyond the manager's own days: a wish that is no wish.
 constexpr milliseconds retry_after_max = 1h;
 
@@ -68,8 +73,15 @@ void pace::answered(poll_outcome how, time_point begun_at,
                  static_cast<double>(std::max(1, with_.request_concurrency)));
   // A server that names a time is taken at its word, but not without end.
   auto in_a_row = retry_after > 0ms ? failures_ - wishes_max : failures_;
-  if (in_a_row > 0) {
-    auto pause = with_.check_interval * (1 << std::min(in_a_row - 1, 6));
+  auto quick
+    = how == poll_outcome::server_error && retry_after == 0ms && !with_.strict;
+  if (quick && failures_ <= quick_tries) {
+    next_
+      = now
+        + std::min(quick_pause * (1 << (failures_ - 1)), with_.check_interval);
+  } else if (in_a_row > 0) {
+    auto doubled = in_a_row - 1 - (quick ? quick_tries : 0);
+    auto pause = with_.check_interval * (1 << std::clamp(doubled, 0, 6));
     next_ = now + std::min(pause, std::max(backoff_max, with_.check_interval));
   }
   if (retry_after > 0ms)

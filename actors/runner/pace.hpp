@@ -31,7 +31,8 @@ enum class poll_outcome : uint8_t {
 /// more rarely then: the pause is a tenth of the time since the last job, at
 /// least 100 ms and at most `check_interval`. With `strict` it is always
 /// `check_interval`. A server that parks requests (long poll) is asked again at
-/// once.
+/// once. An overloaded one that names no time is asked again after 100 ms, 200
+/// ms, 400 ms and 800 ms, and only then after `check_interval`, doubling.
 ///
 /// Source: reference/job-api, sections 3.4 to 3.6.
 class pace {
