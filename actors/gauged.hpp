@@ -1,5 +1,7 @@
 #pragma once
 
+#include "actors/traced.hpp"
+
 #include <atomic>
 #include <caf/all.hpp>
 #include <cstddef>
@@ -11,9 +13,9 @@ namespace muster {
 /// Base of an edge whose mailbox is a queue to be watched. The peak is exact:
 /// the depth is told before each message that is taken, and after it.
 template <class Handle>
-class gauged : public Handle::base {
+class gauged : public watched<Handle> {
 public:
-  using super = typename Handle::base;
+  using super = watched<Handle>;
   using super::super;
 
   /// Whom to tell, from the actor's own thread. Called by the actor as it

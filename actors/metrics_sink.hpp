@@ -1,6 +1,8 @@
 #pragma once
 
 #include "actors/clock.hpp"
+#include "config/config.hpp"
+#include "messages/decisions.hpp"
 #include "messages/phases.hpp"
 
 #include <chrono>
@@ -51,7 +53,7 @@ enum class runner_event : uint8_t {
   unhealthy,           ///< it may not: GitLab refused it too often
   requests_full,       ///< it may not: as many requests as allowed are out
   no_capacity,         ///< GitLab is not asked: no slot can be promised
-  job_refused,         ///< a job was received and could not be begun
+  job_refused,         ///< a job was received and failed: it cannot be begun
   config_saved,        ///< a new token is in config.toml
   config_saving_error, ///< it is not
 };
@@ -79,10 +81,11 @@ enum class process_state : uint8_t {
 
 struct job_facts {
   int64_t job = 0;
-  std::string url;           ///< of its project, without credentials
-  std::string executor;      ///< `instance`
-  bool is_new = true;        ///< not left by an earlier manager
-  bool tells_stages = false; ///< FF_EXPORT_HIGH_CARDINALITY_METRICS
+  std::string url;                  ///< of its project, without credentials
+  std::string executor;             ///< `instance`
+  bool is_new = true;               ///< not left by an earlier manager
+  std::chrono::milliseconds age{0}; ///< since GitLab gave it
+  bool tells_stages = false;        ///< FF_EXPORT_HIGH_CARDINALITY_METRICS
   /// What GitLab said when it gave the job; nothing if it did not.
   std::optional<double> queued_s;
   std::optional<int64_t> queue_size;
@@ -104,9 +107,22 @@ public:
   virtual ~job_metrics() = default;
   virtual void at(executor_stage) {
   }
-  virtual void stage_begun(std::string_view) {
+  /// It has begun so long ago. Stages come in their order; those that ended in
+  /// an earlier manager's time were counted there.
+  virtual void stage_begun(std::string_view, std::chrono::microseconds) {
   }
+  /// Counted is the first time.
   virtual void ended(const job_end&) {
+  }
+};
+
+/// How much one who has a queue has in it, as long as this is kept. From his
+/// own thread alone. Those of one runner add up: a former one may still have
+/// some when another takes its place.
+class queue_metrics {
+public:
+  virtual ~queue_metrics() = default;
+  virtual void holds(size_t) {
   }
 };
 
@@ -151,6 +167,10 @@ public:
   /// A decision: instances to be added, or removed if below zero.
   virtual void wanted(int) {
   }
+  /// A decision acted by this rule, or came out by it and not by the one
+  /// before.
+  virtual void decided(decision_rule) {
+  }
   /// It was begun to carry out, upwards or downwards.
   virtual void scaled(bool) {
   }
@@ -165,7 +185,7 @@ public:
   virtual std::shared_ptr<job_metrics> job(const job_facts&) {
     return std::make_shared<job_metrics>();
   }
-  virtual std::shared_ptr<group_metrics> group() {
+  virtual std::shared_ptr<group_metrics> group(const time_buckets& = {}) {
     return std::make_shared<group_metrics>();
   }
   virtual void happened(runner_event) {
@@ -173,8 +193,12 @@ public:
   /// `limit` and `request_concurrency`, as they are from now on.
   virtual void bounds(int, int) {
   }
-  /// A job that has no actor ended as failed, for this reason.
-  virtual void job_failed(const std::string&) {
+  /// A job that has no actor (any more) ended as failed, for this reason. Not
+  /// counted if its actor has told its end.
+  virtual void job_failed(int64_t, const std::string&) {
+  }
+  /// Nothing more comes of a job that had an actor.
+  virtual void job_over(int64_t) {
   }
   /// Requests for a job that are out, and how many may be.
   virtual void requests(int, int) {
@@ -182,7 +206,8 @@ public:
   /// GitLab was asked; the status is 0 if it did not answer.
   virtual void called(api_endpoint, int, std::chrono::nanoseconds) {
   }
-  virtual void queue(told_queue, size_t) {
+  virtual std::shared_ptr<queue_metrics> queue(told_queue) {
+    return std::make_shared<queue_metrics>();
   }
   /// A job gave its slot back.
   virtual void slot_released() {
@@ -207,7 +232,8 @@ public:
   }
   virtual void is(process_state) {
   }
-  virtual void queue(told_queue, size_t) {
+  virtual std::shared_ptr<queue_metrics> queue(told_queue) {
+    return std::make_shared<queue_metrics>();
   }
   /// The configuration was read again, and is in force or cannot be used.
   virtual void config_read(bool) {

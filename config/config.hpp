@@ -45,6 +45,17 @@ struct connector_config {
   bool use_external_addr = false;
 };
 
+/// Bounds of the histograms of a group's metrics [s]; empty: built in.
+struct time_buckets {
+  std::vector<double> creation;
+  std::vector<double> is_running;
+  std::vector<double> deletion;
+  std::vector<double> readiness;
+  std::vector<double> life_duration;
+
+  bool operator==(const time_buckets&) const = default;
+};
+
 /// `[runners.autoscaler]`.
 struct autoscaler_config {
   std::string plugin;
@@ -69,6 +80,10 @@ struct autoscaler_config {
   bool delete_instances_on_shutdown = false;
   bool log_internal_ip = false;
   bool log_external_ip = false;
+  bool reservation_throttling = true;
+  std::string state_dir; ///< of state_storage; empty: as [muster] has it
+  bool keep_instance_with_acquisitions = false;
+  time_buckets buckets;
   connector_config connector;
   std::vector<policy_config> policies;
 };
@@ -119,11 +134,125 @@ struct cache_config {
   azure_cache_config azure;
 };
 
+/// One `[[runners.docker.services]]`, as written.
+struct docker_service_config {
+  std::string name;                     ///< of the image, with references
+  std::string alias;                    ///< with blanks or commas between them
+  std::vector<std::string> command;     ///< empty: the image's
+  std::vector<std::string> entrypoint;  ///< likewise
+  std::vector<std::string> environment; ///< `KEY=VALUE`
+};
+
+struct docker_device {
+  std::string host;
+  std::string container;
+  std::string permissions; ///< of `rwm`
+};
+
+struct docker_ulimit {
+  std::string name;
+  int64_t soft = 0;
+  int64_t hard = 0;
+};
+
+/// What `gpus` asks for; docker's `--gpus` has the same words.
+struct docker_gpus {
+  std::string driver;
+  int count = 0; ///< -1: all
+  std::vector<std::string> device_ids;
+  std::vector<std::string> capabilities; ///< all of them at once
+  std::map<std::string, std::string> options;
+};
+
+/// What `[runners.docker]` has once for the containers of the job and once for
+/// those of its services. Zero and empty: not given.
+struct docker_limits {
+  int64_t memory = 0;             ///< [bytes]
+  int64_t memory_swap = 0;        ///< memory and swap; -1: no limit [bytes]
+  int64_t memory_reservation = 0; ///< [bytes]
+  int64_t nano_cpus = 0;          ///< [10^-9 processors]
+  int64_t cpu_shares = 0;
+  std::string cpuset_cpus;
+  std::string cgroup_parent;
+  std::string slot_cgroup_template; ///< empty: the other one, else the default
+  std::optional<docker_gpus> gpus;
+  bool privileged = false;
+  std::vector<std::string> security_opt;    ///< profiles read from their files
+  std::map<std::string, std::string> tmpfs; ///< options by path
+};
+
+/// `[runners.docker]`, its values checked.
+struct docker_config {
+  std::string host; ///< of the Engine, at the instance; empty: its default
+  std::string api_version; ///< DOCKER_API_VERSION; empty: as the Engine offers
+  std::string image;
+  std::string helper_image; ///< empty: GitLab's
+  std::string helper_image_flavor = "alpine";
+  /// helper_image_archive of `[runners.muster]`: what `docker load` takes, and
+  /// how its image is called at the instances. Empty: none.
+  std::string helper_archive;
+  std::string helper_archive_image;
+  std::vector<std::string> pull_policies{"always"};
+  std::vector<std::string> allowed_pull_policies; ///< empty: those above
+  std::vector<std::string> allowed_images;        ///< empty: all
+  std::vector<std::string> allowed_services;      ///< empty: all
+  std::vector<std::string> allowed_privileged_images;
+  std::vector<std::string> allowed_privileged_services;
+  std::vector<std::string> allowed_users; ///< empty: `user`, else all
+  std::string user;                       ///< empty: the job's or the image's
+  std::vector<std::string> group_add;
+  std::string hostname; ///< empty: made of the job's project
+  std::string runtime;
+  std::string isolation; ///< `default` alone means something on Linux
+  docker_limits build;
+  docker_limits services_limits;
+  std::string cpuset_mems;
+  bool oom_kill_disable = false;
+  int64_t oom_score_adjust = 0;
+  std::vector<std::string> cap_add;  ///< `CAP_...` or `ALL`, sorted
+  std::vector<std::string> cap_drop; ///< likewise
+  std::vector<docker_device> devices;
+  std::vector<std::string> device_cgroup_rules;
+  /// By a pattern of service images.
+  std::map<std::string, std::vector<docker_device>> services_devices;
+  std::vector<docker_ulimit> ulimits;
+  std::map<std::string, std::string> sysctls;
+  int64_t shm_size = 0; ///< 0: the Engine's default [bytes]
+  std::string userns_mode;
+  std::string pid_mode;
+  std::string ipc_mode;
+  std::string mac_address;
+  std::vector<std::string> volumes; ///< as written
+  std::vector<std::string> volumes_from;
+  std::string volume_driver;
+  std::map<std::string, std::string> volume_driver_options;
+  bool volume_keep = false;
+  bool disable_cache = false;
+  std::string cache_dir; ///< at the instance; empty: volumes
+  std::string network_mode;
+  int64_t network_mtu = 0;
+  bool enable_ipv6 = false;
+  std::vector<std::string> dns;
+  std::vector<std::string> dns_search;
+  std::vector<std::string> extra_hosts;
+  std::vector<std::string> links;
+  bool disable_entrypoint_overwrite = false;
+  int64_t wait_for_services_timeout_s = 30; ///< < 0: they are not waited for
+  int services_max = -1;                    ///< services_limit; -1: none
+  std::map<std::string, std::string> container_labels; ///< with references
+  std::map<std::string, std::string> log_options;
+  std::vector<docker_service_config> services;
+  std::string gpus_text; ///< as written, told to GitLab
+  /// The values of the section by their keys, as JSON: what a reload compares.
+  std::map<std::string, std::string> written;
+};
+
 /// One `[[runners]]`.
 struct runner_config {
   std::string name;
   std::string url; ///< as written, environment expanded
   int64_t id = 0;
+  std::string mark; ///< tells it from others with its url and token, if any
   secret token;
   bool token_is_literal = true;  ///< it stands in the file, not in `$NAME`
   int64_t token_obtained_at = 0; ///< Unix time [s]; 0: not known
@@ -160,16 +289,34 @@ struct runner_config {
   cache_config cache;
   std::map<std::string, bool> feature_flags;
   std::map<std::string, std::string> labels; ///< global ones merged in
+  bool use_slot_cgroups = false;
+  std::string slot_cgroup_template;    ///< empty: the default
+  std::optional<docker_config> docker; ///< with executor docker-autoscaler
+  /// The GitLab Runner whose helper image jobs get: of `[runners.muster]`.
+  std::string helper_image_version = "19.4.0";
   std::optional<autoscaler_config> autoscaler;
+};
+
+/// `recorder` of `[muster]`.
+struct recorder_config {
+  bool enabled = true;
+  std::string dir;              ///< absolute; empty: in the state folder
+  int64_t size_max = 256 << 20; ///< of all recordings there [bytes]
+  milliseconds age_max{7 * 24 * 3'600'000}; ///< of what is recorded
 };
 
 /// `[muster]`: what GitLab Runner does not have.
 struct muster_config {
-  int workers = 1;         ///< threads for deciding actors
-  std::string state_dir;   ///< absolute
+  int workers = 1;                 ///< threads for deciding actors
+  std::string state_dir;           ///< absolute
+  bool state_dir_is_given = false; ///< in the section itself
   std::string helper_path; ///< muster-helper to put on instances; empty: the
                            ///< one beside this program
+  recorder_config recorder;
 };
+
+/// Where recordings are.
+std::string recordings_folder(const muster_config& x);
 
 struct config {
   std::string path; ///< the file

@@ -8,6 +8,7 @@
 #include <array>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <map>
 #include <tuple>
 #include <utility>
 
@@ -67,6 +68,33 @@ void compare_policies(const std::vector<policy_config>& before,
       }
 }
 
+using written_values = std::map<std::string, std::string>;
+
+const written_values& containers_of(const runner_config& x) {
+  static const written_values none;
+  return x.docker ? x.docker->written : none;
+}
+
+/// Services have variables, which may hold a secret.
+void compare_containers(const written_values& before,
+                        const written_values& after,
+                        std::vector<key_change>& into) {
+  auto all = before;
+  all.insert(after.begin(), after.end());
+  auto value_in = [](const written_values& from, const std::string& key) {
+    auto at = from.find(key);
+    return at != from.end() ? at->second : std::string{"none"};
+  };
+  for (const auto& [key, value] : all) {
+    auto was = value_in(before, key);
+    auto is = value_in(after, key);
+    if (was != is)
+      into.push_back({"docker." + key,
+                      key == "services" ? "changed" : shown(was, is),
+                      change_effect::jobs});
+  }
+}
+
 const autoscaler_config& group_of(const runner_config& x) {
   static const autoscaler_config none;
   return x.autoscaler ? *x.autoscaler : none;
@@ -86,6 +114,7 @@ std::vector<key_change> compare_runners(const runner_config& before,
       if (auto found = change_of(row, before, after))
         out.push_back(std::move(*found));
   compare_policies(group_of(before).policies, group_of(after).policies, out);
+  compare_containers(containers_of(before), containers_of(after), out);
   if (has_other_group(before, after))
     for (auto& x : out)
       if (is_told_to_provider("runners." + x.key))
@@ -234,8 +263,10 @@ config kept_until_restart(const config& before, config after) {
 
 runner_config kept_until_restart(const runner_config& before,
                                  runner_config after) {
-  if (!before.autoscaler || !after.autoscaler
-      || !has_other_group(before, after))
+  if (!before.autoscaler || !after.autoscaler)
+    return after;
+  after.autoscaler->buckets = before.autoscaler->buckets;
+  if (!has_other_group(before, after))
     return after;
   after.autoscaler->plugin = before.autoscaler->plugin;
   after.autoscaler->plugin_config_json = before.autoscaler->plugin_config_json;
@@ -254,28 +285,31 @@ bool has_other_group(const runner_config& a, const runner_config& b) {
              && one.group_name != two.group_name);
 }
 
-bool replaces_instances(const autoscaler_config& before,
-                        const autoscaler_config& after) {
+/// Whether a key for which `concerns` holds has another value.
+template <class Predicate>
+bool differ(const autoscaler_config& before, const autoscaler_config& after,
+            Predicate concerns) {
   runner_config a;
   runner_config b;
   a.autoscaler = before;
   b.autoscaler = after;
   return std::ranges::any_of(runner_rows(), [&](const auto& row) {
-    return row.effect == change_effect::drain && row.value != nullptr
+    return concerns(row) && row.value != nullptr
            && row.value(a) != row.value(b);
+  });
+}
+
+bool replaces_instances(const autoscaler_config& before,
+                        const autoscaler_config& after) {
+  return differ(before, after, [](const auto& row) {
+    return row.effect == change_effect::drain;
   });
 }
 
 bool concerns_provider(const autoscaler_config& before,
                        const autoscaler_config& after) {
-  runner_config a;
-  runner_config b;
-  a.autoscaler = before;
-  b.autoscaler = after;
-  return std::ranges::any_of(runner_rows(), [&](const auto& row) {
-    return is_told_to_provider(row.path) && row.value != nullptr
-           && row.value(a) != row.value(b);
-  });
+  return differ(before, after,
+                [](const auto& row) { return is_told_to_provider(row.path); });
 }
 
 bool concerns_requests(const runner_config& before,

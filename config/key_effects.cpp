@@ -1,8 +1,10 @@
 #include "config/key_effects.hpp"
 
 #include "config/duration.hpp"
+#include "config/keys.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <map>
 #include <optional>
 #include <type_traits>
@@ -41,6 +43,10 @@ std::string text(const std::vector<std::string>& x) {
   for (const auto& one : x)
     out += fmt::format("{}\"{}\"", out.empty() ? "" : ", ", one);
   return "[" + out + "]";
+}
+
+std::string text(const std::vector<double>& x) {
+  return fmt::format("[{}]", fmt::join(x, ", "));
 }
 
 template <class T>
@@ -94,6 +100,14 @@ constexpr effect_row<config> of_file[] = {
    [](const config& x) { return text(x.muster.state_dir); }},
   {"muster.helper_path", restart,
    [](const config& x) { return text(x.muster.helper_path); }},
+  {"muster.recorder.enabled", restart,
+   [](const config& x) { return text(x.muster.recorder.enabled); }},
+  {"muster.recorder.dir", restart,
+   [](const config& x) { return text(x.muster.recorder.dir); }},
+  {"muster.recorder.max_size", restart,
+   [](const config& x) { return text(x.muster.recorder.size_max); }},
+  {"muster.recorder.max_age", restart,
+   [](const config& x) { return text(x.muster.recorder.age_max); }},
 };
 
 // What a job's cache is reached with stands in the other rows, once it was
@@ -223,6 +237,19 @@ constexpr effect_row<runner_config> of_runner[] = {
    [](const runner_config& x) { return text(x.cache.azure.container); }},
   {"runners.cache.azure.StorageDomain", jobs,
    [](const runner_config& x) { return text(x.cache.azure.storage_domain); }},
+  {"runners.use_slot_cgroups", jobs,
+   [](const runner_config& x) { return text(x.use_slot_cgroups); }},
+  {"runners.slot_cgroup_template", jobs,
+   [](const runner_config& x) { return text(x.slot_cgroup_template); }},
+  {"runners.muster.helper_image_version", jobs,
+   [](const runner_config& x) { return text(x.helper_image_version); }},
+  {"runners.muster.helper_image_archive", drain,
+   [](const runner_config& x) {
+     return x.docker && !x.docker->helper_archive.empty()
+              ? text(x.docker->helper_archive) + " ("
+                  + x.docker->helper_archive_image + ")"
+              : "none";
+   }},
   {"runners.muster.key_passphrase", drain,
    [](const runner_config& x) {
      return text(group(x).connector.key_passphrase);
@@ -274,6 +301,28 @@ constexpr effect_row<runner_config> of_runner[] = {
    [](const runner_config& x) { return text(group(x).log_internal_ip); }},
   {"runners.autoscaler.log_external_ip", live,
    [](const runner_config& x) { return text(group(x).log_external_ip); }},
+  {"runners.autoscaler.reservation_throttling", live,
+   [](const runner_config& x) {
+     return text(group(x).reservation_throttling);
+   }},
+  {"runners.autoscaler.instance_operation_time_buckets", restart},
+  {"runners.autoscaler.instance_creation_time_buckets", restart,
+   [](const runner_config& x) { return text(group(x).buckets.creation); }},
+  {"runners.autoscaler.instance_is_running_time_buckets", restart,
+   [](const runner_config& x) { return text(group(x).buckets.is_running); }},
+  {"runners.autoscaler.instance_deletion_time_buckets", restart,
+   [](const runner_config& x) { return text(group(x).buckets.deletion); }},
+  {"runners.autoscaler.instance_readiness_time_buckets", restart,
+   [](const runner_config& x) { return text(group(x).buckets.readiness); }},
+  {"runners.autoscaler.instance_life_duration_buckets", restart,
+   [](const runner_config& x) { return text(group(x).buckets.life_duration); }},
+  // What becomes of these two is the whole manager's `state_dir`.
+  {"runners.autoscaler.state_storage.enabled", restart},
+  {"runners.autoscaler.state_storage.dir", restart},
+  {"runners.autoscaler.state_storage.keep_instance_with_acquisitions", live,
+   [](const runner_config& x) {
+     return text(group(x).keep_instance_with_acquisitions);
+   }},
   {"runners.autoscaler.scale_throttle.limit", live,
    [](const runner_config& x) { return text(group(x).scale_limit); }},
   {"runners.autoscaler.scale_throttle.burst", live,
@@ -348,6 +397,11 @@ std::vector<key_effect> key_effects() {
     out.push_back({row.path, row.effect});
   for (const auto& row : of_policy)
     out.push_back({row.path, row.effect});
+  for (const auto& key : docker_and_cache_keys())
+    if (key.path.starts_with("runners.docker.")
+        && key.status == key_status::acted_on
+        && key.type != key_type::section_list)
+      out.push_back({key.path, jobs});
   return out;
 }
 

@@ -1,5 +1,7 @@
 #include "config/listen_address.hpp"
 
+#include "messages/host_port.hpp"
+
 #include <charconv>
 #include <fmt/format.h>
 #include <optional>
@@ -29,9 +31,7 @@ tl::unexpected<failure<config_errc>> wrong(std::string_view text,
 } // namespace
 
 std::string listen_address::text() const {
-  auto is_v6 = host.find(':') != std::string::npos;
-  return fmt::format("{}{}{}:{}", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
-                     port);
+  return fmt::format("{}:{}", bracketed(host), port);
 }
 
 result<listen_address, config_errc>

@@ -1,6 +1,7 @@
 #include "config/load.hpp"
 
 #include "config/check_keys.hpp"
+#include "config/journal_name.hpp"
 #include "config/keys.hpp"
 #include "config/listen_address.hpp"
 #include "config/places.hpp"
@@ -77,11 +78,42 @@ milliseconds connection_max_age(const section& file, milliseconds fallback) {
   return file.duration("connection_max_age", fallback);
 }
 
+/// The smallest that still has room for some segments. [bytes]
+constexpr int64_t recorder_size_min = 1 << 20;
+
+void read_recorder(const section& at, recorder_config& into) {
+  into.enabled = at.flag("enabled", true);
+  into.dir = at.text("dir");
+  if (!into.dir.empty() && into.dir.front() != '/')
+    at.say(
+      severity::fatal, "dir",
+      fmt::format("dir must be an absolute path, not {}", in_quotes(into.dir)),
+      "write dir = \"/...\"");
+  into.age_max = at.duration("max_age", into.age_max);
+  auto size = at.text("max_size");
+  if (size.empty())
+    return;
+  auto bytes = parse_memory(size);
+  if (!bytes || *bytes < 0) {
+    at.say(severity::warning, "max_size",
+           fmt::format("{} is no size: 256m is taken", in_quotes(size)),
+           "write a number with a unit: \"64m\", \"2g\"");
+  } else if (*bytes < recorder_size_min) {
+    at.say(severity::warning, "max_size",
+           fmt::format("{} is too small for a recording: 1m is taken",
+                       in_quotes(size)));
+    into.size_max = recorder_size_min;
+  } else {
+    into.size_max = *bytes;
+  }
+}
+
 void read_muster(const section& at, const load_options& options,
                  muster_config& into) {
   into.workers
     = at.small_count("workers", {.fallback = 1, .min = 1, .max = workers_max});
   into.state_dir = at.text("state_dir");
+  into.state_dir_is_given = !into.state_dir.empty();
   into.helper_path = at.text("helper_path");
   for (auto [name, path] : {std::pair{"state_dir", &into.state_dir},
                             std::pair{"helper_path", &into.helper_path}})
@@ -93,6 +125,33 @@ void read_muster(const section& at, const load_options& options,
   if (into.state_dir.empty())
     into.state_dir = options.state_dir.empty() ? default_state_dir(this_host())
                                                : options.state_dir;
+  read_recorder(at.child("recorder"), into.recorder);
+}
+
+/// One manager has one journal, of all its runners.
+void take_state_folder(const std::vector<runner_entry>& runners,
+                       muster_config& into) {
+  std::string from = "[muster] state_dir";
+  auto is_set = into.state_dir_is_given;
+  for (const auto& [value, at] : runners) {
+    if (!value.autoscaler || value.autoscaler->state_dir.empty())
+      continue;
+    const auto& wanted = value.autoscaler->state_dir;
+    if (!is_set) {
+      is_set = true;
+      into.state_dir = wanted;
+      from
+        = fmt::format("state_storage of the runner {}", in_quotes(value.name));
+    } else if (wanted != into.state_dir) {
+      at.child("autoscaler")
+        .child("state_storage")
+        .say(severity::warning, "dir",
+             fmt::format("dir = {} is not used: a manager has one state "
+                         "folder, {}, which {} names",
+                         in_quotes(wanted), in_quotes(into.state_dir), from),
+             "remove the line");
+    }
+  }
 }
 
 void read_file(const toml::table& table, const load_options& options,
@@ -117,8 +176,10 @@ void read_file(const toml::table& table, const load_options& options,
       ++loaded.left_out;
     }
   check_file_sense(into, file, served);
+  take_state_folder(served, into.muster);
   for (auto& runner : served)
     into.runners.push_back(std::move(runner.value));
+  tell_apart(into.runners);
 }
 
 std::string trimmed_value(std::string_view text) {
@@ -234,6 +295,10 @@ void read_text(const std::string& source, const std::string& path,
 }
 
 } // namespace
+
+std::string recordings_folder(const muster_config& x) {
+  return x.recorder.dir.empty() ? x.state_dir + "/recordings" : x.recorder.dir;
+}
 
 loaded_config parse_config(std::string text, const std::string& path,
                            const load_options& options) {

@@ -59,6 +59,10 @@ struct load_options {
   /// at.
   std::function<std::vector<connector_fault>(const autoscaler_config&)>
     connector_faults;
+  /// When none of the policies is in force, as `mon-fri 18:00-24:00`; empty: it
+  /// is not looked at.
+  std::function<std::vector<std::string>(const std::vector<policy_config>&)>
+    policy_gaps;
   /// If the file names none; empty: `default_state_dir` of this host.
   std::string state_dir;
 };

@@ -3,9 +3,11 @@
 #include "config/period.hpp"
 #include "config/readers.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -20,60 +22,9 @@ constexpr int64_t capacity_max = 10'000;
 constexpr int64_t instances_max = 200'000;
 constexpr int64_t idle_max = 2'000'000'000;
 
-template <class T>
-std::string streamed(const T& value) {
-  std::ostringstream out;
-  out << value;
-  return out.str();
-}
-
-/// Integral numbers lose their fraction, as in Go's JSON: a plugin may refuse
-/// `3.0` for a count. JSON has no infinity: null.
-nlohmann::json number_to_json(double value) {
-  constexpr double exact = 9007199254740992.0; // 2^53
-  if (std::isfinite(value) && std::trunc(value) == value
-      && std::abs(value) < exact)
-    return static_cast<int64_t>(value);
-  return value;
-}
-
-/// The recursion is bounded: deep nesting was refused before parsing.
-nlohmann::json to_json(const toml::node& node) {
-  if (const auto* table = node.as_table()) {
-    auto object = nlohmann::json::object();
-    for (const auto& [key, value] : *table)
-      object[std::string{key.str()}] = to_json(value);
-    return object;
-  }
-  if (const auto* array = node.as_array()) {
-    auto list = nlohmann::json::array();
-    for (const auto& value : *array)
-      list.push_back(to_json(value));
-    return list;
-  }
-  if (const auto* text = node.as_string())
-    return text->get();
-  if (const auto* integer = node.as_integer())
-    return integer->get();
-  if (const auto* number = node.as_floating_point())
-    return number_to_json(number->get());
-  if (const auto* flag = node.as_boolean())
-    return flag->get();
-  if (const auto* date = node.as_date())
-    return streamed(date->get());
-  if (const auto* time = node.as_time())
-    return streamed(time->get());
-  if (const auto* moment = node.as_date_time())
-    return streamed(moment->get());
-  return nullptr;
-}
-
 std::string read_plugin_config(const section& autoscaler) {
   auto at = autoscaler.find("plugin_config");
-  if (!at || !at.value->is_table())
-    return "null";
-  return to_json(*at.value).dump(-1, ' ', false,
-                                 nlohmann::json::error_handler_t::replace);
+  return at && at.value->is_table() ? autoscaler.json("plugin_config") : "null";
 }
 
 void check_plugin(const section& autoscaler, const std::string& plugin,
@@ -260,6 +211,55 @@ void read_throttle(const section& at, autoscaler_config& into) {
       = into.max_instances > 0 ? into.max_instances : into.scale_limit;
 }
 
+constexpr size_t buckets_max = 100;
+
+/// Bounds of a histogram; those that cannot be used are as if they were not
+/// there. Prometheus adds the last one, infinity, itself.
+std::vector<double> read_buckets(const section& at, const char* name,
+                                 std::vector<double> fallback) {
+  auto bounds = at.numbers(name);
+  if (!bounds.empty() && std::isinf(bounds.back()) && bounds.back() > 0)
+    bounds.pop_back();
+  if (bounds.empty())
+    return fallback;
+  auto rise = std::adjacent_find(bounds.begin(), bounds.end(),
+                                 [](double a, double b) { return !(a < b); })
+              == bounds.end();
+  auto finite = std::all_of(bounds.begin(), bounds.end(),
+                            [](double x) { return std::isfinite(x); });
+  if (rise && finite && bounds.size() <= buckets_max)
+    return bounds;
+  at.say(severity::warning, name,
+         rise && finite
+           ? fmt::format("{} has more than {} bounds: it is not used", name,
+                         buckets_max)
+           : fmt::format("the bounds of {} do not rise from one to the next: "
+                         "it is not used",
+                         name),
+         fmt::format("write {} = [1, 5, 30, 120], for example", name));
+  return fallback;
+}
+
+time_buckets read_all_buckets(const section& at) {
+  auto all = read_buckets(at, "instance_operation_time_buckets", {});
+  return {read_buckets(at, "instance_creation_time_buckets", all),
+          read_buckets(at, "instance_is_running_time_buckets", all),
+          read_buckets(at, "instance_deletion_time_buckets", all),
+          read_buckets(at, "instance_readiness_time_buckets", all),
+          read_buckets(at, "instance_life_duration_buckets", {})};
+}
+
+/// The state is that of the whole manager; see `take_state_folder`.
+void read_state_storage(const section& at, autoscaler_config& into) {
+  into.keep_instance_with_acquisitions
+    = at.flag("keep_instance_with_acquisitions");
+  auto folder = at.text("dir");
+  if (!at.flag("enabled") || folder.empty())
+    return;
+  std::error_code ignored;
+  into.state_dir = std::filesystem::absolute(folder, ignored).string();
+}
+
 bool zone_file_exists(const std::string& name) {
   constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyz"
                                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -269,6 +269,27 @@ bool zone_file_exists(const std::string& name) {
     return false;
   std::error_code error;
   return std::filesystem::is_regular_file("/usr/share/zoneinfo/" + name, error);
+}
+
+/// A gap may be meant; then it is good to know what happens in it.
+void check_gaps(const section& autoscaler,
+                const std::vector<policy_config>& policies,
+                const load_options& options) {
+  if (!options.policy_gaps || policies.empty())
+    return;
+  constexpr size_t shown_max = 4;
+  auto gaps = options.policy_gaps(policies);
+  if (gaps.empty())
+    return;
+  auto more = gaps.size() > shown_max ? gaps.size() - shown_max : 0;
+  gaps.resize(gaps.size() - more);
+  autoscaler.say(
+    severity::notice, "policy",
+    fmt::format("no policy is in force {}{}: nothing is kept idle then, and "
+                "instances go after 5 minutes",
+                fmt::join(gaps, ", "),
+                more > 0 ? fmt::format(" and {} more times", more) : ""),
+    "a first policy without periods is in force whenever no other is");
 }
 
 void check_isolation(const section& autoscaler) {
@@ -360,12 +381,16 @@ autoscaler_config read_autoscaler(const section& at,
   into.delete_instances_on_shutdown = at.flag("delete_instances_on_shutdown");
   into.log_internal_ip = at.flag("log_internal_ip");
   into.log_external_ip = at.flag("log_external_ip");
+  into.reservation_throttling = at.flag("reservation_throttling", true);
+  into.buckets = read_all_buckets(at);
+  read_state_storage(at.child("state_storage"), into);
   read_throttle(at.child("scale_throttle"), into);
   into.connector = read_connector(at.child("connector_config"));
   into.connector.key_passphrase = std::move(key_passphrase);
   check_connector(at, into, options);
   for (const auto& policy : at.children("policy"))
     into.policies.push_back(read_policy(policy, options));
+  check_gaps(at, into.policies, options);
   return into;
 }
 

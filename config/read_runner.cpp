@@ -1,4 +1,5 @@
 #include "config/feature_flags.hpp"
+#include "config/fingerprint.hpp"
 #include "config/keys.hpp"
 #include "config/readers.hpp"
 
@@ -14,6 +15,12 @@ namespace {
 constexpr std::array<std::string_view, 10> executors_of_the_peer{
   "shell",      "ssh",        "docker", "docker-windows", "docker+machine",
   "kubernetes", "virtualbox", "custom", "parallels",      "docker-ssh"};
+
+constexpr std::string_view docker_autoscaler = "docker-autoscaler";
+
+bool is_docker(const runner_config& runner) {
+  return runner.executor == docker_autoscaler;
+}
 
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
@@ -114,21 +121,17 @@ bool read_identity(const section& at, const load_options& options,
 }
 
 void check_executor(const section& at, const std::string& executor) {
-  if (executor == "instance")
+  if (executor == "instance" || executor == docker_autoscaler)
     return;
-  const auto* hint = "write executor = \"instance\"";
-  if (executor == "docker-autoscaler") {
-    at.say(severity::error, "executor",
-           fmt::format("executor \"docker-autoscaler\" is not supported yet{}",
-                       not_served));
-  } else if (executor.empty()) {
+  const auto* hint = "write executor = \"instance\" or \"docker-autoscaler\"";
+  if (executor.empty()) {
     at.say(severity::error, "executor",
            fmt::format("the runner names no executor{}", not_served), hint);
   } else if (std::ranges::find(executors_of_the_peer, executor)
              != executors_of_the_peer.end()) {
     at.say(severity::error, "executor",
            fmt::format("executor {} is GitLab Runner's alone: muster has "
-                       "\"instance\"{}",
+                       "\"instance\" and \"docker-autoscaler\"{}",
                        in_quotes(executor), not_served),
            hint);
   } else {
@@ -280,7 +283,10 @@ void read_timeouts(const section& at, runner_config& into) {
 
 /// Only where no other job can be on the instance, now or later.
 void read_build_dir(const section& at, runner_config& into) {
-  into.custom_build_dir_enabled = at.child("custom_build_dir").flag("enabled");
+  into.custom_build_dir_enabled
+    = at.child("custom_build_dir").flag("enabled", is_docker(into));
+  if (is_docker(into))
+    return;
   auto wanted = at.child("instance").flag("use_common_build_dir");
   auto max_use_count = at.child("autoscaler").integer("max_use_count", 0);
   into.use_common_build_dir = wanted && max_use_count == 1;
@@ -291,7 +297,99 @@ void read_build_dir(const section& at, runner_config& into) {
            "max_use_count = 1");
 }
 
-void read_job_settings(const section& at, runner_config& into) {
+/// Containers have no login directory that a folder could be relative to.
+void read_folders(const section& at, runner_config& into) {
+  if (is_docker(into)) {
+    into.builds_dir = "/builds";
+    into.cache_dir = "/cache";
+  }
+  for (auto [name, field] : {std::pair{"builds_dir", &into.builds_dir},
+                             std::pair{"cache_dir", &into.cache_dir}}) {
+    if (auto text = at.text(name); !text.empty())
+      *field = std::move(text);
+    if (is_docker(into) && !field->starts_with('/'))
+      at.say(severity::error, name,
+             fmt::format("{} must be an absolute path of the containers, not "
+                         "{}{}",
+                         name, in_quotes(*field), not_served),
+             fmt::format("write {} = \"/...\", or remove the line", name));
+  }
+}
+
+void check_slot_cgroup(const section& at, std::string_view name,
+                       const std::string& text) {
+  if (text.empty() || text.find("${slot}") != std::string::npos
+      || text.find("$slot") != std::string::npos)
+    return;
+  at.say(severity::warning, name,
+         fmt::format("Slot cgroup template does not contain ${{slot}} "
+                     "placeholder. All jobs will use the same cgroup: {}",
+                     in_quotes(text)),
+         fmt::format("write {} = \"gitlab-runner/slot-${{slot}}\"", name));
+}
+
+void read_slot_cgroups(const section& at, runner_config& into) {
+  into.use_slot_cgroups = at.flag("use_slot_cgroups");
+  into.slot_cgroup_template = at.text("slot_cgroup_template");
+  if (!into.use_slot_cgroups)
+    return;
+  check_slot_cgroup(at, "slot_cgroup_template", into.slot_cgroup_template);
+  constexpr auto of_services = "service_slot_cgroup_template";
+  if (is_docker(into))
+    check_slot_cgroup(at.child("docker"), of_services,
+                      at.child("docker").text(of_services));
+}
+
+/// The content names the image: another file is another image.
+void read_helper_archive(const section& at, const load_options& options,
+                         docker_config& into) {
+  constexpr auto key = "helper_image_archive";
+  auto path = expanded(at, key, options);
+  if (path.empty())
+    return;
+  if (!into.helper_image.empty()) {
+    at.say(severity::warning, key,
+           "helper_image_archive has no effect: helper_image of "
+           "[runners.docker] names another image",
+           "remove one of the two");
+    return;
+  }
+  auto known = fingerprint_of(path);
+  if (known.size == 0) {
+    at.say(severity::error, key,
+           fmt::format("helper_image_archive {} is no file that can be read{}",
+                       in_quotes(path), not_served),
+           "make it with tools/helper-image, or `docker save` an image");
+    return;
+  }
+  into.helper_archive = path;
+  into.helper_archive_image = "muster-helper-archive:" + known.hash;
+}
+
+void read_containers(const section& at, const load_options& options,
+                     runner_config& into) {
+  auto docker = at.child("docker");
+  auto version = at.child("muster").text("helper_image_version");
+  if (!version.empty())
+    into.helper_image_version = version.substr(version.starts_with('v'));
+  if (is_docker(into) && docker.exists()) {
+    into.docker = read_docker(docker, options);
+    read_helper_archive(at.child("muster"), options, *into.docker);
+  } else if (is_docker(into))
+    at.say(severity::error, "executor",
+           fmt::format("executor \"docker-autoscaler\" requires "
+                       "[runners.docker]{}",
+                       not_served),
+           "write [runners.docker] with image = \"alpine:latest\" below it");
+  else if (docker.exists())
+    at.say(severity::notice, "docker",
+           fmt::format("[runners.docker] has no effect with executor {}",
+                       in_quotes(into.executor)),
+           "write executor = \"docker-autoscaler\" for jobs in containers");
+}
+
+void read_job_settings(const section& at, const load_options& options,
+                       runner_config& into) {
   into.executor = at.text("executor");
   check_executor(at, into.executor);
   into.shell = at.text("shell");
@@ -305,8 +403,6 @@ void read_job_settings(const section& at, runner_config& into) {
            "a client certificate needs both tls-cert-file and tls-key-file: "
            "it is not used");
   for (auto [name, field] : {
-         std::pair{"builds_dir", &into.builds_dir},
-         std::pair{"cache_dir", &into.cache_dir},
          std::pair{"clone_url", &into.clone_url},
          std::pair{"pre_get_sources_script", &into.pre_get_sources_script},
          std::pair{"post_get_sources_script", &into.post_get_sources_script},
@@ -315,9 +411,13 @@ void read_job_settings(const section& at, runner_config& into) {
        })
     if (auto text = at.text(name); !text.empty())
       *field = std::move(text);
+  read_folders(at, into);
+  read_slot_cgroups(at, into);
+  read_containers(at, options, into);
   read_environment(at, into);
   into.debug_trace_disabled = at.flag("debug_trace_disabled");
-  into.safe_directory_checkout = at.flag("safe_directory_checkout");
+  into.safe_directory_checkout
+    = at.flag("safe_directory_checkout", is_docker(into));
   into.clean_git_config = at.optional_flag("clean_git_config");
   read_timeouts(at, into);
   read_build_dir(at, into);
@@ -339,10 +439,10 @@ void read_group(const section& at, const load_options& options,
     into.autoscaler = read_autoscaler(
       autoscaler, options,
       secret{expanded(at.child("muster"), "key_passphrase", options)});
-  else if (into.executor == "instance")
+  else if (into.executor == "instance" || is_docker(into))
     at.say(severity::error, "executor",
-           fmt::format("executor \"instance\" requires [runners.autoscaler]{}",
-                       not_served),
+           fmt::format("executor {} requires [runners.autoscaler]{}",
+                       in_quotes(into.executor), not_served),
            "write [runners.autoscaler] with plugin = \"local\" below it");
 }
 
@@ -357,7 +457,7 @@ read_runner(const section& at,
   bool complete = read_identity(at, options, into);
   read_limits(at, into);
   read_labels(at, global_labels, into);
-  read_job_settings(at, into);
+  read_job_settings(at, options, into);
   check_monitoring(at, options);
   into.cache = read_cache(at.child("cache"), options);
   read_group(at, options, into);

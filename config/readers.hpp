@@ -2,6 +2,8 @@
 
 #include "config/load.hpp"
 #include "config/section.hpp"
+#include "messages/error_codes.hpp"
+#include "messages/result.hpp"
 
 #include <map>
 #include <optional>
@@ -30,6 +32,21 @@ read_runner(const section& runner,
 autoscaler_config read_autoscaler(const section& autoscaler,
                                   const load_options& options,
                                   secret key_passphrase = {});
+
+/// Reads `[runners.docker]`, and DOCKER_API_VERSION of the environment.
+docker_config read_docker(const section& docker, const load_options& options);
+
+/// The words of docker's `--gpus`. Errors: `not_valid`.
+result<docker_gpus, config_errc> parse_gpus(std::string_view text);
+
+/// `4m`, `2g`: a number with a unit of bytes; -1. Errors: `not_valid`.
+result<int64_t, config_errc> parse_memory(std::string_view text);
+
+/// A rational number of processors, as 10^-9 of one. Errors: `not_valid`.
+result<int64_t, config_errc> parse_cpus(std::string_view text);
+
+/// `HOST[:CONTAINER[:PERMISSIONS]]`. Errors: `not_valid`.
+result<docker_device, config_errc> parse_device(std::string_view text);
 
 /// Reads `[runners.cache]`, with credentials that stand in a file or in the
 /// environment. What cannot be used is a warning: caches are local then.

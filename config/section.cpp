@@ -4,9 +4,12 @@
 #include "config/keys.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <ctime>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <numeric>
+#include <sstream>
 
 namespace muster {
 
@@ -19,6 +22,54 @@ constexpr size_t kept_max = 300; // diagnostics of a level
 std::string joined(std::string_view section, std::string_view name) {
   return section.empty() ? std::string{name}
                          : fmt::format("{}.{}", section, name);
+}
+
+template <class T>
+std::string streamed(const T& value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+/// Integral numbers lose their fraction, as in Go's JSON: a plugin may refuse
+/// `3.0` for a count. JSON has no infinity: null.
+nlohmann::json number_to_json(double value) {
+  constexpr double exact = 9007199254740992.0; // 2^53
+  if (std::isfinite(value) && std::trunc(value) == value
+      && std::abs(value) < exact)
+    return static_cast<int64_t>(value);
+  return value;
+}
+
+/// The recursion is bounded: deep nesting was refused before parsing.
+nlohmann::json to_json(const toml::node& node) {
+  if (const auto* table = node.as_table()) {
+    auto object = nlohmann::json::object();
+    for (const auto& [key, value] : *table)
+      object[std::string{key.str()}] = to_json(value);
+    return object;
+  }
+  if (const auto* array = node.as_array()) {
+    auto list = nlohmann::json::array();
+    for (const auto& value : *array)
+      list.push_back(to_json(value));
+    return list;
+  }
+  if (const auto* text = node.as_string())
+    return text->get();
+  if (const auto* integer = node.as_integer())
+    return integer->get();
+  if (const auto* number = node.as_floating_point())
+    return number_to_json(number->get());
+  if (const auto* flag = node.as_boolean())
+    return flag->get();
+  if (const auto* date = node.as_date())
+    return streamed(date->get());
+  if (const auto* time = node.as_time())
+    return streamed(time->get());
+  if (const auto* moment = node.as_date_time())
+    return streamed(moment->get());
+  return nullptr;
 }
 
 } // namespace
@@ -116,6 +167,18 @@ double section::number(std::string_view name, double fallback) const {
   return fallback;
 }
 
+std::vector<double> section::numbers(std::string_view name) const {
+  std::vector<double> out;
+  auto at = find(name);
+  const auto* list = at ? at.value->as_array() : nullptr;
+  if (list == nullptr)
+    return out;
+  for (const auto& x : *list)
+    if (auto value = x.value<double>()) // of a whole number, too
+      out.push_back(*value);
+  return out;
+}
+
 int64_t section::integer(std::string_view name, int64_t fallback) const {
   auto at = find(name);
   const auto* value = at ? at.value->as_integer() : nullptr;
@@ -199,6 +262,14 @@ section::text_map(std::string_view name) const {
       if (const auto* text = value.as_string())
         found.emplace(key.str(), text->get());
   return found;
+}
+
+std::string section::json(std::string_view name) const {
+  auto at = find(name);
+  if (!at)
+    return {};
+  return to_json(*at.value).dump(-1, ' ', false,
+                                 nlohmann::json::error_handler_t::replace);
 }
 
 std::map<std::string, bool> section::flag_map(std::string_view name) const {

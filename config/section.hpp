@@ -97,6 +97,8 @@ public:
 
   double number(std::string_view name, double fallback) const;
 
+  std::vector<double> numbers(std::string_view name) const;
+
   int64_t integer(std::string_view name, int64_t fallback) const;
 
   /// Reads a count. Below `min` it is the fallback, above `max` it is `max`,
@@ -120,6 +122,9 @@ public:
   std::map<std::string, std::string> text_map(std::string_view name) const;
 
   std::map<std::string, bool> flag_map(std::string_view name) const;
+
+  /// Returns a value of any type as JSON; empty: there is none.
+  std::string json(std::string_view name) const;
 
   /// Says something about a value, or about the section if the key is missing.
   void say(severity level, std::string_view name, std::string message,

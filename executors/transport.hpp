@@ -128,6 +128,9 @@ public:
   /// Sends bytes in order. What the peer does not take yet is kept.
   virtual void send(stream_id id, std::string bytes) = 0;
 
+  /// Nothing is sent behind what was sent so far; reading goes on.
+  virtual void end_input(stream_id id) = 0;
+
   /// The sink wants bytes again.
   virtual void resume(stream_id id) = 0;
 

@@ -19,12 +19,17 @@ struct dial {
   int32_t failure_threshold = 3; ///< tries in a row before it is unhealthy
   peer asker;                  ///< also hears `connection_health` from then on
   std::string pin_advice = {}; ///< what to do if the host key is another one
+  /// Jobs run in containers: where no helper can run there, one here reaches
+  /// the Engine, which is at this address there (empty: its default).
+  bool in_containers = false;
+  std::string engine_host = {};
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, dial& x) {
   return f(caf::meta::type_name("dial"), x.instance, x.info,
-           x.failure_threshold, x.asker, x.pin_advice);
+           x.failure_threshold, x.asker, x.pin_advice, x.in_containers,
+           x.engine_host);
 }
 
 /// Answers `info_wanted`.
@@ -55,12 +60,14 @@ struct run_command {
   std::string command;
   int64_t timeout_ms = 0; ///< > 0 [ms]
   peer asker;
+  bool by_helper = false;      ///< the command is what the helper is told
+  std::string input_file = {}; ///< of this machine, for its standard input
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, run_command& x) {
   return f(caf::meta::type_name("run_command"), x.instance, x.command,
-           x.timeout_ms, x.asker);
+           x.timeout_ms, x.asker, x.by_helper, x.input_file);
 }
 
 /// Asks for the way to the helper of an instance. Answered by `stream_route`,
@@ -86,11 +93,13 @@ struct end_leftovers {
   instance_id instance;
   acquisition_key key;
   peer asker;
+  int64_t timeout_ms = 60'000; ///< > 0 [ms]
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, end_leftovers& x) {
-  return f(caf::meta::type_name("end_leftovers"), x.instance, x.key, x.asker);
+  return f(caf::meta::type_name("end_leftovers"), x.instance, x.key, x.asker,
+           x.timeout_ms);
 }
 
 /// Answers `dial`.
@@ -155,15 +164,17 @@ struct stream_route {
   /// The server there forwards no sockets: this program, run with `connect`,
   /// leads to any of them. Empty: not needed.
   std::string bridge = {};
-  /// No helper can run there, and why: plans are carried out over exec
-  /// channels. Empty: one runs.
+  /// No helper can run there, and why. Empty: one runs.
   std::string no_helper = {};
+  /// The Engine's address for a helper here, which carries the plan out then.
+  /// Empty, and there is no helper: plans are carried out over exec channels.
+  std::string engine = {};
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, stream_route& x) {
   return f(caf::meta::type_name("stream_route"), x.key, x.connection,
-           x.socket_path, x.why, x.bridge, x.no_helper);
+           x.socket_path, x.why, x.bridge, x.no_helper, x.engine);
 }
 
 /// Answers `end_leftovers`.

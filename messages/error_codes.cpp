@@ -40,7 +40,9 @@ std::string to_string(connection_errc x) {
 std::string to_string(job_errc x) {
   return name_of(x, std::array{"script_failure", "runner_system_failure",
                                "job_execution_timeout", "job_canceled",
-                               "runner_interrupted", "configuration_error"});
+                               "runner_interrupted", "configuration_error",
+                               "image_pull_failure",
+                               "runner_external_dependency_failure"});
 }
 
 std::string to_string(coordinator_errc x) {

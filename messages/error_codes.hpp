@@ -46,6 +46,9 @@ enum class job_errc : uint8_t {
   job_canceled,          ///< cancelled in GitLab
   runner_interrupted,    ///< this manager was told to stop
   configuration_error,   ///< the job or the runner is configured wrongly
+  image_pull_failure,    ///< an image could not be pulled
+  runner_external_dependency_failure, ///< the same: a network or a registry
+                                      ///< is out of order; GitLab may retry
 };
 
 enum class coordinator_errc : uint8_t {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "messages/decisions.hpp"
 #include "messages/instance.hpp"
 #include "messages/journal.hpp"
 #include "messages/provider.hpp"
@@ -180,6 +181,45 @@ struct drained {
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, drained& x) {
   return f(caf::meta::type_name("drained"), x.left);
+}
+
+// -- remarks about decisions: `messages/decisions.hpp` ------------------------
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, cordon_note& x) {
+  return f(caf::meta::type_name("cordon_note"), x.instance, x.rule);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, option_note& x) {
+  return f(caf::meta::type_name("option_note"), x.rule, x.count, x.for_ms);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, decision_note& x) {
+  return f(caf::meta::type_name("decision_note"), x.rule, x.required,
+           x.unrestricted, x.wanted, x.instances, x.requests, x.idle,
+           x.acquired, x.unavailable, x.pending, x.reserved, x.max_instances,
+           x.capacity_per_instance, x.policy, x.periods, x.idle_count,
+           x.scale_factor, x.scale_factor_limit, x.idle_time_ms, x.asked,
+           x.taken_back, x.cordoned, x.not_taken);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, refusal_note& x) {
+  return f(caf::meta::type_name("refusal_note"), x.key, x.rule, x.idle,
+           x.acquired, x.reserved, x.max_instances, x.capacity_per_instance);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, instance_note& x) {
+  return f(caf::meta::type_name("instance_note"), x.instance, x.what, x.rule,
+           x.cause, x.since_ms, x.use_count, x.reason);
+}
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, request_note& x) {
+  return f(caf::meta::type_name("request_note"), x.given_up, x.after_ms);
 }
 
 using group_actor = caf::typed_actor<

@@ -114,19 +114,23 @@ typename Inspector::result_type inspect(Inspector& f, forget_job& x) {
   return f(caf::meta::type_name("forget_job"), x.key);
 }
 
-/// What must be known of an instance after a restart.
+/// What must be known of an instance after a restart. What is left empty stays
+/// as it was written.
 struct write_instance {
   std::string group; ///< the cloud's own id
   instance_id instance;
   int32_t use_count = 0;
-  int64_t last_use_ms = 0; ///< Unix time [ms]
-  std::string host_key;    ///< pinned
+  int64_t last_use_ms = 0;       ///< Unix time [ms]; 0: as it was
+  std::string host_key;          ///< pinned
+  int64_t provisioned_at_ms = 0; ///< first listed, Unix time [ms]
+  std::string leaves;            ///< why it serves no further job
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, write_instance& x) {
   return f(caf::meta::type_name("write_instance"), x.group, x.instance,
-           x.use_count, x.last_use_ms, x.host_key);
+           x.use_count, x.last_use_ms, x.host_key, x.provisioned_at_ms,
+           x.leaves);
 }
 
 /// The instance is gone.
@@ -142,7 +146,7 @@ typename Inspector::result_type inspect(Inspector& f, forget_instance& x) {
            x.may_return);
 }
 
-/// Something of the job may be on a machine that stays, from now on.
+/// Something of the job may be on the instance from now on.
 struct write_leftover {
   std::string group;
   instance_id instance;
@@ -233,12 +237,15 @@ struct known_instance {
   std::string host_key;
   std::vector<acquisition_key> jobs; ///< that an earlier manager left there
   std::vector<acquisition_key> leftovers = {}; ///< as `write_leftover` told
+  int64_t provisioned_at_ms = 0; ///< first listed, Unix time [ms]; 0: not known
+  std::string leaves = {};       ///< why it serves no further job
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, known_instance& x) {
   return f(caf::meta::type_name("known_instance"), x.instance, x.use_count,
-           x.last_use_ms, x.host_key, x.jobs, x.leftovers);
+           x.last_use_ms, x.host_key, x.jobs, x.leftovers, x.provisioned_at_ms,
+           x.leaves);
 }
 
 /// Answers `read_instances`.

@@ -17,6 +17,7 @@ struct stage_text {
   int32_t attempts_max = 1;
   bool failure_counts = true;
   std::string before; ///< whole lines shown before its section
+  bool in_container = false;
 
   bool operator==(const stage_text&) const = default;
 };

@@ -35,12 +35,14 @@ struct git_info {
   std::string ref_type; ///< `branch` or `tag`
   std::vector<std::string> refspecs;
   int32_t depth = 0; ///< commits; 0 fetches all
+  bool is_protected = false;
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, git_info& x) {
   return f(caf::meta::type_name("git_info"), x.repo_url, x.object_format, x.ref,
-           x.sha, x.before_sha, x.ref_type, x.refspecs, x.depth);
+           x.sha, x.before_sha, x.ref_type, x.refspecs, x.depth,
+           x.is_protected);
 }
 
 /// `script`, `after_script`, or another step; its lines in order.
@@ -147,6 +149,52 @@ typename Inspector::result_type inspect(Inspector& f, job_queue_facts& x) {
            x.project_jobs_running);
 }
 
+/// The image of a job or of one of its services, with references to variables.
+/// Empty texts and lists: not given.
+struct job_image {
+  std::string name = {};
+  std::string alias = {}; ///< of a service: one or more host names
+  std::vector<std::string> command = {};
+  std::vector<std::string> entrypoint = {};
+  std::vector<job_variable> variables = {};
+  std::vector<std::string> pull_policies = {};
+  std::string platform = {}; ///< `executor_opts.docker.platform`
+  std::string user = {};     ///< `executor_opts.docker.user`
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_image& x) {
+  return f(caf::meta::type_name("job_image"), x.name, x.alias, x.command,
+           x.entrypoint, x.variables, x.pull_policies, x.platform, x.user);
+}
+
+/// Whom GitLab makes the job at a registry.
+struct job_credential {
+  std::string type = {}; ///< `registry`; others are not for images
+  std::string url = {};
+  std::string username = {};
+  secret password = {};
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, job_credential& x) {
+  return f(caf::meta::type_name("job_credential"), x.type, x.url, x.username,
+           x.password);
+}
+
+/// Whom the job's images are pulled as, from one registry or a part of it.
+struct registry_login {
+  std::string registry = {}; ///< `registry.example.com[/path]`
+  secret auth = {};          ///< value of X-Registry-Auth
+  std::string source = {};   ///< where it is from, for the log
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, registry_login& x) {
+  return f(caf::meta::type_name("registry_login"), x.registry, x.auth,
+           x.source);
+}
+
 /// A job as GitLab hands it out (reference/job-api, section 3.3), the parts
 /// that muster acts on.
 struct job_payload {
@@ -167,6 +215,9 @@ struct job_payload {
   std::vector<job_cache> caches;
   std::vector<job_dependency> dependencies;
   job_policy policy;
+  job_image image; ///< without a name: the runner's
+  std::vector<job_image> services;
+  std::vector<job_credential> credentials;
   bool trace_sections = false;
   std::vector<std::string> token_mask_prefixes;
   std::vector<std::string> failure_reasons; ///< that GitLab understands
@@ -178,6 +229,9 @@ struct job_payload {
   secret tls_cert;
   secret tls_key;
   job_queue_facts queue;
+  /// Added by this manager: the first for a registry counts.
+  std::vector<registry_login> logins;
+  std::vector<std::string> login_warnings; ///< about what could not be read
 };
 
 /// Number and token come first: the journal reads these two from what any
@@ -187,10 +241,10 @@ typename Inspector::result_type inspect(Inspector& f, job_payload& x) {
   return f(caf::meta::type_name("job_payload"), x.id, x.token,
            x.allow_git_fetch, x.name, x.stage, x.pipeline_id, x.project_id,
            x.project_full_path, x.git, x.timeout_seconds, x.variables, x.steps,
-           x.hooks, x.artifacts, x.caches, x.dependencies, x.policy,
-           x.trace_sections, x.token_mask_prefixes, x.failure_reasons,
-           x.refusal, x.correlation_id, x.tls_ca, x.tls_cert, x.tls_key,
-           x.queue);
+           x.hooks, x.artifacts, x.caches, x.dependencies, x.policy, x.image,
+           x.services, x.credentials, x.trace_sections, x.token_mask_prefixes,
+           x.failure_reasons, x.refusal, x.correlation_id, x.tls_ca, x.tls_cert,
+           x.tls_key, x.queue, x.logins, x.login_warnings);
 }
 
 } // namespace muster

@@ -1,6 +1,9 @@
 #pragma once
 
+#include "messages/containers.hpp"
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +32,17 @@ enum class stage_phase : uint8_t {
            ///< leaves it alone
 };
 
+/// The stage that prepares containers.
+inline constexpr auto prepare_executor_stage = "prepare_executor";
+
+/// Where a stage's script runs. All but `host` need a `container_plan`.
+enum class stage_place : uint8_t {
+  host,   ///< a shell of the login user
+  engine, ///< no script: images, volumes, network, services, containers
+  helper, ///< the helper container
+  build,  ///< the job's container
+};
+
 /// One script of a job.
 struct stage_plan {
   std::string name;    ///< also the section's name: `step_script`, ...
@@ -36,6 +50,7 @@ struct stage_plan {
   std::string script;  ///< given to the shell on its standard input
   stage_condition condition = stage_condition::on_success;
   stage_phase phase = stage_phase::step;
+  stage_place place = stage_place::host;
   int32_t attempts_max = 1;   ///< tries until it succeeds [1..10]
   std::string before_retry;   ///< script run before a further try; may be empty
   int64_t timeout_ms = 0;     ///< of all tries together [ms]; 0: none
@@ -59,6 +74,7 @@ struct job_plan {
                                   ///< none
   std::string temp_dir; ///< removed when the slot is cleaned: file variables;
                         ///< relative to the login directory; may be empty
+  std::optional<container_plan> containers; ///< docker-autoscaler's
 };
 
 /// How a job ended at the instance.
@@ -67,7 +83,10 @@ enum class plan_outcome : uint8_t {
   failed,    ///< a stage's script failed
   timed_out, ///< of the job or of a stage
   canceled,
-  broken, ///< the helper could not go on: no shell, no memory, disk full
+  broken,        ///< the helper could not go on: no shell, no memory, disk full
+  misconfigured, ///< containers cannot be as the job or its runner wants
+  image_missing, ///< an image could not be pulled
+  dependency_failed, ///< the same, since something on the way is out of order
 };
 
 enum class cancel_mode : uint8_t {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "messages/manager.hpp"
+#include "messages/recording.hpp"
 
 #include <caf/type_id.hpp>
 
@@ -143,5 +144,17 @@ CAF_BEGIN_TYPE_ID_BLOCK(muster, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(muster, (muster::reconfigure_runner))
   CAF_ADD_TYPE_ID(muster, (muster::config_read))
   CAF_ADD_TYPE_ID(muster, (muster::runner_reconfigured))
+  CAF_ADD_TYPE_ID(muster, (muster::run_begun))
+  CAF_ADD_TYPE_ID(muster, (muster::config_in_force))
+  CAF_ADD_TYPE_ID(muster, (muster::peer_down))
+  CAF_ADD_TYPE_ID(muster, (muster::exit_told))
+  CAF_ADD_TYPE_ID(muster, (muster::foreign_message))
+  CAF_ADD_TYPE_ID(muster, (muster::actor_state))
+  CAF_ADD_TYPE_ID(muster, (muster::cordon_note))
+  CAF_ADD_TYPE_ID(muster, (muster::option_note))
+  CAF_ADD_TYPE_ID(muster, (muster::decision_note))
+  CAF_ADD_TYPE_ID(muster, (muster::refusal_note))
+  CAF_ADD_TYPE_ID(muster, (muster::instance_note))
+  CAF_ADD_TYPE_ID(muster, (muster::request_note))
 
 CAF_END_TYPE_ID_BLOCK(muster)

@@ -1,5 +1,7 @@
 #include "actors/coordinator/base_url.hpp"
 
+#include "messages/host_port.hpp"
+
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
@@ -224,7 +226,7 @@ result<url_parts, coordinator_errc> api_url(std::string_view runner_url) {
 }
 
 std::string host_header(const url_parts& x) {
-  auto text = x.host.find(':') != x.host.npos ? "[" + x.host + "]" : x.host;
+  auto text = bracketed(x.host);
   if (x.port != (x.tls ? 443 : 80))
     text += ":" + std::to_string(x.port);
   return text;

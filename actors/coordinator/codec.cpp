@@ -16,41 +16,50 @@ using json = nlohmann::json;
 
 // -- requests -----------------------------------------------------------------
 
+/// Which executor has a feature.
+enum class has : uint8_t { none, all, containers, hosts };
+
 /// All of GitLab's feature flags. GitLab chooses jobs by them, so one is true
 /// only when this build does it.
-constexpr std::pair<const char*, bool> features[] = {
-  {"variables", true},
-  {"image", false},
-  {"services", false},
-  {"artifacts", true},
-  {"cache", true},
-  {"fallback_cache_keys", true},
-  {"shared", true},
-  {"upload_multiple_artifacts", true},
-  {"upload_raw_artifacts", true},
-  {"session", false},
-  {"terminal", false},
-  {"refspecs", true},
-  {"masking", true},
-  {"proxy", false},
-  {"raw_variables", true},
-  {"artifacts_exclude", true},
-  {"multi_build_steps", true},
-  {"trace_reset", true},
-  {"trace_checksum", true},
-  {"trace_size", true},
-  {"vault_secrets", false},
-  {"cancelable", true},
-  {"return_exit_code", true},
-  {"service_variables", false},
-  {"service_multiple_aliases", false},
-  {"image_executor_opts", false},
-  {"service_executor_opts", false},
-  {"cancel_gracefully", true},
-  {"native_steps_integration", false},
-  {"two_phase_job_commit", true},
-  {"job_inputs", false},
+constexpr std::pair<const char*, has> features[] = {
+  {"variables", has::all},
+  {"image", has::containers},
+  {"services", has::containers},
+  {"artifacts", has::all},
+  {"cache", has::all},
+  {"fallback_cache_keys", has::all},
+  {"shared", has::hosts},
+  {"upload_multiple_artifacts", has::all},
+  {"upload_raw_artifacts", has::all},
+  {"session", has::none},
+  {"terminal", has::none},
+  {"refspecs", has::all},
+  {"masking", has::all},
+  {"proxy", has::none},
+  {"raw_variables", has::all},
+  {"artifacts_exclude", has::all},
+  {"multi_build_steps", has::all},
+  {"trace_reset", has::all},
+  {"trace_checksum", has::all},
+  {"trace_size", has::all},
+  {"vault_secrets", has::none},
+  {"cancelable", has::all},
+  {"return_exit_code", has::all},
+  {"service_variables", has::containers},
+  {"service_multiple_aliases", has::containers},
+  {"image_executor_opts", has::containers},
+  {"service_executor_opts", has::containers},
+  {"cancel_gracefully", has::all},
+  {"native_steps_integration", has::none},
+  {"two_phase_job_commit", has::all},
+  {"job_inputs", has::none},
 };
+
+bool is_there(has what, const manager_info& x) {
+  bool in_containers = x.executor == "docker-autoscaler";
+  return what == has::all || (what == has::containers && in_containers)
+         || (what == has::hosts && !in_containers);
+}
 
 void set_unless_empty(json& in, const char* key, const std::string& value) {
   if (!value.empty())
@@ -66,9 +75,9 @@ json info_json(const manager_info& x) {
   set_unless_empty(info, "architecture", x.architecture);
   set_unless_empty(info, "executor", x.executor);
   set_unless_empty(info, "shell", x.shell);
-  for (auto [name, is_there] : features)
-    info["features"][name] = is_there;
-  info["config"]["gpus"] = "";
+  for (auto [name, what] : features)
+    info["features"][name] = is_there(what, x);
+  info["config"]["gpus"] = x.gpus;
   if (!x.labels.empty())
     info["labels"] = x.labels;
   return info;
@@ -112,6 +121,7 @@ git_info read_git(payload_reader& in, const json& x) {
   git.refspecs = in.texts(x, "refspecs", where);
   git.depth = static_cast<int32_t>(
     std::clamp<int64_t>(in.integer(x, "depth", where), 0, INT32_MAX));
+  git.is_protected = in.boolean(x, "protected", where);
   return git;
 }
 
@@ -119,12 +129,14 @@ std::string at(const char* list, size_t index) {
   return std::string{list} + "[" + std::to_string(index) + "]";
 }
 
-std::vector<job_variable> read_variables(payload_reader& in, const json& x) {
-  const auto& list = in.objects(x, "variables", "");
+std::vector<job_variable> read_variables(payload_reader& in, const json& x,
+                                         const std::string& around = "") {
+  const auto& list = in.objects(x, "variables", around);
   std::vector<job_variable> variables;
   variables.reserve(list.size());
   for (size_t i = 0; i < list.size(); ++i) {
-    auto where = at("variables", i);
+    auto where
+      = around.empty() ? at("variables", i) : around + '.' + at("variables", i);
     variables.push_back({.key = in.text(list[i], "key", where),
                          .value = secret{in.text(list[i], "value", where)},
                          .is_public = in.boolean(list[i], "public", where),
@@ -205,6 +217,54 @@ std::vector<job_dependency> read_dependencies(payload_reader& in,
        .file_name = in.text(file, "filename", where + ".artifacts_file")});
   }
   return dependencies;
+}
+
+/// A user may be a number.
+std::string read_user(payload_reader& in, const json& options,
+                      const std::string& where) {
+  const auto* user = in.find(options, "user");
+  if (user != nullptr && user->is_number_integer())
+    return user->dump();
+  return in.text(options, "user", where);
+}
+
+job_image read_image(payload_reader& in, const json& x,
+                     const std::string& where) {
+  job_image image{.name = in.text(x, "name", where),
+                  .alias = in.text(x, "alias", where),
+                  .command = in.texts(x, "command", where),
+                  .entrypoint = in.texts(x, "entrypoint", where),
+                  .variables = read_variables(in, x, where),
+                  .pull_policies = in.texts(x, "pull_policy", where)};
+  auto options_at = where + ".executor_opts";
+  const auto& options = in.object(x, "executor_opts", where);
+  const auto& docker = in.object(options, "docker", options_at);
+  image.platform = in.text(docker, "platform", options_at + ".docker");
+  image.user = read_user(in, docker, options_at + ".docker");
+  return image;
+}
+
+std::vector<job_image> read_services(payload_reader& in, const json& x) {
+  std::vector<job_image> services;
+  const auto& list = in.objects(x, "services", "");
+  for (size_t i = 0; i < list.size(); ++i)
+    services.push_back(read_image(in, list[i], at("services", i)));
+  return services;
+}
+
+std::vector<job_credential> read_credentials(payload_reader& in,
+                                             const json& x) {
+  std::vector<job_credential> credentials;
+  const auto& list = in.objects(x, "credentials", "");
+  for (size_t i = 0; i < list.size(); ++i) {
+    auto where = at("credentials", i);
+    credentials.push_back(
+      {.type = in.text(list[i], "type", where),
+       .url = in.text(list[i], "url", where),
+       .username = in.text(list[i], "username", where),
+       .password = secret{in.text(list[i], "password", where)}});
+  }
+  return credentials;
 }
 
 job_policy read_policy(payload_reader& in, const json& x) {
@@ -290,7 +350,7 @@ std::string refusal_of_run(const json& x, const job_payload& job) {
 }
 
 /// Run without them, the job would do something else than it says. GitLab sends
-/// neither to a runner with our features; the image and services mean nothing
+/// neither to a runner with our features. The image and services mean nothing
 /// to the instance executor, and the peer says nothing either.
 std::string refusal_of_parts(const json& x) {
   if (has_entries(x, "secrets"))
@@ -420,6 +480,9 @@ result<job_payload, coordinator_errc> parse_job(std::string_view body) {
   job.caches = read_caches(in, x);
   job.dependencies = read_dependencies(in, x);
   job.policy = read_policy(in, x);
+  job.image = read_image(in, in.object(x, "image", ""), "image");
+  job.services = read_services(in, x);
+  job.credentials = read_credentials(in, x);
   const auto& wishes = in.object(x, "features", "");
   job.trace_sections = in.boolean(wishes, "trace_sections", "features");
   job.token_mask_prefixes = in.texts(wishes, "token_mask_prefixes", "features");

@@ -23,6 +23,7 @@ struct manager_info {
   std::string architecture;
   std::string executor = "instance";
   std::string shell = "bash";
+  std::string gpus; ///< as the runner's configuration has them
   std::map<std::string, std::string> labels;
 };
 

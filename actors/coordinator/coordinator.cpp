@@ -40,7 +40,7 @@ struct driver {
   }
 
   void tell_depth() const {
-    setup->metrics->queue(told_queue::gitlab_requests, waiting());
+    st().depth->holds(waiting());
   }
 
   std::optional<question> next() const {
@@ -187,7 +187,9 @@ struct driver {
 
 coordinator_actor::behavior_type coordinator(self_t self,
                                              coordinator_setup given) {
+  plays(self, given.role);
   driver d{self, std::make_shared<const coordinator_setup>(std::move(given))};
+  self->state.depth = d.setup->metrics->queue(told_queue::gitlab_requests);
   self->monitor(d.setup->parent);
   self->set_down_handler([d](const caf::down_msg& x) {
     if (x.source == d.setup->parent)

@@ -42,6 +42,7 @@ struct coordinator_state {
   std::map<uint64_t, worker> workers;
   uint64_t workers_made = 0;
   bool no_polls = false; ///< shutting down
+  std::shared_ptr<queue_metrics> depth;
   const char* name = "coordinator";
 };
 

@@ -2,6 +2,7 @@
 
 #include "actors/coordinator/server_chain.hpp"
 #include "actors/coordinator/stop_switch.hpp"
+#include "messages/host_port.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -354,9 +355,8 @@ struct http_client::impl {
       return failed;
     auto& client = *to.client;
     const auto& next = *proxy ? **proxy : target;
-    auto is_v6 = next.host.find(':') != std::string::npos;
-    to.peer = (is_v6 ? "[" + next.host + "]" : next.host) + ":"
-              + std::to_string(next.port) + (*proxy ? " (the proxy)" : "");
+    to.peer = bracketed(next.host) + ":" + std::to_string(next.port)
+              + (*proxy ? " (the proxy)" : "");
     client.set_keep_alive(true);
     client.set_tcp_nodelay(true);
     client.set_url_encode(false);

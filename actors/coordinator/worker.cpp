@@ -60,6 +60,8 @@ struct caller {
       if (answer.job->correlation_id.empty())
         answer.job->correlation_id = answer.request_id;
       add_certificates(*answer.job, answer.server_chain);
+      if (session->complete_job)
+        session->complete_job(*answer.job);
       out.jobs.push_back(std::move(*answer.job));
     }
     return out;
@@ -157,7 +159,7 @@ struct caller {
 };
 
 http_worker_actor::behavior_type
-http_worker(http_worker_actor::stateful_pointer<http_worker_state> self,
+http_worker(watched_ptr<http_worker_actor, http_worker_state> self,
             const coordinator_actor& parent, uint64_t number,
             const caller& with) {
   self->state.client = with.client;
@@ -227,6 +229,7 @@ started_worker start_http_worker(caf::local_actor* from,
   std::shared_ptr<api_client> client = std::move(*made);
   auto actor = from->spawn<caf::detached>(
     http_worker, parent, number, caller{client, session, traces, told});
+  plays_edge(actor, "worker:" + std::to_string(number), parent.address());
   return {actor, [client] { client->stop(); }};
 }
 

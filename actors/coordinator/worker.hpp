@@ -29,6 +29,11 @@ public:
   const certificate_files files; ///< also for the tools of jobs
   const std::shared_ptr<certificate_store> trusted;
 
+  /// Completes a job with what this manager knows of its own, in the worker's
+  /// thread; it may block for a while. Empty: nothing. Set before the first
+  /// worker starts.
+  std::function<void(job_payload&)> complete_job;
+
   std::string last_update() const;
 
   /// Keeps what an answer told, if it told anything.

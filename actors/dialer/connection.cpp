@@ -1,6 +1,8 @@
 #include "actors/dialer/connection.hpp"
 
 #include "config/log.hpp"
+#include "executors/local/local_transport.hpp"
+#include "executors/shells/posix.hpp"
 #include "executors/shells/remote.hpp"
 
 #include <algorithm>
@@ -15,7 +17,6 @@ using namespace std::chrono_literals;
 /// A broken connection is no removal: tries go on at least this long before the
 /// instance is called unreachable.
 constexpr auto patience = 10s;
-constexpr auto clean_timeout = 60s;
 constexpr auto renew_timeout = 60s;
 /// Connect info is renewed so long before it expires (reference/autoscaling,
 /// section 8) [s].
@@ -111,6 +112,8 @@ struct driver {
   void dial(const muster::dial& x) const {
     st().owner = x.asker;
     st().pin_advice = x.pin_advice;
+    st().in_containers = x.in_containers;
+    st().engine_host = x.engine_host;
     if (st().phase != connection_phase::idle && !st().given_up) {
       adopt();
       return;
@@ -150,6 +153,8 @@ struct driver {
     if (s.phase == connection_phase::up)
       s.give_up_from = self->now() + patience;
     s.is_refused |= is(why, connection_errc::not_authenticated);
+    if (s.engine)
+      edge->wire().close_stream(control());
     edge->wire().disconnect(s.link.session);
     s.link.session = 0;
     for (const auto& [number, x] : std::exchange(s.running, {}))
@@ -207,6 +212,10 @@ struct driver {
   // -- coming up --------------------------------------------------------------
 
   void probe() const {
+    if (st().engine) { // jobs are with the helper of this machine
+      start_here();
+      return;
+    }
     st().phase = connection_phase::probing;
     edge->probe_helper(st().link.session, ++st().commands, me());
   }
@@ -219,15 +228,27 @@ struct driver {
     }
     auto answer = read_bootstrap(x.output);
     if (!answer.socket_path.empty()) {
-      s.no_helper.clear();
+      if (!s.engine)
+        s.no_helper.clear();
       s.socket_path = answer.socket_path;
       s.program = answer.program;
       greet();
     } else if (s.phase == connection_phase::probing
                && answer.platform == "Linux x86_64") {
+      s.unpacks = answer.unpacks;
       upload(1);
+    } else if (answer.packed > 0) {
+      log::warning("muster-helper cannot be unpacked on the instance, for want "
+                   "of room or by its gzip: it is sent as it is",
+                   {{"instance", s.instance.value}, {"err", x.error_output}});
+      s.unpacks = false;
+      upload(answer.packed);
     } else if (answer.full > 0) {
       upload(answer.full + 1);
+    } else if (s.phase == connection_phase::starting) {
+      failed(error_of(connection_errc::helper_unavailable,
+                      "muster-helper cannot run on the instance (" + s.no_helper
+                        + "), nor on this machine: " + x.output));
     } else if (!answer.obstacle.empty()) {
       go_without(answer.obstacle);
     } else if (s.phase == connection_phase::probing
@@ -244,13 +265,22 @@ struct driver {
 
   void upload(int place) const {
     st().phase = connection_phase::uploading;
-    edge->upload_helper(st().link.session, ++st().commands, place, me());
+    edge->upload_helper(st().link.session, ++st().commands, place, st().unpacks,
+                        me());
   }
 
-  /// The control stream's id; the one through a bridge is another.
+  /// The control stream's id; the one through a bridge is another, as is the
+  /// one to the helper of this machine.
   stream_id control() const {
     constexpr stream_id bridged = stream_id{1} << 61;
-    return st().link.session + (st().is_bridged ? bridged : 0);
+    constexpr stream_id here = stream_id{1} << 60;
+    return st().link.session + (st().is_bridged ? bridged : 0)
+           + (st().engine ? here : 0);
+  }
+
+  /// Where the helper's streams go.
+  connection_id helper_at() const {
+    return st().engine ? local::here : st().link.session;
   }
 
   std::string bridge() const {
@@ -259,8 +289,8 @@ struct driver {
 
   void greet() const {
     st().phase = connection_phase::greeting;
-    edge->open_control(st().link.session, control(), st().socket_path, bridge(),
-                       me());
+    edge->open_control(st().link.session, helper_at(), control(),
+                       st().socket_path, bridge(), me());
   }
 
   void helper_lost(const helper_down& x) const {
@@ -283,12 +313,43 @@ struct driver {
   }
 
   void go_without(const std::string& why) const {
+    if (st().in_containers && edge->works_here()) {
+      go_here(why);
+      return;
+    }
     if (st().no_helper != why)
       log::warning("muster-helper cannot run on the instance: its jobs are "
                    "carried out over SSH and cannot outlive the connection",
                    {{"instance", st().instance.value}, {"err", why}});
     st().no_helper = why;
     came_up();
+  }
+
+  /// The same helper carries the jobs out from here: all that they need of the
+  /// instance is its Engine.
+  void go_here(const std::string& why) const {
+    auto& s = st();
+    s.no_helper = why;
+    auto made = edge->make_bridge(s.instance, s.engine_host);
+    if (!made) {
+      failed(error_of(connection_errc::helper_unavailable,
+                      "muster-helper cannot run on the instance (" + why
+                        + "), and its Engine cannot be reached from here: "
+                        + made.error().text));
+      return;
+    }
+    s.engine = std::move(*made);
+    log::warning("muster-helper cannot run on the instance: its jobs are "
+                 "carried out from here and cannot outlive muster",
+                 {{"instance", s.instance.value}, {"err", why}});
+    start_here();
+  }
+
+  void start_here() const {
+    auto& s = st();
+    s.engine->use(s.link.session);
+    s.phase = connection_phase::starting;
+    edge->start_here(s.link.session, ++s.commands, me());
   }
 
   void came_up() const {
@@ -312,7 +373,12 @@ struct driver {
   // -- those who wait ---------------------------------------------------------
 
   bool has_helper() const {
-    return st().no_helper.empty();
+    return st().no_helper.empty() || st().engine;
+  }
+
+  /// The Engine's address for the helper of this machine.
+  std::string engine_address() const {
+    return st().engine ? "bridge://" + st().engine->socket_path() : "";
   }
 
   void refuse(const open_stream& x, const caf::error& why) const {
@@ -324,11 +390,12 @@ struct driver {
     ++st().routed[x.key.value];
     self->send(as<stream_asker_actor>(x.asker),
                stream_route{x.key,
-                            st().link.session,
+                            helper_at(),
                             has_helper() ? st().socket_path : "",
                             {},
                             bridge(),
-                            st().no_helper});
+                            st().no_helper,
+                            engine_address()});
   }
 
   void not_clean(const end_leftovers& x, const std::string& text) const {
@@ -378,7 +445,8 @@ struct driver {
       not_clean(x, "the instance does not answer any more");
       return;
     }
-    s.cleans.push_back({x, self->now() + clean_timeout});
+    s.cleans.push_back(
+      {x, self->now() + std::chrono::milliseconds{x.timeout_ms}});
     if (s.phase == connection_phase::up)
       send_clean(s.cleans.back());
     if (s.cleans.size() == 1)
@@ -419,10 +487,26 @@ struct driver {
                                         "the instance is not connected")});
       return;
     }
+    if (x.by_helper && !has_helper()) {
+      self->send(as<dial_asker_actor>(x.asker),
+                 command_ended{
+                   x.instance, -1, "",
+                   error_of(connection_errc::helper_unavailable,
+                            "muster-helper cannot run there: " + s.no_helper)});
+      return;
+    }
     auto number = ++s.commands;
     s.running[number] = x;
-    edge->exec(s.link.session, number, x.command, "",
-               std::chrono::milliseconds{x.timeout_ms}, me());
+    if (x.by_helper && s.engine) {
+      edge->run_here(s.link.session, number,
+                     x.command + " --host " + posix::quote(engine_address()),
+                     x.input_file, me());
+      return;
+    }
+    auto command
+      = x.by_helper ? posix::quote(s.program) + ' ' + x.command : x.command;
+    edge->exec(s.link.session, number, std::move(command), "",
+               std::chrono::milliseconds{x.timeout_ms}, me(), x.input_file);
   }
 
   void ended(const exec_ended& x) const {
@@ -453,7 +537,8 @@ struct driver {
     std::erase_if(s.streams, late);
     for (const auto& x : s.cleans)
       if (late(x))
-        not_clean(x.what, "the helper did not answer within 60 s");
+        not_clean(x.what, "the helper did not answer within "
+                            + std::to_string(x.what.timeout_ms / 1000) + " s");
     std::erase_if(s.cleans, late);
     if (s.phase == connection_phase::idle && s.streams.empty()
         && s.cleans.empty()) {
@@ -477,6 +562,8 @@ connection_actor::behavior_type
 connection(self_ptr<connection_actor, connection_state> self,
            const dialer_actor& parent, std::shared_ptr<const dial_edge> edge,
            uint64_t id_base) {
+  plays(self, "connection:" + std::to_string(id_base >> session_id_bits),
+        parent.address());
   driver d{self, std::move(edge), id_base};
   self->monitor(parent);
   self->set_down_handler(
@@ -502,7 +589,8 @@ connection(self_ptr<connection_actor, connection_state> self,
         return;
       if (x.number == d.st().commands
           && (d.st().phase == connection_phase::probing
-              || d.st().phase == connection_phase::uploading))
+              || d.st().phase == connection_phase::uploading
+              || d.st().phase == connection_phase::starting))
         d.bootstrap_ended(x);
       else
         d.ended(x);

@@ -15,6 +15,7 @@ enum class connection_phase : uint8_t {
   connecting, ///< SSH
   probing,    ///< is the helper there?
   uploading,  ///< it is being put there
+  starting,   ///< that of this machine
   greeting,   ///< the control stream is being opened
   up,
   pausing,  ///< until the next try
@@ -52,10 +53,16 @@ struct connection_state {
   uint64_t sessions_used = 0;
   uint64_t commands = 0; ///< numbers given to commands
   std::string host_key;
-  std::string socket_path; ///< of the helper
-  std::string program;     ///< the helper itself
-  bool is_bridged = false; ///< the server forwards no sockets
-  std::string no_helper;   ///< why there is none; empty: there is
+  std::string socket_path;    ///< of the helper
+  std::string program;        ///< the helper itself
+  bool unpacks = false;       ///< it can be sent packed
+  bool is_bridged = false;    ///< the server forwards no sockets
+  std::string no_helper;      ///< why there is none; empty: there is
+  bool in_containers = false; ///< see `dial`
+  std::string engine_host;    ///< likewise
+  /// Set: a helper of this machine serves the instance, by this way to its
+  /// Engine.
+  std::shared_ptr<local::engine_bridge> engine;
   uint64_t timer = 0;
   struct waiting_stream {
     open_stream what;
@@ -83,6 +90,9 @@ typename Inspector::result_type inspect(Inspector& f, connection_state& x) {
   return f(caf::meta::type_name("connection_state"), x.phase, x.instance,
            x.failures, x.given_up, x.link.session);
 }
+
+/// Room for the sessions of one connection in the transport's ids.
+constexpr int session_id_bits = 24;
 
 /// The connection to one instance, for all jobs of this manager there. Spawned
 /// and kept by the dialer, which it monitors. Keeps the SSH session and the

@@ -6,9 +6,6 @@ namespace muster {
 
 namespace {
 
-/// Room for the sessions of one connection in the transport's ids.
-constexpr int id_bits = 24;
-
 caf::error not_dialed(const instance_id& instance) {
   return error_of(connection_errc::unreachable,
                   "there is no connection to instance " + instance.value);
@@ -19,9 +16,10 @@ caf::error not_dialed(const instance_id& instance) {
 dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
                                    const caf::actor_addr& parent,
                                    std::shared_ptr<const dial_edge> edge) {
+  plays(self, "dialer");
   auto make = [self, edge](const instance_id& instance) -> connection_actor {
     auto& st = self->state;
-    auto base = ++st.connections_made << id_bits;
+    auto base = ++st.connections_made << session_id_bits;
     auto made = self->spawn(connection, caf::actor_cast<dialer_actor>(self),
                             edge, base);
     self->monitor(made);

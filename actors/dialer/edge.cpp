@@ -1,50 +1,71 @@
 #include "actors/dialer/edge.hpp"
 
 #include "actors/helper_stream.hpp"
+#include "config/fingerprint.hpp"
 #include "executors/helper/frames.hpp"
+#include "executors/shells/posix.hpp"
 #include "executors/shells/remote.hpp"
 #include "messages/errors.hpp"
 
+#include <array>
+#include <atomic>
 #include <caf/all.hpp>
+#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <limits>
-#include <openssl/evp.h>
 #include <sstream>
+#include <sys/wait.h>
+#include <thread>
+#include <zlib.h>
 
 namespace muster {
 
 namespace {
 
-/// What a file is known by, and its size [bytes]; nothing for one that cannot
-/// be read. By pieces: megabytes read at once would stay a manager's memory.
-struct fingerprint {
-  std::string hash;
-  uint64_t size = 0;
-};
-
-fingerprint fingerprint_of(const std::string& path) {
+constexpr size_t output_here_max = 32u << 10;
+/// As gzip has it of what it packed. By pieces, as `fingerprint_of`.
+uint32_t checksum_of(const std::string& path) {
   std::ifstream in{path, std::ios::binary};
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest{
-    EVP_MD_CTX_new(), EVP_MD_CTX_free};
-  EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr);
-  fingerprint out;
   std::string piece(64 * 1024, '\0');
-  while (auto count = static_cast<size_t>(
+  uLong sum = 0;
+  while (auto count = static_cast<uInt>(
            in.read(piece.data(), static_cast<std::streamsize>(piece.size()))
-             .gcount())) {
-    EVP_DigestUpdate(digest.get(), piece.data(), count);
-    out.size += count;
-  }
-  if (in.bad())
-    return {};
-  unsigned char bytes[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  EVP_DigestFinal_ex(digest.get(), bytes, &size);
-  for (unsigned int i = 0; i < 8 && i < size; ++i)
-    out.hash += fmt::format("{:02x}", bytes[i]);
-  return out;
+             .gcount()))
+    sum = crc32(sum, reinterpret_cast<const Bytef*>(piece.data()), count);
+  return static_cast<uint32_t>(sum);
+}
+
+enum class packed_file : uint8_t { absent, fits, foreign };
+
+/// Looks whether `packed` is gzip's of a file of `size` bytes: its last bytes
+/// have the checksum and the size of that.
+packed_file look_at_packed(const std::string& packed, const std::string& of,
+                           uint64_t size) {
+  std::ifstream in{packed, std::ios::binary};
+  if (!in.is_open())
+    return packed_file::absent;
+  std::array<unsigned char, 3> head{};
+  std::array<unsigned char, 8> tail{};
+  auto read = [&in](auto& to) {
+    in.read(reinterpret_cast<char*>(to.data()),
+            static_cast<std::streamsize>(to.size()));
+  };
+  read(head);
+  in.seekg(-static_cast<std::streamoff>(tail.size()), std::ios::end);
+  read(tail);
+  auto number = [&tail](size_t at) {
+    uint32_t out = 0;
+    for (size_t i = 4; i-- > 0;)
+      out = out << 8 | tail.at(at + i);
+    return out;
+  };
+  auto fits = in && head == std::array<unsigned char, 3>{0x1f, 0x8b, 8}
+              && number(4) == static_cast<uint32_t>(size)
+              && number(0) == checksum_of(of);
+  return fits ? packed_file::fits : packed_file::foreign;
 }
 
 class session_sink : public connection_sink {
@@ -138,13 +159,15 @@ private:
 /// refuse to run programs. `$h` is the helper, `$r` its state; two versions may
 /// coexist. Machines may share a folder, as containers and hosts with one home
 /// do: each has a state of its own there, or it would reach the helper of
-/// another, and run jobs on it.
+/// another, and run jobs on it. A new machine waits for each program that is
+/// started here, so it is few.
 std::string each_place(const std::string& hash, const std::string& body) {
   return fmt::format(
     "o=$(umask); umask 077; u=$(id -u); i=0; "
-    "m=$({{ echo \"$HOME\"; cat /proc/sys/kernel/random/boot_id; "
-    "readlink /proc/self/ns/pid; uname -n; }} 2>/dev/null | cksum | "
-    "cut -d\" \" -f1); "
+    "b=; n=; {{ read -r b </proc/sys/kernel/random/boot_id; "
+    "read -r n </proc/sys/kernel/hostname; "
+    "p=$(readlink /proc/self/ns/pid); }} 2>/dev/null; "
+    "m=$(echo \"$HOME $b $p $n\" | cksum); m=${{m%% *}}; "
     "for d in \"${{XDG_CACHE_HOME:-$HOME/.cache}}/muster\" "
     "\"/tmp/.muster-$u\" \"/run/user/$u/muster\" \"/dev/shm/.muster-$u\"; do "
     "i=$((i + 1)); "
@@ -160,10 +183,11 @@ constexpr auto serve_there
 } // namespace
 
 dial_edge::dial_edge(std::shared_ptr<transport> wire, std::string helper_path,
-                     std::function<int64_t()> unix_us)
+                     std::function<int64_t()> unix_us, workshop here)
   : wire_(std::move(wire)),
     helper_path_(std::move(helper_path)),
-    unix_us_(std::move(unix_us)) {
+    unix_us_(std::move(unix_us)),
+    here_(std::move(here)) {
   auto known = fingerprint_of(helper_path_);
   if (known.size == 0)
     problem_ = fmt::format("muster-helper is not readable at {}: install it "
@@ -171,6 +195,16 @@ dial_edge::dial_edge(std::shared_ptr<transport> wire, std::string helper_path,
                            helper_path_);
   helper_hash_ = known.hash;
   helper_size_ = known.size;
+  auto packed = helper_path_ + ".gz";
+  auto seen = look_at_packed(packed, helper_path_, known.size);
+  if (seen == packed_file::fits)
+    packed_path_ = packed;
+  else if (seen == packed_file::foreign && problem_.empty())
+    packed_problem_
+      = fmt::format("{} is not {} packed: instances get that as it is, which "
+                    "takes longer. Install both files of one muster, or make "
+                    "it anew: gzip -9nkf {}",
+                    packed, helper_path_, helper_path_);
 }
 
 void dial_edge::connect(connection_id id, const connect_info& target,
@@ -201,7 +235,8 @@ void dial_edge::probe_helper(connection_id id, uint64_t number,
                              const session_listener_actor& to) const {
   // Others may write into the later folders: only what is ours is run.
   auto command = fmt::format(
-    "sh -c '{}echo \"need $(uname -s) $(uname -m)\"'",
+    "sh -c '{}if command -v gzip >/dev/null 2>&1; then echo unpacks; fi; "
+    "echo \"need $(uname -sm)\"'",
     each_place(helper_hash_,
                fmt::format("if [ -O \"$d\" ] && ! [ -L \"$d\" ] && "
                            "[ -x \"$h\" ]; then {}; fi",
@@ -210,7 +245,9 @@ void dial_edge::probe_helper(connection_id id, uint64_t number,
 }
 
 void dial_edge::upload_helper(connection_id id, uint64_t number, int place,
+                              bool unpacks,
                               const session_listener_actor& to) const {
+  auto is_packed = unpacks && !packed_path_.empty();
   // A tiny script tells whether programs can run there. A connection that
   // breaks ends the input early: the size tells.
   auto body = fmt::format(
@@ -219,24 +256,81 @@ void dial_edge::upload_helper(connection_id id, uint64_t number, int place,
     "t=\"$d/.upload.$$\"; trap \"rm -f \\\"$t\\\"\" EXIT; "
     "c=\"no space\"; if {{ printf \"#!/bin/sh\\nexit 0\\n\" > \"$t\"; }} "
     "2>/dev/null; then chmod 700 \"$t\"; "
-    "if \"$t\" 2>/dev/null; then cat > \"$t\"; "
-    "if [ \"$(wc -c < \"$t\")\" -ne {} ]; then echo \"full $i\"; exit 1; fi; "
-    "chmod 700 \"$t\"; mv -f \"$t\" \"$h\"; {}; fi; "
+    "if \"$t\" 2>/dev/null; then "
+    "if ! {} > \"$t\" || [ \"$(wc -c < \"$t\")\" -ne {} ]; then "
+    "echo \"{} $i\"; exit 1; fi; "
+    "mv -f \"$t\" \"$h\"; {}; fi; "
     "c=\"programs there cannot be run\"; fi; rm -f \"$t\" 2>/dev/null; "
     "else c=\"cannot be made or is not ours\"; fi; w=\"$w$s$d: $c\"; s=\"; \"; "
     "fi",
-    place, helper_size_, serve_there);
+    place, is_packed ? "gzip -dc" : "cat", helper_size_,
+    is_packed ? "packed" : "full", serve_there);
   auto command = fmt::format("sh -c 'w=; s=; {}echo \"none $w\"; exit 1'",
                              each_place(helper_hash_, body));
   exec(id, number, std::move(command), "", std::chrono::seconds{120}, to,
-       helper_path_);
+       is_packed ? packed_path_ : helper_path_);
 }
 
-void dial_edge::open_control(connection_id id, stream_id control,
-                             const std::string& socket_path,
+void dial_edge::start_here(connection_id id, uint64_t number,
+                           const session_listener_actor& to) const {
+  constexpr auto idle_exit = "600"; // seconds after the last job
+  run_here(id, number,
+           posix::quote({"serve", "--dir", here_.folder + "/helper",
+                         "--idle-exit", idle_exit}),
+           "", to);
+}
+
+void dial_edge::run_here(connection_id id, uint64_t number,
+                         const std::string& words,
+                         const std::string& input_file,
+                         const session_listener_actor& to) const {
+  auto input = input_file.empty() ? "/dev/null" : posix::quote(input_file);
+  auto command = "umask 077; mkdir -p " + posix::quote(here_.folder) + " && "
+                 + posix::quote(helper_path_) + ' ' + words + " < " + input
+                 + " 2>&1";
+  // It may take minutes, and its end is waited for by nobody else.
+  std::thread{[id, number, to, command = std::move(command)] {
+    exec_ended out;
+    out.attempt = id;
+    out.number = number;
+    if (auto* pipe = ::popen(command.c_str(), "re")) {
+      char piece[4'096];
+      while (std::fgets(piece, sizeof(piece), pipe) != nullptr)
+        if (out.output.size() < output_here_max)
+          out.output += piece;
+      auto status = ::pclose(pipe);
+      out.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    } else {
+      out.exit_code = -1;
+      out.output = "no process can be started";
+    }
+    out.error_output = out.output;
+    caf::anon_send(to, std::move(out));
+  }}.detach();
+}
+
+result<std::unique_ptr<local::engine_bridge>, helper_errc>
+dial_edge::make_bridge(const instance_id& instance,
+                       const std::string& engine_host) const {
+  constexpr auto bridge_streams = stream_id{1} << 63;
+  static std::atomic<stream_id> used = bridge_streams;
+  auto folder = here_.folder + "/engines";
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed)
+    return fail(helper_errc::failed, folder + ": " + failed.message());
+  // The same one after a restart: what carries out a job may look for it.
+  auto name
+    = fmt::format("{:016x}.sock", std::hash<std::string>{}(instance.value));
+  return local::engine_bridge::make({here_.loop, wire_, folder + '/' + name,
+                                     engine_host, [] { return ++used; }});
+}
+
+void dial_edge::open_control(connection_id id, connection_id at,
+                             stream_id control, const std::string& socket_path,
                              const std::string& bridge,
                              const session_listener_actor& to) const {
-  open_helper_stream(*wire_, id, control, socket_path, bridge,
+  open_helper_stream(*wire_, at, control, socket_path, bridge,
                      frames::version_min,
                      std::make_shared<control_sink>(id, to));
 }
@@ -267,6 +361,10 @@ bootstrap_answer read_bootstrap(const std::string& output) {
       answer.obstacle = line.substr(5);
     else if (line.starts_with("full "))
       answer.full = std::atoi(line.c_str() + 5);
+    else if (line.starts_with("packed "))
+      answer.packed = std::atoi(line.c_str() + 7);
+    else if (line == "unpacks")
+      answer.unpacks = true;
   }
   return answer;
 }

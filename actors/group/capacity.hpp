@@ -21,8 +21,8 @@ struct capacity {
 
 /// What a scale factor is a factor of (reference/autoscaling, section 5).
 enum class scale_factor_target : uint8_t {
-  total, ///< of all slots wanted: verified, hence the default
-  idle,  ///< of the slots kept free: GitLab's manual
+  total, ///< of all slots wanted: what GitLab Runner has been seen to do
+  idle,  ///< of the slots kept free: what its manual says, hence the default
 };
 
 /// What the operator wants of a group.
@@ -32,7 +32,7 @@ struct scaling {
   int idle_count = 0;            ///< kept free [slots]
   double scale_factor = 0;       ///< <= 0: none [slots per acquired slot]
   int scale_factor_limit = 0;    ///< of the factor's part; 0: none [slots]
-  scale_factor_target target = scale_factor_target::total;
+  scale_factor_target target = scale_factor_target::idle;
 
   bool operator==(const scaling&) const = default;
 };
@@ -65,8 +65,8 @@ struct scaling_decision {
 };
 
 /// Returns the slots that should be there, of all kinds together: the acquired,
-/// the unavailable, and the larger of `pending` and `idle_count`; more if the
-/// scale factor says so. Reservations do not count.
+/// the unavailable, and the largest of `pending`, `idle_count` and the acquired
+/// ones times the scale factor, up to its limit. Reservations do not count.
 ///
 /// Source: reference/autoscaling, section 5.
 int64_t wanted_slots(const capacity& now, const scaling& policy);

@@ -45,6 +45,20 @@ void fleet::set_limits(fleet_limits limits) {
     recount(i);
 }
 
+void fleet::restored() {
+  ranks_.clear();
+  places_.clear();
+  open_.clear();
+  leaving_.clear();
+  sums_ = {};
+  for (auto i = members_.begin(); i != members_.end(); ++i) {
+    ranks_[i->second.is.told.instance] = i->first;
+    i->second.part = {};
+    index_keys(i);
+    recount(i);
+  }
+}
+
 const fleet_limits& fleet::limits() const {
   return limits_;
 }
@@ -93,6 +107,14 @@ void fleet::cloud_deletes(const instance_id& instance) {
   if (at == members_.end())
     return;
   at->second.is.cloud_deletes = true;
+  recount(at);
+}
+
+void fleet::cloud_keeps(const instance_id& instance) {
+  auto at = look_up(instance);
+  if (at == members_.end() || !at->second.is.cloud_deletes)
+    return;
+  at->second.is.cloud_deletes = false;
   recount(at);
 }
 

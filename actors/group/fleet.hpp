@@ -77,6 +77,10 @@ public:
   /// out, it counts no more, and there is nothing to be asked.
   void cloud_deletes(const instance_id& instance);
 
+  /// A later listing takes that back: whether it goes is up to this group
+  /// again.
+  void cloud_keeps(const instance_id& instance);
+
   /// The instance is gone, whatever was on it.
   void drop(const instance_id& instance);
 
@@ -164,6 +168,9 @@ public:
   /// The earliest moment at which `deletions_due` is not empty, which may have
   /// passed; `never` if it takes an event.
   group_time next_deletion() const;
+
+  /// After `inspect` has filled it: all that is computed is computed again.
+  void restored();
 
   template <class Inspector>
   friend typename Inspector::result_type inspect(Inspector& f, fleet& x) {

@@ -1,13 +1,15 @@
 #include "actors/group/group.hpp"
 
 #include "actors/group/listing_pace.hpp"
-#include "actors/group/waiting.hpp"
+#include "actors/group/words.hpp"
 #include "actors/instance/instance.hpp"
 #include "config/difference.hpp"
 #include "config/feature_flags.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <tuple>
 
 namespace muster {
 
@@ -24,9 +26,11 @@ constexpr int claim_misses = 6;
 /// A provider that lives so long is not about to fail again for the same
 /// reason.
 constexpr auto provider_trust = 1min;
-/// A job that waits is told what for after this, and again when it has changed.
-constexpr auto first_notice = 10s;
-constexpr auto notice_pause = 1min;
+/// So often it is looked whether a job that waits is to be told what for.
+constexpr auto notice_interval = 10s;
+
+/// Whatever the journal says, and whenever this machine was started.
+constexpr std::chrono::milliseconds longest_ago = std::chrono::hours{24 * 365};
 
 constexpr auto shutdown_reason = "the manager shuts down";
 
@@ -35,6 +39,16 @@ growth_rate rate_of(const autoscaler_config& x) {
   out.per_second = x.scale_limit;
   out.burst = x.scale_burst;
   return out;
+}
+
+/// A helper removes containers for up to 5 minutes.
+constexpr std::chrono::milliseconds containers_clean_timeout{340'000};
+
+/// What instances get a helper image from.
+instance_life::image_archive image_of(const runner_config& x) {
+  if (!x.docker || x.docker->helper_archive.empty())
+    return {};
+  return {x.docker->helper_archive, x.docker->helper_archive_image};
 }
 
 struct driver {
@@ -117,21 +131,27 @@ struct driver {
     if (x.why) {
       if (s.ready) // it will be tried again, as after any failure
         self->send_exit(s.provider, x.why);
+      else if (s.former.runner)
+        keep_former(fmt::format("the provider refuses the plugin_config or "
+                                "connector_config of now ({}): mend it",
+                                text_of(x.why)));
       else
         self->quit(x.why);
       return;
     }
-    auto first = s.id.empty();
-    if (!first && s.id != x.group && s.former.runner) {
-      keep_group(x.group);
+    if (!s.id.empty() && s.id != x.group && s.former.runner) {
+      keep_former(fmt::format("plugin_config names another group of instances "
+                              "now, {}: this needs a restart of muster",
+                              x.group));
       return;
     }
+    auto first = !s.initialized;
     auto limit = instances_limit(cfg().max_instances, x.max_size);
     if (!limit && first) {
       self->quit(error_of(limit.error()));
       return;
     }
-    if (!first && s.id != x.group) { // its instances are others'
+    if (!s.id.empty() && s.id != x.group) { // its instances are others'
       self->quit(error_of(provider_errc::bad_config,
                           fmt::format("the provider was of the group {} and is "
                                       "of {} after it was started again",
@@ -141,8 +161,12 @@ struct driver {
     s.provider_max = x.max_size;
     s.keeps_instances = x.keeps_instances;
     s.id = x.group;
+    s.initialized = true;
     set_limits();
     settle_exchange();
+    if (setup->proven)
+      setup->proven->give(std::make_shared<const proven_group>(
+        proven_group{s.id, {s.config, s.make_provider}}));
     auto with = fields();
     with.emplace_back("version", x.version);
     if (!x.build_info.empty())
@@ -174,7 +198,7 @@ struct driver {
     else
       log::error("the policies stay as they were",
                  fields(error_of(policies.error())));
-    if (concerns_provider(was, is) && !s.former.runner)
+    if (concerns_provider(was, is) && s.initialized && !s.former.runner)
       s.former = {before, s.make_provider};
     s.config = orders->runner;
     s.make_provider = orders->make_provider;
@@ -197,7 +221,7 @@ struct driver {
     s.instances.set_limits({cfg().capacity_per_instance, cfg().max_use_count,
                             cfg().failure_threshold});
     s.limits.capacity_per_instance = cfg().capacity_per_instance;
-    if (s.id.empty()) {
+    if (!s.initialized) {
       s.limits.max_instances = cfg().max_instances;
       return;
     }
@@ -215,8 +239,117 @@ struct driver {
 
   /// One that serves a job does so until that has ended.
   void replace_instances() const {
-    for (const auto& id : st().instances.instances())
+    for (const auto& id : st().instances.instances()) {
       st().instances.cordon(id, retire_reason::reconfigured);
+      note_in_journal(id, {.leaves = to_string(retire_reason::reconfigured)});
+      tell_instance(id, instance_event::retired, decision_rule::reconfigured);
+    }
+  }
+
+  // -- what is told of decisions ----------------------------------------------
+
+  /// Counts it, and writes it into a recording.
+  void tell_instance(const instance_id& id, instance_event what,
+                     decision_rule rule = decision_rule::satisfied,
+                     const std::string& reason = {}) const {
+    if (rule != decision_rule::satisfied)
+      st().metrics->decided(rule);
+    if (!is_recorded())
+      return;
+    instance_note out;
+    out.instance = id;
+    out.what = what;
+    out.rule = rule;
+    if (const auto* book = st().instances.find(id); book != nullptr) {
+      out.cause = book->cause;
+      out.use_count = book->told.use_count;
+    }
+    if (auto since = st().coming.find(id); since != st().coming.end())
+      out.since_ms = ms_since(since->second);
+    out.reason = reason;
+    note(self, out);
+  }
+
+  int64_t ms_since(group_time x) const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(self->now()
+                                                                 - x)
+      .count();
+  }
+
+  /// Beside the line that operators know: the rule, what it was made from, and
+  /// what was not done.
+  void tell_decision(decision_note x) const {
+    auto& s = st();
+    if (!s.told.is_news(x))
+      return;
+    // The policies in force may be those of an earlier configuration.
+    const auto& policies = cfg().policies;
+    auto index = static_cast<size_t>(std::max(x.policy, 0));
+    if (x.policy >= 0 && index < policies.size())
+      x.periods = fmt::format("{}", fmt::join(policies[index].periods, ", "));
+    s.metrics->decided(x.rule);
+    for (const auto& y : x.cordoned)
+      s.metrics->decided(y.rule);
+    if (!x.taken_back.empty())
+      s.metrics->decided(decision_rule::taken_back);
+    for (const auto& y : x.not_taken)
+      if (y.rule != x.rule)
+        s.metrics->decided(y.rule);
+    note(self, x);
+    if (!s.told.is_line(x, self->now()))
+      return;
+    auto with = fields();
+    with.emplace_back("rule", to_string(x.rule));
+    with.emplace_back("action", action_text(x));
+    with.emplace_back("why", reason_text(x));
+    if (auto left_out = options_text(x); !left_out.empty())
+      with.emplace_back("not_done", left_out);
+    with.emplace_back("policy", policy_text(x));
+    with.emplace_back("wanted_slots", std::to_string(x.wanted));
+    with.emplace_back("free_slots", std::to_string(x.idle));
+    with.emplace_back("not_listed", std::to_string(x.requests));
+    log::info("scaling decision", with);
+  }
+
+  /// The first refusal, and those by another rule than the one before.
+  void tell_refusal(const acquisition_key& key, decision_rule rule,
+                    const slot_room& room) const {
+    auto& s = st();
+    if (std::exchange(s.refused_by, rule) == rule)
+      return;
+    s.metrics->decided(rule);
+    refusal_note out;
+    out.key = key;
+    out.rule = rule;
+    out.idle = room.idle;
+    out.acquired = room.acquired;
+    out.reserved = s.promises.reserved();
+    out.max_instances = room.max_instances;
+    out.capacity_per_instance = room.capacity_per_instance;
+    note(self, out);
+    if (!s.told.may_repeat(rule, self->now()))
+      return;
+    auto with = fields();
+    with.emplace_back("rule", to_string(rule));
+    with.emplace_back("why", reason_text(out));
+    log::info("no slot can be promised, GitLab is not asked for a job", with);
+  }
+
+  void tell_given_up(int count) const {
+    if (count <= 0)
+      return;
+    st().metrics->decided(decision_rule::request_expired);
+    request_note out{count,
+                     std::chrono::milliseconds{request_patience}.count()};
+    note(self, out);
+    auto with = fields();
+    with.emplace_back("amount", std::to_string(count));
+    with.emplace_back("rule", to_string(decision_rule::request_expired));
+    log::warning(fmt::format("instances that were asked for have not appeared "
+                             "within {}: they are given up, and asked for "
+                             "again if they are still wanted",
+                             spoken(request_patience)),
+                 with);
   }
 
   /// The provider learns its settings once. Nothing new is asked of the old
@@ -248,17 +381,14 @@ struct driver {
     return st().provider && st().provider_exchange == exchange::none;
   }
 
-  /// The new settings turned out to be those of another group: the instances of
-  /// this one would be nobody's.
-  void keep_group(const std::string& other) const {
+  /// The new settings turned out to be of no use, or those of another group:
+  /// the instances of this one would be nobody's.
+  void keep_former(const std::string& why) const {
     auto& s = st();
-    log::error(
-      fmt::format("plugin_config names another group of instances now, "
-                  "{}: this needs a restart of muster. Until then the "
-                  "plugin goes on with the former plugin_config and "
-                  "connector_config",
-                  other),
-      fields());
+    log::error(why
+                 + ". Until then the plugin goes on with the former "
+                   "plugin_config and connector_config",
+               fields());
     auto kept = std::make_shared<runner_config>(*s.config);
     const auto& former = *s.former.runner->autoscaler;
     kept->autoscaler->plugin_config_json = former.plugin_config_json;
@@ -296,9 +426,51 @@ struct driver {
   }
 
   void note_known(const known_instance& x) const {
-    st().known[x.instance] = x;
-    if (st().keeps_instances && !x.leftovers.empty())
-      st().leftovers[x.instance].insert(x.leftovers.begin(), x.leftovers.end());
+    auto& s = st();
+    s.known[x.instance] = x;
+    for (const auto* keys : {&x.leftovers, &x.jobs})
+      if (!keys->empty() && (keys == &x.leftovers || !s.keeps_instances))
+        s.leftovers[x.instance].insert(keys->begin(), keys->end());
+  }
+
+  // -- what the journal knows -------------------------------------------------
+
+  int64_t unix_ms() const {
+    return setup->edge->unix_us() / 1000;
+  }
+
+  /// A moment as the journal has it, on this clock: never in the future, also
+  /// if the wall clock was set back meanwhile.
+  group_time moment_of(int64_t ms) const {
+    auto ago = std::clamp<int64_t>(unix_ms() - ms, 0, longest_ago.count());
+    return self->now() - std::chrono::milliseconds{ago};
+  }
+
+  int64_t unix_ms_of(group_time x) const {
+    auto ago = std::chrono::duration_cast<std::chrono::milliseconds>(
+      self->now() - std::max(x, self->now() - longest_ago));
+    return unix_ms() - ago.count();
+  }
+
+  /// What is written of an instance beside its use count.
+  struct written {
+    int64_t last_use_ms = 0;
+    int64_t provisioned_at_ms = 0;
+    std::string leaves = {};
+  };
+
+  void note_in_journal(const instance_id& id, const written& x) const {
+    const auto* book = st().instances.find(id);
+    if (book == nullptr)
+      return;
+    write_instance row;
+    row.group = st().id;
+    row.instance = id;
+    row.use_count = book->told.use_count;
+    row.last_use_ms = x.last_use_ms;
+    row.provisioned_at_ms = x.provisioned_at_ms;
+    row.leaves = x.leaves;
+    self->send(setup->journal, std::move(row));
   }
 
   // -- listings ---------------------------------------------------------------
@@ -428,6 +600,8 @@ struct driver {
         log::info("instance update", with);
         if (x.state == cloud_state::deleting)
           st().instances.cloud_deletes(x.instance);
+        else // else nobody would ask for its removal when it has drained
+          st().instances.cloud_keeps(x.instance);
         tell(x.instance, provider_state{x.state});
         break;
       }
@@ -454,38 +628,67 @@ struct driver {
     with.emplace_back("cause", to_string(x.cause));
     log::info("instance discovery", with);
     auto known = s.known.find(x.instance);
-    auto use_count = known == s.known.end() ? 0 : known->second.use_count;
-    s.instances.add(x.instance, x.cause, self->now(), use_count);
+    auto known_one = known != s.known.end();
+    auto is_foreign = !known_one && x.cause == instance_cause::preexisted
+                      && !s.keeps_instances;
+    auto use_count = add(x, known_one ? known->second : known_instance{});
+    if (!is_foreign)
+      note_in_journal(x.instance,
+                      {.provisioned_at_ms = unix_ms_of(
+                         s.instances.find(x.instance)->provisioned_at)});
+    s.coming[x.instance]
+      = x.requested == group_time{} ? self->now() : x.requested;
     if (x.requested != group_time{} && x.requested <= s.replaced_at)
       s.instances.cordon(x.instance, retire_reason::reconfigured);
     spawn_instance(x, use_count);
     // One that was lost a moment ago is not taken for a new one: it would be
     // dialed and lost again, in the place of one that works.
     // Of a machine that comes back, what is left there is ended instead.
-    auto known_one = known != s.known.end();
+    auto refuse_it = [this, &x](decision_rule rule, const std::string& reason) {
+      tell_instance(x.instance, instance_event::refused, rule, reason);
+      tell(x.instance, retire{reason});
+    };
     if (s.lost.erase(x.instance) > 0) {
       s.failed.insert(x.instance);
-      tell(x.instance, retire{"instance is unhealthy: it was lost before"});
-    } else if (!s.keeps_instances && !known_one
-               && x.cause == instance_cause::preexisted) {
-      tell(x.instance, retire{"no data on pre-existing instance so removing "
-                              "for safety"});
-    } else if (!s.keeps_instances && known_one
-               && has_unclaimed(known->second)) {
-      tell(x.instance, retire{"pre-existing instance has acquisition so "
-                              "removing for safety"});
+      refuse_it(decision_rule::lost_before,
+                "instance is unhealthy: it was lost before");
+    } else if (is_foreign) {
+      refuse_it(decision_rule::unknown_instance,
+                "no data on pre-existing instance so removing for safety");
+    } else if (known_one && x.cause == instance_cause::preexisted
+               && !known->second.leaves.empty()) { // by an earlier manager
+      refuse_it(decision_rule::satisfied, known->second.leaves);
+    } else if (!s.keeps_instances && known_one && has_unclaimed(known->second)
+               && !cfg().keep_instance_with_acquisitions) {
+      refuse_it(decision_rule::job_left,
+                "pre-existing instance has acquisition so removing for safety");
     } else if (removes_all()) { // asked for before, and seen only now
-      tell(x.instance, retire{shutdown_reason});
+      refuse_it(decision_rule::shutdown, shutdown_reason);
+    } else {
+      tell_instance(x.instance, instance_event::found);
     }
     tell(x.instance, provider_state{x.state});
+  }
+
+  /// Returns the use count. Its clocks go on where they were.
+  int32_t add(const observation& x, const known_instance& known) const {
+    auto provisioned = known.provisioned_at_ms > 0
+                         ? moment_of(known.provisioned_at_ms)
+                         : self->now();
+    auto last_use = known.last_use_ms > 0 ? moment_of(known.last_use_ms)
+                                          : group_time::min();
+    st().instances.add(x.instance, x.cause, provisioned, known.use_count,
+                       last_use);
+    return known.use_count;
   }
 
   /// Whether something of a job may be there that nobody looks after: slots
   /// that are claimed are cleaned before they are free.
   bool has_unclaimed(const known_instance& x) const {
-    return std::any_of(x.jobs.begin(), x.jobs.end(), [this](const auto& key) {
-      return st().claims.count(key) == 0;
-    });
+    auto unclaimed
+      = [this](const auto& key) { return st().claims.count(key) == 0; };
+    return std::any_of(x.jobs.begin(), x.jobs.end(), unclaimed)
+           || std::any_of(x.leftovers.begin(), x.leftovers.end(), unclaimed);
   }
 
   bool misses_claimed() const {
@@ -528,6 +731,11 @@ struct driver {
     with.options.ready_command = cfg().instance_ready_command;
     with.options.prepare_timeout = cfg().connector.timeout;
     with.options.failure_threshold = cfg().failure_threshold;
+    with.options.image = image_of(*st().config);
+    if (st().config->docker) {
+      with.options.engine_host = st().config->docker->host;
+      with.options.clean_timeout = containers_clean_timeout;
+    }
     with.options.heartbeat = flag_value(
       *st().config, [](auto) { return std::nullopt; },
       "FF_USE_FLEETING_ACQUIRE_HEARTBEATS");
@@ -545,7 +753,6 @@ struct driver {
       for (const auto& key : left->second)
         if (st().claims.count(key) == 0)
           with.leftovers.push_back(key);
-    with.machine_stays = st().keeps_instances;
     with.dialer = setup->dialer;
     with.journal = setup->journal;
     with.log_fields = fields();
@@ -568,18 +775,31 @@ struct driver {
                                   x.missed)
                     : std::string{"instance externally removed: the cloud "
                                   "reports it deleted"};
+    tell_instance(x.instance, instance_event::gone,
+                  x.was_asked ? decision_rule::satisfied
+                              : decision_rule::removed_outside,
+                  x.was_asked ? "" : reason);
     tell(x.instance, removed_from_cloud{std::move(reason)});
     self->send(setup->journal,
                forget_instance{st().id, x.instance, st().keeps_instances});
     st().known.erase(x.instance);
     st().failed.erase(x.instance);
+    if (!st().keeps_instances)
+      st().leftovers.erase(x.instance);
   }
 
   void instance_down(const instance_id& id, const caf::error& why) const {
     auto& s = st();
-    if (is(why, instance_errc::removed_externally))
+    auto is_lost = is(why, instance_errc::removed_externally);
+    if (is_lost)
       s.lost.insert(id);
-    note_leftovers(id);
+    auto only_actor = !is_lost && !is(why, instance_errc::retired);
+    if (only_actor)
+      remember(id);
+    if (only_actor || s.keeps_instances)
+      note_leftovers(id);
+    else
+      s.leftovers.erase(id);
     if (!is(why, instance_errc::retired)) {
       auto with = fields(id);
       const auto* book = s.instances.find(id);
@@ -594,21 +814,42 @@ struct driver {
       }
       with.emplace_back("err", text_of(why));
       log::error("instance unexpectedly removed", with);
+      tell_instance(id, instance_event::lost, decision_rule::satisfied,
+                    text_of(why));
     }
     for (const auto& key : s.instances.underway(id))
       put_back(key);
+    if (is_lost && !s.keeps_instances
+        && s.cloud.state_of(id) != cloud_state::deleted) // not pruned already
+      self->send(setup->journal, forget_instance{s.id, id, false});
     s.instances.drop(id);
     s.actors.erase(id);
+    s.coming.erase(id);
     s.cloud.forget(id);
     st().metrics->gone(id.value, self->now());
     look_again();
     decide_soon();
   }
 
-  /// A machine that comes back may have something of the jobs that were on it.
+  /// The machine is there, and another actor takes the place of its own.
+  void remember(const instance_id& id) const {
+    const auto* book = st().instances.find(id);
+    if (book == nullptr)
+      return;
+    known_instance x;
+    x.instance = id;
+    x.use_count = book->told.use_count;
+    x.provisioned_at_ms = unix_ms_of(book->provisioned_at);
+    if (book->last_use > group_time::min())
+      x.last_use_ms = unix_ms_of(book->last_use);
+    st().known[id] = std::move(x);
+  }
+
+  /// A machine that comes back, or of which only the actor failed, may have
+  /// something of the jobs that were on it.
   void note_leftovers(const instance_id& id) const {
     const auto* book = st().instances.find(id);
-    if (!st().keeps_instances || book == nullptr)
+    if (book == nullptr)
       return;
     for (const auto& slot : book->told.slots)
       if (!slot.key.empty())
@@ -637,6 +878,18 @@ struct driver {
     return out;
   }
 
+  /// While instances fail to come no more jobs are taken than the next one
+  /// would serve: with others in GitLab, other runners can have them.
+  slot_room room_now(const policy& now) const {
+    const auto& s = st();
+    auto out = room_of(s.instances, scaling_of(now), s.cloud.requests());
+    auto fails
+      = s.growth.is_failing() || s.increase_failures > 0 || !s.provider;
+    if (fails && cfg().reservation_throttling)
+      out.growth_max = s.limits.capacity_per_instance;
+    return out;
+  }
+
   void tell_reserved(const reserved& x, const policy& now) const {
     auto preemptive = now.preemptive && now.idle_count > 0;
     if (!x.why)
@@ -653,13 +906,22 @@ struct driver {
     if (!s.ready || s.draining) {
       answer.why = error_of(capacity_errc::no_capacity,
                             "no capacity: the group is not ready");
+      tell_refusal(x.key, decision_rule::not_ready, {});
     } else {
       auto now = policy_now();
-      auto room = room_of(s.instances, scaling_of(now), s.cloud.requests());
+      auto room = room_now(now);
       auto done
         = s.promises.reserve(x.key, room, now.idle_count, now.preemptive);
-      if (!done)
+      if (!done) {
         answer.why = error_of(done.error());
+        auto left = capacity_left(room, s.promises.reserved());
+        tell_refusal(x.key,
+                     left.potential > 0 ? decision_rule::preemptive
+                                        : decision_rule::no_capacity,
+                     room);
+      } else {
+        s.refused_by = decision_rule::satisfied;
+      }
     }
     s.starved |= static_cast<bool>(answer.why);
     tell_reserved(answer, policy_now());
@@ -737,6 +999,7 @@ struct driver {
       return;
     }
     st().metrics->did(task_operation::acquire);
+    note_in_journal(x.instance, {.last_use_ms = unix_ms()});
     acquired answer{x.key, x.instance, x.slot, x.slot_peer, "", "", {}};
     if (cfg().log_internal_ip)
       answer.internal_address = x.internal_address;
@@ -754,6 +1017,7 @@ struct driver {
       report.slots.push_back({slot.phase, slot.key});
     const auto* before = st().instances.find(x.instance);
     auto used = before != nullptr ? before->told.use_count : 0;
+    auto was_taken = before != nullptr && has_taken(*before);
     auto leaving = before != nullptr
                    && before->told.phase < instance_phase::draining
                    && x.phase >= instance_phase::draining;
@@ -771,6 +1035,7 @@ struct driver {
       st().leftovers.erase(x.instance); // else it would not be ready
       st().growth.instance_ready();
       st().problem.clear();
+      tell_ready(x.instance);
     } else if (prepared && x.failed && !st().keeps_instances) {
       st().growth.instance_failed(self->now());
     }
@@ -778,12 +1043,45 @@ struct driver {
       auto with = fields(x.instance);
       with.emplace_back("reason", x.reason);
       log::info("instance marked for removal", with);
+      tell_leaving(x);
     }
-    if (x.use_count != used)
-      self->send(setup->journal,
-                 write_instance{st().id, x.instance, x.use_count,
-                                setup->edge->unix_us() / 1000, ""});
+    write_down(x.instance, used, was_taken, leaving ? x.reason : "");
     decide_soon();
+  }
+
+  void tell_ready(const instance_id& id) const {
+    auto& s = st();
+    tell_instance(id, instance_event::ready);
+    auto since = s.coming.find(id);
+    if (since == s.coming.end())
+      return;
+    const auto* book = s.instances.find(id);
+    if (book != nullptr && book->cause == instance_cause::requested)
+      s.boots.add(std::chrono::milliseconds{ms_since(since->second)});
+    s.coming.erase(since);
+  }
+
+  /// A cordoned one was counted when that was decided.
+  void tell_leaving(const instance_status& x) const {
+    const auto* book = st().instances.find(x.instance);
+    auto is_cordoned = book != nullptr && book->cordoned;
+    tell_instance(x.instance, instance_event::retired,
+                  x.failed && !is_cordoned ? decision_rule::unhealthy
+                                           : decision_rule::satisfied,
+                  x.reason);
+    st().coming.erase(x.instance);
+  }
+
+  void write_down(const instance_id& id, int32_t used, bool was_taken,
+                  const std::string& leaves) const {
+    const auto* book = st().instances.find(id);
+    if (book == nullptr)
+      return;
+    auto was_used
+      = book->told.use_count != used || (was_taken && !has_taken(*book));
+    if (was_used || !leaves.empty())
+      note_in_journal(
+        id, {.last_use_ms = was_used ? unix_ms() : 0, .leaves = leaves});
   }
 
   // -- deciding ---------------------------------------------------------------
@@ -797,7 +1095,7 @@ struct driver {
       return;
     }
     auto now = self->now();
-    s.cloud.give_up(now);
+    tell_given_up(s.cloud.give_up(now));
     for (const auto& key : s.promises.expire(now))
       expire(key);
     auto next = group_time::max();
@@ -831,19 +1129,53 @@ struct driver {
     auto row = st().acquirers.find(key);
     if (row == st().acquirers.end())
       return;
-    answer_failed(row->second, error_of(capacity_errc::acquire_timed_out,
-                                        waiting_text(facts_for(key))));
+    answer_failed(row->second,
+                  error_of(capacity_errc::acquire_timed_out,
+                           waiting_text(facts_for(key, instances_coming()))));
     st().acquirers.erase(row);
     st().notices.erase(key);
   }
 
-  waiting_facts facts_for(const acquisition_key& key) const {
+  /// In the order in which they may be ready.
+  std::vector<coming_instance> instances_coming() const {
+    const auto& s = st();
+    using step = coming_instance::step;
+    std::vector<coming_instance> out;
+    auto ms
+      = [this](group_time x) { return std::chrono::milliseconds{ms_since(x)}; };
+    for (const auto& [id, since] : s.coming) {
+      const auto* book = s.instances.find(id);
+      if (book == nullptr || book->cordoned
+          || book->told.phase > instance_phase::preparing)
+        continue;
+      out.push_back({id.value,
+                     book->told.phase == instance_phase::creating
+                       ? step::booting
+                       : step::preparing,
+                     ms(since)});
+    }
+    std::ranges::stable_sort(out, [](const auto& a, const auto& b) {
+      return std::tuple{a.at, a.since} > std::tuple{b.at, b.since};
+    });
+    for (auto at : s.cloud.requested_at())
+      out.push_back({"", step::asked, ms(at)});
+    return out;
+  }
+
+  waiting_facts facts_for(const acquisition_key& key,
+                          const std::vector<coming_instance>& coming) const {
     const auto& s = st();
     const auto& counts = s.instances.counts();
     waiting_facts out;
-    if (auto place = s.promises.position(key))
-      out.ahead = *place - 1;
+    auto place = s.promises.position(key);
+    out.ahead = place ? std::optional{*place - 1} : std::nullopt;
     out.starting = counts.not_ready + s.cloud.requests();
+    if (!coming.empty()) {
+      auto each = static_cast<size_t>(std::max(1, cfg().capacity_per_instance));
+      auto before = out.ahead.value_or(0) / each;
+      out.next = coming[std::min(before, coming.size() - 1)];
+    }
+    out.usual = s.boots.usual();
     out.instances = counts.instances + s.cloud.requests();
     out.instances_max = s.limits.max_instances;
     out.slots_taken = counts.acquired + counts.cleaning;
@@ -859,22 +1191,22 @@ struct driver {
     auto next = never;
     if (now < s.next_notice)
       return s.acquirers.empty() ? never : s.next_notice;
+    std::optional<std::vector<coming_instance>> coming;
     for (const auto& [key, x] : s.acquirers) {
       auto since = s.promises.waiting_since(key);
       if (!since)
         continue;
-      auto& told = s.notices[key];
-      auto due = std::max(told.not_before, *since + first_notice);
-      if (now < due) {
-        next = std::min(next, due);
-        continue;
+      auto& told = s.notices.try_emplace(key, *since).first->second;
+      if (now >= told.next()) {
+        if (!coming)
+          coming = instances_coming();
+        auto facts = facts_for(key, *coming);
+        if (told.is_due(waiting_substance(facts), now))
+          self->send(as<acquirer_actor>(x.asker),
+                     acquire_waits{key, waiting_text(facts)});
       }
-      auto text = waiting_text(facts_for(key));
-      next = std::min(next, now + first_notice);
-      if (text == told.text)
-        continue;
-      self->send(as<acquirer_actor>(x.asker), acquire_waits{key, text});
-      told = {std::move(text), now + notice_pause};
+      next = std::min(next,
+                      told.next() > now ? told.next() : now + notice_interval);
     }
     s.next_notice = next == never ? now : std::max(next, now + 1s);
     return next == never ? never : s.next_notice;
@@ -895,16 +1227,34 @@ struct driver {
     }
     if (!what.uncordon.empty() || !what.cordon.empty())
       decide_soon(); // the next one starts from what this one changed
-    if (what.increase > 0 && may_ask()) {
-      auto allowed = s.growth.allowed(what.increase, now);
-      if (now < s.increase_not_before)
-        what.next_look = std::min(what.next_look, s.increase_not_before);
-      else if (allowed > 0)
-        ask_more(allowed, now);
-      if (allowed < what.increase)
-        what.next_look = std::min(what.next_look, s.growth.next(now));
+    auto growth = grow(what, now);
+    tell_decision(account_of(what, s.instances, in, in_force, growth));
+    return std::min({what.next_look, growth.until, policy_change(now)});
+  }
+
+  growth_outcome grow(const group_decision& what, time_point now) const {
+    auto& s = st();
+    growth_outcome out;
+    if (what.increase <= 0)
+      return out;
+    if (!may_ask()) {
+      out.held_by = decision_rule::provider_lost;
+      return out;
     }
-    return std::min(what.next_look, policy_change(now));
+    auto allowed = s.growth.allowed(what.increase, now);
+    if (allowed < what.increase) {
+      out.held_by = s.growth.is_pausing(now) ? decision_rule::failure_pause
+                                             : decision_rule::scale_throttle;
+      out.until = s.growth.next(now);
+    }
+    if (now < s.increase_not_before) {
+      out.held_by = decision_rule::provider_refused;
+      out.until = std::min(out.until, s.increase_not_before);
+    } else if (allowed > 0) {
+      ask_more(allowed, now);
+      out.asked = allowed;
+    }
+    return out;
   }
 
   /// The line that operators know, only when it says something new.
@@ -959,14 +1309,19 @@ struct driver {
       s.problem.clear();
     // What was refused is wanted again, but not in a loop without a pause.
     if (x.accepted < x.asked) {
-      auto pause = cfg().update_interval_when_expecting
-                   * (1 << std::min(s.increase_failures++, 10));
-      s.increase_not_before
-        = self->now() + std::min(pause, cfg().update_interval);
+      s.increase_not_before = self->now() + pause_after(s.increase_failures++);
     } else {
       s.increase_failures = 0;
     }
     decide_soon();
+  }
+
+  /// What was refused is asked for again, but ever more slowly: the cloud may
+  /// limit calls.
+  std::chrono::milliseconds pause_after(int failures) const {
+    auto pause
+      = cfg().update_interval_when_expecting * (1 << std::min(failures, 10));
+    return std::min<std::chrono::milliseconds>(pause, cfg().update_interval);
   }
 
   group_time policy_change(time_point now) const {
@@ -1031,7 +1386,13 @@ struct driver {
       x.asked, x.accepted, self->now() + cfg().deletion_retry_interval,
       self->now()
         + (s.draining ? cfg().shutdown_deletion_interval
-                      : cfg().update_interval_when_expecting));
+                      : pause_after(s.decrease_failures)));
+    if (x.accepted.empty()) { // there is nothing to be seen
+      ++s.decrease_failures;
+      decide_soon();
+      return;
+    }
+    s.decrease_failures = 0;
     if (s.keeps_instances && !x.accepted.empty()) // they may be asked for again
       s.increase_not_before = {};
     expect_change();
@@ -1051,7 +1412,7 @@ struct driver {
   void offer_capacity() const {
     auto& s = st();
     auto now = policy_now();
-    auto room = room_of(s.instances, scaling_of(now), s.cloud.requests());
+    auto room = room_now(now);
     auto left = capacity_left(room, s.promises.reserved());
     auto preemptive = now.preemptive && now.idle_count > 0;
     if (left.available > 0 || (!preemptive && left.potential > 0)) {
@@ -1064,8 +1425,13 @@ struct driver {
     if (at == group_time::max())
       return;
     // At most one second late, and never in a loop without a pause.
-    send_later(self, std::max(at, self->now() + 1ms),
-               group_timer{++st().timer});
+    at = std::max(at, self->now() + 1ms);
+    // One that comes sooner looks again then.
+    auto& due = st().timer_due;
+    if (due != time_point{} && due <= at)
+      return;
+    due = at;
+    send_later(self, at, group_timer{++st().timer});
   }
 
   // -- the end ----------------------------------------------------------------
@@ -1122,6 +1488,7 @@ struct driver {
 } // namespace
 
 group_actor::behavior_type group(self_t self, group_setup given) {
+  plays(self, given.role);
   auto& st = self->state;
   // What has been counted is taken back as soon as the actor ends, not when
   // the last timer that knows of it has run out.
@@ -1130,6 +1497,14 @@ group_actor::behavior_type group(self_t self, group_setup given) {
   driver d{self, setup};
   st.config = setup->runner;
   st.make_provider = setup->make_provider;
+  auto proven = setup->proven ? setup->proven->look() : nullptr;
+  if (proven
+      && concerns_provider(*proven->with.runner->autoscaler,
+                           *st.config->autoscaler)) {
+    st.id = proven->id;
+    st.former = proven->with;
+    st.provider_exchange = group_state::exchange::trying;
+  }
   const auto& cfg = *st.config->autoscaler;
   d.set_limits();
   st.changed_at = self->now();
@@ -1172,8 +1547,10 @@ group_actor::behavior_type group(self_t self, group_setup given) {
     },
     [d](const decide& x) { d.on(x); },
     [d](const group_timer& x) {
-      if (x.version == d.st().timer)
-        d.decide_soon();
+      if (x.version != d.st().timer)
+        return;
+      d.st().timer_due = {};
+      d.decide_soon();
     },
     [d](const list_tick& x) { d.on(x); },
     [d](const drain& x) { d.on(x); },

@@ -1,11 +1,14 @@
 #pragma once
 
 #include "actors/edges.hpp"
+#include "actors/group/account.hpp"
+#include "actors/group/boot_times.hpp"
 #include "actors/group/decision.hpp"
 #include "actors/group/listing_pace.hpp"
 #include "actors/group/reconcile.hpp"
 #include "actors/group/schedule.hpp"
 #include "actors/group/throttle.hpp"
+#include "actors/group/waiting.hpp"
 #include "actors/newest.hpp"
 #include "actors/provider/provider.hpp"
 #include "actors/traced.hpp"
@@ -27,6 +30,12 @@ struct group_orders {
   start_provider_actor make_provider;
 };
 
+/// A group whose provider has worked with such settings.
+struct proven_group {
+  std::string id; ///< the cloud's own
+  group_orders with;
+};
+
 /// What a group is, and whom it talks to.
 struct group_setup {
   std::string role; ///< `runner:a/group`
@@ -38,12 +47,20 @@ struct group_setup {
   std::shared_ptr<const edges> edge;
   std::shared_ptr<group_metrics> metrics = std::make_shared<group_metrics>();
   std::shared_ptr<const newest<group_orders>> orders; ///< null: none will come
+  /// What worked, for the group that may take this one's place. It goes on
+  /// with that if the settings in force are refused. Null: nobody keeps it.
+  std::shared_ptr<newest<proven_group>> proven;
 };
 
 struct group_state {
   struct held_slot {
     claim what;
     int missed = 0; ///< listings without its instance
+
+    template <class Inspector>
+    friend typename Inspector::result_type inspect(Inspector& f, held_slot& x) {
+      return f(x.what, x.missed);
+    }
   };
 
   /// How far another provider is on its way to take the place of this one.
@@ -68,7 +85,8 @@ struct group_state {
   schedule policies;
   scaling limits; ///< without what the policy in force adds
   provider_actor provider;
-  std::string id; ///< the cloud's own group
+  std::string id;           ///< the cloud's own group
+  bool initialized = false; ///< a provider has said that it is of that
   std::map<instance_id, instance_actor> actors;
   std::map<instance_id, known_instance> known; ///< by the journal, at the start
   std::set<instance_id> lost; ///< that did not answer; the cloud may list them
@@ -79,16 +97,17 @@ struct group_state {
   std::map<instance_id, std::set<acquisition_key>> leftovers;
   growth_throttle growth;
   std::string problem; ///< of the last instance, or of asking for one
-  struct notice {
-    std::string text;
-    group_time not_before = group_time::min();
-  };
-  std::map<acquisition_key, notice> notices; ///< to those who wait
+  std::map<acquisition_key, waiting_notice> notices; ///< to those who wait
   group_time next_notice = group_time::min();
   int shutdown_retries = 0; ///< of deletions
   std::map<acquisition_key, acquire> acquirers;
   std::map<acquisition_key, held_slot> claims; ///< not answered yet
   std::string last_told; ///< the last `required scaling change`
+  decision_memory told;  ///< of decisions
+  decision_rule refused_by = decision_rule::satisfied; ///< the last promise
+  boot_times boots;
+  /// When those that are not ready were asked for, else listed.
+  std::map<instance_id, group_time> coming;
 
   bool deciding = false; ///< a `decide` is under way
   bool starved = false;  ///< a reservation was refused since the last notice
@@ -96,6 +115,7 @@ struct group_state {
   bool draining = false;
   time_point drain_by;
   uint64_t timer = 0;
+  time_point timer_due; ///< when that one comes
   std::shared_ptr<group_metrics> metrics;
   uint64_t listings = 0; ///< asked for
   bool listing_out = false;
@@ -106,6 +126,7 @@ struct group_state {
   int provider_failures = 0;
   time_point provider_since;                           ///< when it was started
   int increase_failures = 0;                           ///< in a row
+  int decrease_failures = 0;                           ///< likewise
   time_point increase_not_before;                      ///< after a failure
   std::vector<int> increases_out;                      ///< not answered yet
   std::vector<std::vector<instance_id>> decreases_out; ///< not answered yet

@@ -42,6 +42,12 @@ public:
   /// How long to wait before the next one; not negative.
   std::chrono::milliseconds pause(group_time now) const;
 
+  template <class Inspector>
+  friend typename Inspector::result_type inspect(Inspector& f,
+                                                 listing_budget& x) {
+    return f(x.next_);
+  }
+
 private:
   group_time next_ = group_time::min(); ///< from then on one more may be made
 };

@@ -15,6 +15,14 @@ bool is_lasting(cloud_state x) {
   return x == cloud_state::running || x == cloud_state::suspended;
 }
 
+/// How much is lost with an instance if a state is believed wrongly: the end of
+/// one that is going, or has ended, is the most.
+int liveliness(cloud_state x) {
+  if (is_over(x))
+    return 0;
+  return x == cloud_state::deleting ? 1 : 2;
+}
+
 /// Each id once; an entry that tells the end of an instance loses against one
 /// that does not.
 std::vector<listed> without_doubles(const std::vector<listed>& listing) {
@@ -26,7 +34,7 @@ std::vector<listed> without_doubles(const std::vector<listed>& listing) {
     auto [at, is_new] = places.emplace(x.instance, result.size());
     if (is_new)
       result.push_back(x);
-    else if (is_over(result[at->second].state) && !is_over(x.state))
+    else if (liveliness(x.state) > liveliness(result[at->second].state))
       result[at->second].state = x.state;
   }
   return result;
@@ -166,6 +174,14 @@ void cloud_view::miss_absent(const std::set<instance_id>& present,
 
 int cloud_view::requests() const {
   return static_cast<int>(requests_.size());
+}
+
+std::vector<group_time> cloud_view::requested_at() const {
+  std::vector<group_time> result;
+  result.reserve(requests_.size());
+  for (const auto& x : requests_)
+    result.push_back(x.made);
+  return result;
 }
 
 group_time cloud_view::next_give_up() const {

@@ -83,6 +83,9 @@ public:
   /// Requests that no listing has shown yet [instances].
   int requests() const;
 
+  /// When these were made, the oldest first.
+  std::vector<group_time> requested_at() const;
+
   /// When `give_up` has something to do next.
   group_time next_give_up() const;
 

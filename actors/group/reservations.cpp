@@ -8,13 +8,16 @@ namespace muster {
 free_capacity capacity_left(const slot_room& room, int reserved) {
   free_capacity result;
   result.available = std::max<int64_t>(0, int64_t{room.idle} - reserved);
-  if (room.max_instances <= 0) {
-    result.potential = free_capacity::unbounded;
-    return result;
+  result.potential = free_capacity::unbounded;
+  if (room.max_instances > 0) {
+    auto all = int64_t{room.max_instances} * room.capacity_per_instance;
+    result.potential
+      = std::max<int64_t>(0, all - room.acquired - room.unavailable - reserved);
   }
-  auto all = int64_t{room.max_instances} * room.capacity_per_instance;
-  result.potential
-    = std::max<int64_t>(0, all - room.acquired - room.unavailable - reserved);
+  if (room.growth_max < INT32_MAX)
+    result.potential = std::min(
+      result.potential,
+      std::max<int64_t>(0, int64_t{room.idle} + room.growth_max - reserved));
   return result;
 }
 

@@ -21,6 +21,8 @@ struct slot_room {
   int unavailable = 0;           ///< free, but never to be given out [slots]
   int max_instances = 0;         ///< 0: no limit [instances]
   int capacity_per_instance = 1; ///< [slots per instance]
+  /// So much may be promised of what is not there yet [slots].
+  int growth_max = INT32_MAX;
 };
 
 /// Capacity that is not promised yet; never negative.
@@ -35,7 +37,7 @@ struct free_capacity {
 ///
 /// Unlike the peer's, slots of instances that are being removed are not idle
 /// (the fleet leaves them out), and a negative potential is 0, not the end of
-/// the process.
+/// the process. With `growth_max` no more is promised beyond what is idle.
 ///
 /// Source: reference/autoscaling, section 4.
 free_capacity capacity_left(const slot_room& room, int reserved);

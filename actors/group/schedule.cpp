@@ -1,13 +1,11 @@
 #include "actors/group/schedule.hpp"
 
+#include "actors/group/time_zone.hpp"
 #include "config/period.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <date/tz.h>
-#include <exception>
 #include <ranges>
-#include <string_view>
 
 namespace muster {
 
@@ -37,23 +35,6 @@ bool contains(const period& what, date::local_seconds at) {
                  static_cast<int>(date::weekday{day}.c_encoding()));
 }
 
-/// Finds a zone; null stands for UTC, which needs no database.
-result<const date::time_zone*, config_errc> find_zone(const std::string& name) {
-  if (name.empty() || name == "UTC")
-    return nullptr;
-  try {
-    const auto* zone = date::locate_zone(name);
-    zone->get_info(
-      date::sys_seconds{}); // reads its file now, not in a decision
-    return zone;
-  } catch (const std::exception&) {
-    return fail(config_errc::not_valid,
-                "loading timezone: unknown time zone " + name
-                  + ": use an IANA name such as Europe/Berlin, and check that "
-                    "the package tzdata is installed");
-  }
-}
-
 policy policy_of(const policy_config& x, int index) {
   policy result;
   result.index = index;
@@ -72,13 +53,6 @@ std::string zone_name(const policy_config& x, const std::string& local_zone) {
   return local_zone.empty() ? local_zone_name() : local_zone;
 }
 
-/// A zone's name out of a path into the database, or the name as it is.
-std::string zone_in(std::string_view path) {
-  constexpr std::string_view folder = "zoneinfo/";
-  auto at = path.rfind(folder);
-  return std::string{at == path.npos ? path : path.substr(at + folder.size())};
-}
-
 } // namespace
 
 struct schedule::entry {
@@ -90,8 +64,7 @@ struct schedule::entry {
   bool matches_at(time when) const {
     if (always)
       return true;
-    auto local = zone != nullptr ? zone->to_local(when)
-                                 : date::local_seconds{when.time_since_epoch()};
+    auto local = wall_clock(zone, when);
     return std::ranges::any_of(
       periods, [local](const period& x) { return contains(x, local); });
   }
@@ -147,21 +120,6 @@ schedule::time schedule::next_change(time when) const {
     if (entry_at(at) != now)
       return at;
   return last;
-}
-
-std::string local_zone_name() {
-  if (const auto* text = std::getenv("TZ"); text != nullptr) {
-    auto name = std::string_view{text};
-    if (name.starts_with(':'))
-      name.remove_prefix(1);
-    auto zone = zone_in(name);
-    return find_zone(zone) && !zone.empty() ? zone : "UTC";
-  }
-  try {
-    return date::current_zone()->name();
-  } catch (const std::exception&) {
-    return "UTC";
-  }
 }
 
 } // namespace muster

@@ -71,8 +71,4 @@ private:
   policy built_in_;
 };
 
-/// Returns the name of the process's own time zone: `TZ` if it names one, else
-/// the system's, else `UTC`. Loads the database.
-std::string local_zone_name();
-
 } // namespace muster

@@ -13,6 +13,11 @@ struct growth_rate {
   int64_t burst = 100;      ///< at once, after a rest; at least 1 [instances]
 
   bool operator==(const growth_rate&) const = default;
+
+  template <class Inspector>
+  friend typename Inspector::result_type inspect(Inspector& f, growth_rate& x) {
+    return f(x.per_second, x.burst);
+  }
 };
 
 /// Bounds the growth of a group: by a rate, and by a pause after instances that
@@ -45,6 +50,11 @@ public:
 
   void instance_ready();
 
+  /// Whether the last instance that came up or failed has failed.
+  bool is_failing() const {
+    return failures_ > 0;
+  }
+
   /// Whether it is the pause that holds back.
   bool is_pausing(group_time now) const {
     return now < not_before_;
@@ -52,6 +62,12 @@ public:
 
   /// The earliest moment at which `allowed` may say more than it does now.
   group_time next(group_time now) const;
+
+  template <class Inspector>
+  friend typename Inspector::result_type inspect(Inspector& f,
+                                                 growth_throttle& x) {
+    return f(x.rate_, x.empty_at_, x.failures_, x.not_before_);
+  }
 
 private:
   int64_t level(group_time now) const;

@@ -1,6 +1,7 @@
 #include "actors/instance/instance.hpp"
 
 #include "actors/slot/slot.hpp"
+#include "executors/shells/posix.hpp"
 
 #include <algorithm>
 #include <memory>
@@ -10,18 +11,6 @@ namespace muster {
 namespace {
 
 using self_t = self_ptr<instance_actor, instance_state>;
-
-/// A word as one types it into a shell.
-std::string shell_word(const std::string& text) {
-  constexpr auto plain = "abcdefghijklmnopqrstuvwxyz"
-                         "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@-";
-  if (text.find_first_not_of(plain) == std::string::npos)
-    return text;
-  std::string out = "'";
-  for (char c : text)
-    out += c == '\'' ? std::string{"'\\''"} : std::string{c};
-  return out + "'";
-}
 
 /// Carries out what the lifecycle decided.
 struct performer {
@@ -51,11 +40,13 @@ struct performer {
     if (const auto* pinned = std::get_if<host_key_found>(&what)) {
       info.host_key = pinned->host_key;
       advice = "; if it was installed anew: muster known-hosts forget "
-               + shell_word(setup.id.value);
+               + posix::quote(setup.id.value);
     }
     self->send(setup.dialer,
                dial{setup.id, std::move(info), setup.options.failure_threshold,
-                    me(), std::move(advice)});
+                    me(), std::move(advice),
+                    setup.options.engine_host.has_value(),
+                    setup.options.engine_host.value_or("")});
   }
 
   void operator()(const instance_life::renew_dial&) const {
@@ -65,7 +56,9 @@ struct performer {
 
   void operator()(const instance_life::start_sweep& x) const {
     for (const auto& key : x.keys)
-      self->send(setup.dialer, end_leftovers{setup.id, key, me()});
+      self->send(setup.dialer,
+                 end_leftovers{setup.id, key, me(),
+                               setup.options.clean_timeout.count()});
   }
 
   void operator()(const instance_life::check_alive&) const {
@@ -80,6 +73,37 @@ struct performer {
 
   void operator()(const instance_life::start_command&) const {
     run(setup.options.ready_command, setup.options.command_timeout);
+  }
+
+  void operator()(const instance_life::look_for_image&) const {
+    run_helper(image_words(), std::chrono::minutes{1}, "");
+  }
+
+  void operator()(const instance_life::load_image&) const {
+    auto fields = setup.log_fields;
+    fields.emplace_back("instance", setup.id.value);
+    fields.emplace_back("image", setup.options.image.name);
+    log::info("loading the helper image", fields);
+    auto words = image_words();
+    words.emplace_back("--load");
+    run_helper(words, setup.options.image_timeout, setup.options.image.path);
+  }
+
+  std::vector<std::string> image_words() const {
+    const auto& image = setup.options.image;
+    std::vector<std::string> words{"container-image", "--name", image.name};
+    const auto& host = setup.options.engine_host;
+    if (host && !host->empty())
+      words.insert(words.end(), {"--host", *host});
+    return words;
+  }
+
+  void run_helper(const std::vector<std::string>& words,
+                  std::chrono::milliseconds timeout,
+                  const std::string& input_file) const {
+    self->send(setup.dialer,
+               run_command{setup.id, posix::quote(words), timeout.count(), me(),
+                           true, input_file});
   }
 
   void operator()(const instance_life::ask_heartbeat&) const {
@@ -98,8 +122,8 @@ struct performer {
       slot_peer = {
         setup.role + "/slot:" + std::to_string(x.slot),
         caf::actor_cast<caf::actor>(st().slots[static_cast<size_t>(x.slot)])};
-      if (setup.machine_stays) // written before anybody hears of the slot
-        self->send(setup.journal, write_leftover{setup.group, setup.id, x.key});
+      // Written before anybody hears of the slot.
+      self->send(setup.journal, write_leftover{setup.group, setup.id, x.key});
     }
     st().holders.erase(x.key);
     self->send(setup.parent,
@@ -151,8 +175,10 @@ struct performer {
 } // namespace
 
 instance_actor::behavior_type instance(self_t self, instance_setup given) {
+  plays(self, given.role);
   auto setup = std::make_shared<const instance_setup>(std::move(given));
   auto& st = self->state;
+  st.setup = setup;
   st.life = instance_life::initial(setup->options, setup->use_count,
                                    setup->leftovers);
   auto act = [self, setup](const instance_life::event& what) {
@@ -202,7 +228,8 @@ instance_actor::behavior_type instance(self_t self, instance_setup given) {
     },
     [self, setup](const clean_slot& x) {
       self->send(setup->dialer,
-                 end_leftovers{setup->id, x.key, peer_of(setup->role, self)});
+                 end_leftovers{setup->id, x.key, peer_of(setup->role, self),
+                               setup->options.clean_timeout.count()});
     },
     [self, act](const connect_info_found& x) {
       if (!x.why)
@@ -214,16 +241,16 @@ instance_actor::behavior_type instance(self_t self, instance_setup given) {
     [act](const heartbeat_answered& x) { act(x); },
     [self, act, setup](const dialed& x) {
       if (!x.why)
-        self->send(setup->journal,
-                   write_instance{setup->group, setup->id,
-                                  self->state.life.use_count, 0, x.host_key});
+        self->send(setup->journal, write_instance{setup->group, setup->id,
+                                                  self->state.life.use_count, 0,
+                                                  x.host_key, 0, ""});
       act(x);
     },
     [act](const connection_health& x) { act(x); },
     [act](const command_ended& x) { act(x); },
     [self, act, setup](const leftovers_ended& x) {
       const auto& st = self->state;
-      if (x.clean && setup->machine_stays)
+      if (x.clean)
         self->send(setup->journal,
                    forget_leftover{setup->group, setup->id, x.key});
       for (size_t i = 0; i < st.slots.size(); ++i)

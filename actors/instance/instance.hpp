@@ -7,6 +7,7 @@
 #include "messages/journal.hpp"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,6 @@ struct instance_setup {
   std::vector<occupy> claims;             ///< jobs that hold its slots already
   std::vector<acquisition_key> leftovers; ///< jobs of which something may be
                                           ///< there
-  /// It is there after this instance: the journal keeps whose jobs were on it
-  /// until they are proven gone.
-  bool machine_stays = false;
   instance_parent_actor parent;
   provider_gate_actor provider; ///< by way of the group
   dialer_actor dialer;
@@ -33,6 +31,7 @@ struct instance_setup {
 };
 
 struct instance_state {
+  std::shared_ptr<const instance_setup> setup;
   instance_life::state life;
   uint64_t version = 0; ///< of the last status told
   connect_info info;    ///< known from `dial` on

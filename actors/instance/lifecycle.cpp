@@ -13,6 +13,11 @@ using actions = std::vector<action>;
 using namespace std::chrono_literals;
 
 constexpr auto retry_pause = 2s;
+/// Between a failed heartbeat and the second look, after which the instance is
+/// given up: a cloud that limits calls refuses some for a moment.
+constexpr auto second_look = 2s;
+/// Of the helper's command that looks for an image: it is not there.
+constexpr int32_t image_missing_code = 3;
 /// A problem that stays the same is told again after this.
 constexpr auto tell_again = 1min;
 
@@ -65,9 +70,11 @@ struct stepper {
 
   actions leave_now(const std::string& reason) {
     auto expected = st.phase == instance_phase::deleting;
+    // Why it was draining is why it is gone, for the jobs that were left.
+    auto was = st.phase == instance_phase::draining ? st.reason : "";
     st.phase = instance_phase::gone;
     if (!expected)
-      st.reason = reason;
+      st.reason = was.empty() ? reason : was + "; " + reason;
     return {hang_up_connection{}, tell_status{}, leave{expected}};
   }
 
@@ -100,7 +107,7 @@ struct stepper {
     const char* what = "did not become ready";
     if (st.step >= preparation::connect_info && st.step <= preparation::dial)
       what = "instance connection preparation failed";
-    else if (st.step >= preparation::sweep && st.step <= preparation::command)
+    else if (st.step >= preparation::sweep && st.step < preparation::done)
       what = "instance ready up preparation failed";
     auto problem = st.last_problem.empty() ? std::string{"no answer in time"}
                                            : st.last_problem;
@@ -128,8 +135,33 @@ struct stepper {
 
   actions after_sweep() {
     if (opts.ready_command.empty())
-      return ready();
+      return after_command();
     return begin(preparation::command, start_command{});
+  }
+
+  // Some ready commands wait for the Engine: the image comes behind them.
+  actions after_command() {
+    st.last_problem.clear();
+    if (opts.image.path.empty())
+      return ready();
+    return begin(preparation::image, look_for_image{});
+  }
+
+  /// The answer to `look_for_image` or `load_image`.
+  actions image_ended(const command_ended& x) {
+    if (!x.why && x.exit_code == 0)
+      return ready();
+    if (st.step == preparation::image && !x.why
+        && x.exit_code == image_missing_code)
+      return begin(preparation::image_load, load_image{});
+    st.step = preparation::image;
+    return again("helper image " + opts.image.path + ": "
+                 + (x.why ? text_of(x.why) : problem_of(x)));
+  }
+
+  static std::string problem_of(const command_ended& x) {
+    return "exit code " + std::to_string(x.exit_code)
+           + (x.error_output.empty() ? "" : ": " + x.error_output);
   }
 
   /// The answer to `check_alive`.
@@ -161,6 +193,12 @@ struct stepper {
     }
     out.insert(out.end(), more.begin(), more.end());
     return out;
+  }
+
+  action ask_alive() {
+    st.asked_heartbeat = true;
+    st.heartbeat_asked = now;
+    return ask_heartbeat{};
   }
 
   actions operator()(const provider_state& x) {
@@ -251,14 +289,13 @@ struct stepper {
   }
 
   actions operator()(const command_ended& x) {
+    if (st.step == preparation::image || st.step == preparation::image_load)
+      return image_ended(x);
     if (st.step != preparation::command)
       return checked(x);
     if (!x.why && x.exit_code == 0)
-      return ready();
-    if (x.why)
-      return again("ready command: " + text_of(x.why));
-    return again("ready command: exit code " + std::to_string(x.exit_code)
-                 + (x.error_output.empty() ? "" : ": " + x.error_output));
+      return after_command();
+    return again("ready command: " + (x.why ? text_of(x.why) : problem_of(x)));
   }
 
   actions operator()(const connection_health& x) {
@@ -267,16 +304,15 @@ struct stepper {
       st.failures = x.up ? 0 : x.failures;
     st.last_problem = x.up ? "" : text_of(x.why);
     auto asked = st.asked_heartbeat && now < st.heartbeat_asked + 30s;
-    if (x.up)
+    if (x.up) {
+      st.suspected = false;
       return {tell_status{}};
+    }
     // One failed dial is asked about at once: a machine that is gone shall be
     // known within seconds, not after the sixth missed listing.
     actions out{tell_status{}};
-    if (!asked) {
-      st.asked_heartbeat = true;
-      st.heartbeat_asked = now;
-      out.emplace_back(ask_heartbeat{});
-    }
+    if (!asked)
+      out.emplace_back(ask_alive());
     if (!x.given_up)
       return out;
     auto more = fail("instance is unhealthy: " + st.last_problem);
@@ -288,8 +324,17 @@ struct stepper {
     if (!st.asked_heartbeat)
       return {};
     st.asked_heartbeat = false;
-    if (!x.why) // alive: only the connection is broken
+    if (!x.why) { // alive: only the connection is broken
+      st.suspected = false;
       return {};
+    }
+    auto is_certain = is(x.why, provider_errc::not_found);
+    if (!is_certain && !std::exchange(st.suspected, true)) {
+      // While it prepares itself the next failed dial asks again.
+      if (st.step != preparation::done && st.step != preparation::none)
+        return {};
+      return {arm_timer{now + second_look, ++st.timer}};
+    }
     st.failed = true;
     return leave_now("instance externally removed: it does not answer ("
                      + st.last_problem
@@ -358,8 +403,11 @@ struct stepper {
   }
 
   actions operator()(const instance_timer& x) {
-    if (x.version != st.timer || leaving())
+    if (x.version != st.timer)
       return {};
+    if (st.step == preparation::done || st.step == preparation::none)
+      return st.suspected && !st.asked_heartbeat ? actions{ask_alive()}
+                                                 : actions{};
     if (now >= st.prepare_by)
       return fail(give_up());
     switch (st.step) {
@@ -370,6 +418,8 @@ struct stepper {
         return sweep();
       case preparation::command:
         return begin(preparation::command, start_command{});
+      case preparation::image:
+        return begin(preparation::image, look_for_image{});
       default:
         return {};
     }

@@ -4,11 +4,18 @@
 #include "messages/instance.hpp"
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 namespace muster::instance_life {
+
+/// An image that the instance's Engine is to have, from a file of the manager.
+struct image_archive {
+  std::string path; ///< empty: none
+  std::string name; ///< of the image; another one for other content
+};
 
 /// What an instance is told once, at its start.
 struct options {
@@ -19,6 +26,12 @@ struct options {
   int32_t failure_threshold = 3;
   /// Before a slot is given out the machine is asked whether it is alive.
   bool heartbeat = false;
+  std::chrono::milliseconds clean_timeout{60'000}; ///< of a slot
+  /// Set: jobs run in containers of the Engine at this address there (empty:
+  /// its default).
+  std::optional<std::string> engine_host;
+  image_archive image;
+  std::chrono::milliseconds image_timeout{600'000}; ///< to load it
 };
 
 /// How far the preparation is.
@@ -29,6 +42,8 @@ enum class preparation : uint8_t {
   dial,
   sweep, ///< what earlier jobs have left is ended
   command,
+  image,      ///< is it there?
+  image_load, ///< it is being put there
   done,
 };
 
@@ -43,6 +58,7 @@ struct state {
   std::string reason; ///< why it drains, is deleted or gone
   bool asked_heartbeat = false;
   time_point heartbeat_asked; ///< asked again when the answer stays out
+  bool suspected = false;     ///< the last heartbeat failed
   uint64_t timer = 0;         ///< version of the timer in force
   time_point prepare_by;
   std::string last_problem; ///< of the preparation
@@ -58,7 +74,7 @@ template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, state& x) {
   return f(caf::meta::type_name("instance_life"), x.phase, x.step, x.slots,
            x.use_count, x.failures, x.reason, x.asked_heartbeat, x.timer,
-           x.last_problem, x.failed, x.renewing, x.leftovers);
+           x.last_problem, x.failed, x.renewing, x.leftovers, x.suspected);
 }
 
 /// A job holds a slot from before this actor was there.
@@ -84,6 +100,8 @@ struct start_sweep {
   std::vector<acquisition_key> keys;
 };
 struct start_command {};
+struct look_for_image {};
+struct load_image {};
 struct check_alive {};
 struct ask_heartbeat {};
 struct forward_occupy {
@@ -111,9 +129,10 @@ struct leave {
 
 using action
   = std::variant<ask_connect_info, ask_host_key, start_dial, renew_dial,
-                 start_sweep, start_command, check_alive, ask_heartbeat,
-                 forward_occupy, answer_occupy, arm_timer, tell_ready,
-                 tell_status, hang_up_connection, tell_problem, leave>;
+                 start_sweep, start_command, look_for_image, load_image,
+                 check_alive, ask_heartbeat, forward_occupy, answer_occupy,
+                 arm_timer, tell_ready, tell_status, hang_up_connection,
+                 tell_problem, leave>;
 
 /// `leftovers` are keys of jobs of which something may be there. It is ended
 /// before the first slot is given out; other processes are nobody's here.

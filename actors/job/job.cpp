@@ -6,6 +6,7 @@
 #include "config/duration.hpp"
 #include "config/feature_flags.hpp"
 #include "config/version.hpp"
+#include "executors/cache/digest.hpp"
 #include "executors/plan/masking.hpp"
 #include "executors/plan/trace_text.hpp"
 #include "executors/plan/url.hpp"
@@ -26,9 +27,27 @@ namespace {
 
 using self_t = self_ptr<job_actor, job_state>;
 
+bool in_containers(const job_setup& setup) {
+  return setup.runner->docker.has_value();
+}
+
+variable_lookup lookup_in(const job_variables& variables) {
+  return [&variables](std::string_view name) { return variables.find(name); };
+}
+
+/// Sixteen digits that no other job has: its key is its own.
+std::string unique_of(const acquisition_key& key) {
+  constexpr size_t bytes = 8;
+  return hex_of(sha256(key.value).substr(0, bytes));
+}
+
+/// @param slot -1: not known yet
 result<plan_result, job_errc> make_plan(const job_setup& setup, int32_t slot,
                                         int64_t began_unix) {
   plan_facts facts;
+  facts.slot = slot;
+  facts.system_id = setup.system_id;
+  facts.unique = unique_of(setup.key);
   facts.key = setup.key.value;
   facts.short_token = short_token(setup.runner->token);
   facts.manager_host = setup.manager_host;
@@ -37,7 +56,7 @@ result<plan_result, job_errc> make_plan(const job_setup& setup, int32_t slot,
   facts.os = "linux";
   facts.arch = "amd64";
   facts.concurrent_id = setup.concurrent_id;
-  facts.concurrent_project_id = slot;
+  facts.concurrent_project_id = std::max(slot, 0);
   facts.began_unix = began_unix;
   return build_plan(setup.payload, *setup.runner, facts);
 }
@@ -83,8 +102,10 @@ struct performer {
   }
 
   void close_preparing() const {
-    if (std::exchange(st().preparing_shown, false)
-        && setup.payload.trace_sections)
+    auto shown = std::exchange(st().preparing_shown, false);
+    if (st().recorder && st().recorder->leave_preparing())
+      shown = true;
+    if (shown && st().recipe.sections)
       body(trace_text::section_end(unix_seconds(), "prepare_executor"));
   }
 
@@ -152,12 +173,15 @@ struct performer {
     take_route(route);
     st().socket_path = route.socket_path;
     body(trace_text::instance_connected(st().life.instance));
+    if (st().plan.uses_default_image)
+      body(trace_text::info("Using default image"));
     if (!route.no_helper.empty())
       body(trace_text::warning(
         "muster-helper cannot run on this instance (" + route.no_helper
         + "). The job is carried out over SSH: it cannot go on if the "
           "connection breaks or muster is started again."));
-    close_preparing();
+    if (!in_containers(setup)) // else the helper prepares them
+      close_preparing();
   }
 
   void operator()(const job_life::note_start&) const {
@@ -169,21 +193,45 @@ struct performer {
     for (const auto& x : st().plan.policy_lines)
       before += trace_text::info(x);
     for (const auto& x : st().plan.plan.stages) {
-      recipe.stages.push_back(
-        {x.name, x.heading, x.phase, x.attempts_max, x.failure_counts, {}});
+      recipe.stages.push_back({x.name,
+                               x.heading,
+                               x.phase,
+                               x.attempts_max,
+                               x.failure_counts,
+                               {},
+                               x.place != stage_place::host});
       if (x.phase == stage_phase::step) // the first one alone
         recipe.stages.back().before = std::exchange(before, {});
     }
-    make_recorder();
+    log_images();
+    make_recorder(); // which ends the section, if it is open still
+    st().preparing_shown = false;
     self->send(setup.journal,
                write_job_start{setup.key, instance_id{st().life.instance},
                                st().life.slot, st().lines, recipe, me()});
   }
 
+  void log_images() const {
+    const auto& plan = st().plan;
+    if (!plan.plan.containers
+        || !flag_value(*setup.runner, lookup_in(plan.variables),
+                       "FF_LOG_IMAGES_CONFIGURED_FOR_JOB"))
+      return;
+    auto with = fields();
+    const auto& images = *plan.plan.containers;
+    with.emplace_back("image", images.build.image.name);
+    with.emplace_back("helper_image", images.helper.image.name);
+    std::string services;
+    for (const auto& x : images.services)
+      services += (services.empty() ? "" : ",") + x.container.image.name;
+    with.emplace_back("services", services);
+    log::info("Images configured for job", with);
+  }
+
   void take_route(const stream_route& x) const {
     st().connection = x.connection;
     st().bridge = x.bridge;
-    st().no_helper = x.no_helper;
+    st().engine = x.engine;
     st().has_other_helper
       = !st().socket_path.empty() && x.socket_path != st().socket_path;
   }
@@ -206,7 +254,8 @@ struct performer {
     const auto& recipe = st().recipe;
     st().recorder = std::make_shared<job_recorder>(
       st().shelved.log, recipe.stages, recipe.sections, recipe.base_us,
-      caf::actor_cast<stream_listener_actor>(self), st().told);
+      caf::actor_cast<stream_listener_actor>(self), st().told,
+      setup.edge->unix_us);
   }
 
   /// Carries the plan out from here.
@@ -234,13 +283,15 @@ struct performer {
     for (auto& stage : plan.stages)
       if (stage.phase == stage_phase::prepare)
         stage.timeout_ms = x.prepare_left.count();
+    if (plan.containers && !st().engine.empty())
+      plan.containers->host = st().engine;
     if (st().life.no_helper) {
       begin_plan(x.stream, std::move(plan));
       return;
     }
-    open_wire(x.stream, frames::version);
+    open_wire(x.stream, frames::version_of(plan));
     setup.edge->wire->send(*st().wire_stream,
-                           frames::encode(frames::run{std::move(plan)}));
+                           frames::encode(frames::run_of(std::move(plan))));
   }
 
   void operator()(const job_life::attach_stream& x) const {
@@ -331,14 +382,25 @@ struct performer {
     log_result();
   }
 
+  std::chrono::milliseconds time_taken() const {
+    return st().used
+           + std::chrono::duration_cast<std::chrono::milliseconds>(
+             self->now() - st().began);
+  }
+
+  void tell_end() const {
+    const auto& how = st().life.result;
+    st().told->ended({how.success,
+                      how.reason == job_errc::job_execution_timeout,
+                      how.reason == job_errc::job_canceled,
+                      to_string(how.reason), time_taken()});
+  }
+
   void log_result() const {
     const auto& how = st().life.result;
     auto with = fields();
-    auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
-      self->now() - st().began);
-    st().told->ended(
-      {how.success, how.reason == job_errc::job_execution_timeout,
-       how.reason == job_errc::job_canceled, to_string(how.reason), took});
+    auto took = time_taken();
+    tell_end();
     with.emplace_back(
       "duration_s",
       fmt::format("{:.3f}", static_cast<double>(took.count()) / 1000));
@@ -360,6 +422,7 @@ struct performer {
   }
 
   void operator()(const job_life::leave& x) const {
+    tell_end(); // a job that GitLab does not want has had none
     auto with = fields();
     with.emplace_back("err", x.text);
     if (!x.confirmed)
@@ -376,10 +439,6 @@ struct performer {
     self->quit();
   }
 };
-
-variable_lookup lookup_in(const job_variables& variables) {
-  return [&variables](std::string_view name) { return variables.find(name); };
-}
 
 bool wants_debug_trace(const job_setup& setup, const job_variables& variables) {
   auto on = [&](const char* name) {
@@ -465,8 +524,9 @@ void write_header(const performer& p) {
   p.st().preparing_shown = true;
   if (setup.payload.trace_sections)
     p.body(trace_text::section_start(p.unix_seconds(), "prepare_executor"));
-  p.body(trace_text::prepare_executor_heading("instance"));
-  p.body(trace_text::preparing_instance());
+  p.body(trace_text::prepare_executor_heading(setup.runner->executor));
+  if (!in_containers(setup))
+    p.body(trace_text::preparing_instance());
 }
 
 /// What an earlier manager wrote comes again, to the byte.
@@ -484,8 +544,9 @@ void replay_lines(const performer& p, const left_job& left) {
 }
 
 void begin_log(const performer& p) {
-  if (p.setup.left && !p.setup.left->lines.empty()) {
-    replay_lines(p, *p.setup.left);
+  const auto& left = p.setup.left;
+  if (left && (left->at == left_phase::started || !left->lines.empty())) {
+    replay_lines(p, *left);
     return;
   }
   write_header(p);
@@ -508,6 +569,7 @@ void set_options(job_life::options& out, const job_setup& setup,
   out.acquire_timeout_text = format_duration(setup.acquire_timeout);
   out.prepare_timeout = std::chrono::milliseconds{recipe.prepare_timeout_ms};
   out.prepare_timeout_text = format_duration(out.prepare_timeout);
+  out.in_containers = in_containers(setup);
   out.get_sources_timeout_text
     = format_duration(std::chrono::milliseconds{recipe.get_sources_timeout_ms});
 }
@@ -524,6 +586,7 @@ job_facts metrics_facts(const job_setup& setup,
     out.url.resize(out.url.size() - 4);
   out.executor = setup.runner->executor;
   out.is_new = !setup.left;
+  out.age = time_used(setup);
   out.tells_stages = flag_value(*setup.runner, lookup_in(variables),
                                 "FF_EXPORT_HIGH_CARDINALITY_METRICS");
   out.queued_s = given(payload.queue.waited_s);
@@ -556,6 +619,7 @@ trace_actor start_trace(self_t self, const job_setup& setup) {
 } // namespace
 
 job_actor::behavior_type job(self_t self, job_setup given) {
+  plays(self, given.role);
   auto setup = std::make_shared<const job_setup>(std::move(given));
   auto& st = self->state;
   st.began = self->now();
@@ -565,14 +629,19 @@ job_actor::behavior_type job(self_t self, job_setup given) {
   st.began_unix = began_us / 1'000'000;
   auto is_started = setup->left && setup->left->at == left_phase::started;
   result<plan_result, job_errc> made;
+  // Only the names of cgroups must have the slot itself.
+  st.planned_slot = setup->runner->use_slot_cgroups ? -1 : 0;
   if (!is_started)
-    made = make_plan(*setup, 0, st.began_unix);
+    made = make_plan(*setup, st.planned_slot, st.began_unix);
   if (made)
     st.plan = std::move(*made);
   else
     st.plan.mask_phrases = mask_phrases(setup->payload.variables);
   st.recipe = is_started ? setup->left->recipe : recipe_of(*setup, st.plan);
+  st.used = time_used(*setup);
   st.told = setup->metrics->job(metrics_facts(*setup, st.plan.variables));
+  if (made || is_started)
+    st.told->stage_begun("prepare_executor", {});
   st.is_remade = setup->left.has_value();
   set_options(st.options, *setup, st.recipe);
   st.trace = start_trace(self, *setup);
@@ -613,10 +682,9 @@ job_actor::behavior_type job(self_t self, job_setup given) {
   begin_log(performer{self, *setup, nullptr});
   if (is_started)
     act(job_life::resumed{setup->left->instance.value, setup->left->slot,
-                          time_used(*setup),
-                          setup->left->recipe.socket_path.empty()});
+                          st.used, setup->left->recipe.socket_path.empty()});
   else if (made)
-    act(job_life::started{time_used(*setup)});
+    act(job_life::started{st.used});
   else
     act(job_life::plan_failed{{false, made.error().code,
                                setup->payload.refusal.empty() ? 0 : 3,

@@ -65,7 +65,7 @@ struct job_state {
   log_recipe recipe;
   std::vector<manager_line> lines; ///< of our own, before the first record
   plan_result plan;
-  int32_t planned_slot = 0; ///< that `plan` was made for
+  int32_t planned_slot = 0; ///< that `plan` was made for; -1: for none
   std::shared_ptr<job_recorder> recorder;
   std::unique_ptr<exec_plan> exec; ///< where there is no helper
   uint64_t exec_timer = 0;
@@ -76,7 +76,7 @@ struct job_state {
   std::string socket_path;       ///< of the helper that has the plan
   bool has_other_helper = false; ///< than new jobs on the instance
   std::string bridge;            ///< see `stream_route`
-  std::string no_helper;         ///< likewise
+  std::string engine;            ///< likewise
   uint64_t connection = 0;
   /// The transport's id of the stream in force; read at the edge.
   std::shared_ptr<std::atomic<uint64_t>> wire_stream
@@ -90,7 +90,8 @@ struct job_state {
   std::shared_ptr<std::atomic<bool>> log_open
     = std::make_shared<std::atomic<bool>>(false);
   time_point began;
-  int64_t began_unix = 0; ///< the same on the wall clock [s]
+  std::chrono::milliseconds used{0}; ///< of the job's time, before that
+  int64_t began_unix = 0;            ///< the same on the wall clock [s]
   const char* name = "job";
 };
 

@@ -84,7 +84,7 @@ struct stepper {
 
   /// A stage came to the end of a time of its own.
   verdict stage_timed_out(const std::string& stage) const {
-    if (stage == "prepare_script")
+    if (stage == "prepare_script" || stage == prepare_executor_stage)
       return prepare_timed_out();
     if (stage == "get_sources")
       return {false, job_errc::job_execution_timeout, 0,
@@ -251,7 +251,12 @@ struct stepper {
       return end(system_failure(text_of(x.why)));
     if (st.at == phase::sending) // the stream broke before the helper answered
       return send();
-    st.no_helper = !x.no_helper.empty();
+    auto nowhere = !x.no_helper.empty() && x.engine.empty();
+    if (opts.in_containers && nowhere)
+      return end(system_failure("jobs in containers need muster-helper, and it "
+                                "cannot run on instance "
+                                + st.instance + ": " + x.no_helper));
+    st.no_helper = nowhere;
     actions out{show_connected{}};
     st.at = phase::accepting;
     if (!st.accepted) {
@@ -347,8 +352,8 @@ struct stepper {
     return out;
   }
 
-  static verdict script_failed(const plan_ended& x) {
-    auto text = trace_text::script_exited(x.exit_code);
+  verdict script_failed(const plan_ended& x) const {
+    auto text = trace_text::script_exited(x.exit_code, opts.in_containers);
     if (x.stage == "prepare_script")
       text = trace_text::environment_failed(text);
     return {false, job_errc::script_failure, x.exit_code, std::move(text)};
@@ -368,6 +373,12 @@ struct stepper {
         // told to. If it was GitLab it knows, and takes no other result.
         return st.ending ? st.cancel_verdict
                          : interrupted("aborted: terminated");
+      case plan_outcome::misconfigured:
+        return {false, job_errc::configuration_error, 0, x.text};
+      case plan_outcome::image_missing:
+        return {false, job_errc::image_pull_failure, 0, x.text};
+      case plan_outcome::dependency_failed:
+        return {false, job_errc::runner_external_dependency_failure, 0, x.text};
       case plan_outcome::broken:
         break;
     }
@@ -505,8 +516,15 @@ std::string reason_on_wire(job_errc reason,
     name = "runner_configuration_error";
   if (std::find(supported.begin(), supported.end(), name) != supported.end())
     return name;
-  return reason == job_errc::configuration_error ? "script_failure"
-                                                 : "unknown_failure";
+  switch (reason) {
+    case job_errc::configuration_error:
+      return "script_failure";
+    case job_errc::image_pull_failure:
+    case job_errc::runner_external_dependency_failure:
+      return "runner_system_failure";
+    default:
+      return "unknown_failure";
+  }
 }
 
 } // namespace muster::job_life

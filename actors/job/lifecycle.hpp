@@ -39,6 +39,7 @@ struct options {
   std::chrono::milliseconds prepare_timeout{0};
   std::string prepare_timeout_text;
   std::string get_sources_timeout_text;
+  bool in_containers = false; ///< which takes a helper
 };
 
 struct state {

@@ -18,18 +18,26 @@ constexpr size_t unpacked_max = 64u << 10;
 /// Less credit than this is not worth a turn [bytes].
 constexpr size_t credit_min = 512;
 
+/// Its section was begun before there was an instance.
+bool is_preparation(const stage_text& stage) {
+  return stage.name == prepare_executor_stage;
+}
+
 } // namespace
 
 job_recorder::job_recorder(std::shared_ptr<trace_buffer> log,
                            std::vector<stage_text> stages, bool sections,
                            int64_t base_us, stream_listener_actor to,
-                           std::shared_ptr<job_metrics> told)
+                           std::weak_ptr<job_metrics> told,
+                           std::function<int64_t()> unix_us)
   : log_(std::move(log)),
     stages_(std::move(stages)),
     sections_(sections),
     base_us_(base_us),
     to_(std::move(to)),
-    told_(std::move(told)) {
+    told_(std::move(told)),
+    unix_us_(std::move(unix_us)),
+    preparing_(!stages_.empty() && is_preparation(stages_.front())) {
 }
 
 void job_recorder::begin_stream(uint64_t number) {
@@ -50,10 +58,7 @@ bool job_recorder::take(uint64_t stream, const frames::frame& x) {
       stage_begun(*begun);
   } else if (const auto* out = std::get_if<frames::output>(&x)) {
     if (is_next(out->record))
-      log_->append(out->stream == frames::output_stream::err
-                     ? trace_source::job_err
-                     : trace_source::job_out,
-                   at(out->time_us), out->bytes);
+      log_->append(source_of(*out), at(out->time_us), out->bytes);
   } else if (const auto* done = std::get_if<frames::stage_ended>(&x)) {
     if (is_next(done->record))
       stage_ended(*done);
@@ -62,6 +67,14 @@ bool job_recorder::take(uint64_t stream, const frames::frame& x) {
       job_ended(*end);
   }
   return fits_;
+}
+
+/// What prepares containers speaks for the manager.
+trace_source job_recorder::source_of(const frames::output& x) const {
+  if (preparing_)
+    return trace_source::manager_body;
+  return x.stream == frames::output_stream::err ? trace_source::job_err
+                                                : trace_source::job_out;
 }
 
 bool job_recorder::is_next(uint64_t record) {
@@ -103,7 +116,8 @@ void job_recorder::stage_begun(const frames::stage_begun& x) {
     return;
   body(x.time_us, std::exchange(due_, {}));
   const auto& stage = stages_[x.stage];
-  told_->stage_begun(stage.name);
+  if (!is_preparation(stage)) // told when the job began
+    tell_stage(x);
   if (x.attempt > 1)
     body(x.time_us, trace_text::retrying());
   if (x.attempt == 2 && stage.name == "get_sources") {
@@ -113,8 +127,21 @@ void job_recorder::stage_begun(const frames::stage_begun& x) {
   }
   if (x.attempt == 1 && !stage.before.empty())
     body(x.time_us, stage.before);
+  if (is_preparation(stage))
+    return;
   begin_section(x.time_us, stage.name);
   body(x.time_us, trace_text::heading(stage.heading));
+}
+
+/// A record may be old: streams break, and other managers begin anew. Clocks of
+/// the wall jump, so that one may also seem to be of the future.
+void job_recorder::tell_stage(const frames::stage_begun& x) const {
+  auto to = told_.lock();
+  if (!to)
+    return;
+  auto ago = unix_us_ ? unix_us_() - at(x.time_us) : 0;
+  to->stage_begun(stages_[x.stage].name,
+                  std::chrono::microseconds{std::max<int64_t>(ago, 0)});
 }
 
 void job_recorder::stage_ended(const frames::stage_ended& x) {
@@ -122,7 +149,8 @@ void job_recorder::stage_ended(const frames::stage_ended& x) {
   if (x.stage >= stages_.size())
     return;
   const auto& stage = stages_[x.stage];
-  end_section(x.time_us, stage.name);
+  if (!is_preparation(stage) || leave_preparing())
+    end_section(x.time_us, stage.name);
   auto again = x.outcome == plan_outcome::failed
                && x.attempt < static_cast<uint32_t>(stage.attempts_max);
   if (!again)
@@ -141,8 +169,8 @@ void job_recorder::explain(const stage_text& stage,
   if (stage.phase != stage_phase::after || stage.failure_counts)
     return;
   if (x.outcome == plan_outcome::failed)
-    body(x.time_us, trace_text::after_script_failed(
-                      trace_text::script_exited(x.exit_code)));
+    body(x.time_us, trace_text::after_script_failed(trace_text::script_exited(
+                      x.exit_code, stage.in_container)));
   else if (x.outcome == plan_outcome::timed_out)
     due_ = trace_text::after_script_failed("context deadline exceeded");
 }

@@ -7,6 +7,7 @@
 #include "messages/job.hpp"
 #include "messages/log_recipe.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,12 +22,13 @@ namespace muster {
 /// left out.
 class job_recorder {
 public:
-  /// Times of records count from `base_us`, Unix time [us].
+  /// Times of records count from `base_us`, Unix time [us], which `unix_us`
+  /// tells. A stream may keep this longer than the job is there: `told` it does
+  /// not keep.
   job_recorder(std::shared_ptr<trace_buffer> log,
                std::vector<stage_text> stages, bool sections, int64_t base_us,
-               stream_listener_actor to,
-               std::shared_ptr<job_metrics> told
-               = std::make_shared<job_metrics>());
+               stream_listener_actor to, std::weak_ptr<job_metrics> told = {},
+               std::function<int64_t()> unix_us = {});
 
   /// The stream that is listened to from now on, unless a newer one is there.
   void begin_stream(uint64_t number);
@@ -38,14 +40,23 @@ public:
 
   void broken(uint64_t stream, const failure<helper_errc>& why);
 
+  /// Whether the section `prepare_executor` is open still; it counts as closed
+  /// then. The job's actor has begun it, a stage of that name ends it. From any
+  /// thread.
+  bool leave_preparing() {
+    return preparing_.exchange(false);
+  }
+
   size_t wanted() const {
     return log_->wanted();
   }
 
 private:
+  trace_source source_of(const frames::output& x) const;
   bool is_next(uint64_t record);
   int64_t at(int64_t time_us) const;
   void stage_begun(const frames::stage_begun& x);
+  void tell_stage(const frames::stage_begun& x) const;
   void stage_ended(const frames::stage_ended& x);
   void explain(const stage_text& stage, const frames::stage_ended& x);
   void job_ended(const frames::job_ended& x);
@@ -59,13 +70,15 @@ private:
   bool sections_;
   int64_t base_us_;
   stream_listener_actor to_;
-  std::shared_ptr<job_metrics> told_;
+  std::weak_ptr<job_metrics> told_;
+  std::function<int64_t()> unix_us_;
   uint64_t next_record_ = 0;
   uint64_t stream_ = 0; ///< in force; 0: none
   uint64_t newest_ = 0; ///< that was ever in force
   std::string due_;     ///< a line to be written when a stage begins
   bool ended_ = false;  ///< the job's last record was taken
   bool fits_ = true;    ///< the records come without a gap
+  std::atomic<bool> preparing_ = false; ///< see `leave_preparing`
 };
 
 /// One stream to the helper.

@@ -112,6 +112,8 @@ struct driver {
     row.use_count = x.use_count;
     row.last_use_ms = x.last_use_ms;
     row.host_key = x.host_key;
+    row.provisioned_at_ms = x.provisioned_at_ms;
+    row.leaves = x.leaves;
     note(store->put_instance(row), "an instance");
   }
 
@@ -138,7 +140,9 @@ struct driver {
                                     row.last_use_ms,
                                     row.host_key,
                                     {keys.begin(), keys.end()},
-                                    std::move(left[row.instance])});
+                                    std::move(left[row.instance]),
+                                    row.provisioned_at_ms,
+                                    row.leaves});
         left.erase(row.instance);
       }
       for (auto& [instance, keys] : left) // nothing else is known of it
@@ -208,15 +212,17 @@ start_journal_actor journal_starter(std::shared_ptr<journal_store> store,
                                     std::shared_ptr<metrics_sink> metrics) {
   return
     [store, metrics](caf::local_actor* from, const caf::actor_addr& parent) {
-      return from->spawn<caf::detached>(journal, parent, store, metrics);
+      auto made = from->spawn<caf::detached>(journal, parent, store, metrics);
+      plays_edge(made, "journal");
+      return made;
     };
 }
 
 journal_actor::behavior_type journal(self_t self, const caf::actor_addr& parent,
                                      std::shared_ptr<journal_store> store,
                                      std::shared_ptr<metrics_sink> metrics) {
-  self->tell_depth([metrics = std::move(metrics)](size_t depth) {
-    metrics->queue(told_queue::journal, depth);
+  self->tell_depth([told = metrics->queue(told_queue::journal)](size_t depth) {
+    told->holds(depth);
   });
   driver d{self, std::move(store)};
   if (auto jobs = d.store->all_jobs())

@@ -27,7 +27,8 @@ json stage(const stage_text& x) {
           {"phase", static_cast<int>(x.phase)},
           {"attempts_max", x.attempts_max},
           {"failure_counts", x.failure_counts},
-          {"before", x.before}};
+          {"before", x.before},
+          {"in_container", x.in_container}};
 }
 
 stage_text stage_of(const json& x) {
@@ -39,6 +40,7 @@ stage_text stage_of(const json& x) {
   out.attempts_max = x.value("attempts_max", out.attempts_max);
   out.failure_counts = x.value("failure_counts", out.failure_counts);
   out.before = x.value("before", out.before);
+  out.in_container = x.value("in_container", out.in_container);
   return out;
 }
 

@@ -46,6 +46,7 @@ CREATE TABLE instances (
   provisioned_at_ms INTEGER NOT NULL DEFAULT 0,
   connect_info BLOB NOT NULL DEFAULT x'',
   host_key TEXT NOT NULL DEFAULT '',
+  leaves TEXT NOT NULL DEFAULT '',
   PRIMARY KEY (group_id, instance)
 ) WITHOUT ROWID;
 CREATE TABLE leftovers (
@@ -55,7 +56,7 @@ CREATE TABLE leftovers (
   PRIMARY KEY (group_id, instance, key)
 ) WITHOUT ROWID;
 PRAGMA application_id = 1836282994;
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 COMMIT;
 )";
 
@@ -93,6 +94,14 @@ PRAGMA user_version = 4;
 COMMIT;
 )";
 
+/// From version 4, in which an instance that was to go was like any other.
+constexpr const char* to_version_5 = R"(
+BEGIN IMMEDIATE;
+ALTER TABLE instances ADD COLUMN leaves TEXT NOT NULL DEFAULT '';
+PRAGMA user_version = 5;
+COMMIT;
+)";
+
 #define MUSTER_JOB_COLUMNS                                                     \
   "key, job, runner, payload, instance, slot, has_outcome, success, "          \
   "exit_code, failure_reason, manager_lines, layout, taken_us, recipe, token"
@@ -119,18 +128,24 @@ constexpr const char* queries[] = {
   "SELECT " MUSTER_JOB_COLUMNS " FROM jobs WHERE runner = ? ORDER BY number",
   "UPDATE jobs SET runner = ? WHERE runner = ? AND key = ?",
   "INSERT INTO instances (group_id, instance, use_count, last_use_ms, "
-  "provisioned_at_ms, connect_info, host_key) VALUES (?, ?, ?, ?, ?, ?, ?) "
+  "provisioned_at_ms, connect_info, host_key, leaves) "
+  "VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
   "ON CONFLICT (group_id, instance) DO UPDATE SET "
-  "use_count = excluded.use_count, last_use_ms = excluded.last_use_ms, "
-  "provisioned_at_ms = excluded.provisioned_at_ms, "
+  "use_count = excluded.use_count, last_use_ms = "
+  "CASE excluded.last_use_ms WHEN 0 THEN last_use_ms "
+  "ELSE excluded.last_use_ms END, provisioned_at_ms = "
+  "CASE excluded.provisioned_at_ms WHEN 0 THEN provisioned_at_ms "
+  "ELSE excluded.provisioned_at_ms END, "
   "connect_info = excluded.connect_info, host_key = "
-  "CASE excluded.host_key WHEN '' THEN host_key ELSE excluded.host_key END",
+  "CASE excluded.host_key WHEN '' THEN host_key ELSE excluded.host_key END, "
+  "leaves = CASE excluded.leaves WHEN '' THEN leaves ELSE excluded.leaves END",
   "DELETE FROM instances WHERE group_id = ? AND instance = ?",
   "UPDATE instances SET use_count = 0, last_use_ms = 0, "
-  "provisioned_at_ms = 0, connect_info = x'' "
+  "provisioned_at_ms = 0, connect_info = x'', leaves = '' "
   "WHERE group_id = ? AND instance = ?",
   "SELECT group_id, instance, use_count, last_use_ms, provisioned_at_ms, "
-  "connect_info, host_key FROM instances WHERE group_id = ? ORDER BY instance",
+  "connect_info, host_key, leaves FROM instances WHERE group_id = ? "
+  "ORDER BY instance",
   "INSERT INTO instances (group_id, instance, host_key) VALUES (?, ?, ?) "
   "ON CONFLICT (group_id, instance) DO UPDATE SET host_key = excluded.host_key",
   "SELECT host_key FROM instances WHERE group_id = ? AND instance = ?",
@@ -139,6 +154,7 @@ constexpr const char* queries[] = {
   "INSERT INTO leftovers (group_id, instance, key) VALUES (?, ?, ?) "
   "ON CONFLICT DO NOTHING",
   "DELETE FROM leftovers WHERE group_id = ? AND instance = ? AND key = ?",
+  "DELETE FROM leftovers WHERE group_id = ? AND instance = ?",
   "SELECT group_id, instance, key FROM leftovers WHERE group_id = ? "
   "ORDER BY instance, key",
 };
@@ -173,6 +189,7 @@ journal_instance instance_of(const statement& row) {
   x.provisioned_at_ms = row.integer(4);
   x.connect_info = secret{row.text(5)};
   x.host_key = row.text(6);
+  x.leaves = row.text(7);
   return x;
 }
 
@@ -318,7 +335,8 @@ result<void, journal_errc> journal_store::set_up() {
 
 /// Brings an older file up to date, in one transaction a version.
 result<void, journal_errc> journal_store::migrate(int64_t from) {
-  constexpr const char* steps[] = {to_version_2, to_version_3, to_version_4};
+  constexpr const char* steps[]
+    = {to_version_2, to_version_3, to_version_4, to_version_5};
   for (auto to = from + 1; to <= version; ++to) {
     auto done = db_.run(steps[to - 2]);
     if (!done && db_.in_transaction())
@@ -441,12 +459,17 @@ journal_store::put_instance(const journal_instance& x) {
                  .bind(x.last_use_ms)
                  .bind(x.provisioned_at_ms)
                  .bind_blob(x.connect_info.reveal())
-                 .bind(x.host_key));
+                 .bind(x.host_key)
+                 .bind(x.leaves));
 }
 
 result<void, journal_errc>
 journal_store::remove_instance(const std::string& group,
                                const instance_id& instance) {
+  auto done
+    = write(use(query::remove_leftovers).bind(group).bind(instance.value));
+  if (!done)
+    return done;
   return write(use(query::remove_instance).bind(group).bind(instance.value));
 }
 

@@ -51,6 +51,7 @@ struct journal_instance {
   int64_t provisioned_at_ms = 0; ///< first listed, Unix time [ms]
   secret connect_info;           ///< bytes as given; they hold keys
   std::string host_key;          ///< pinned; empty in `put_instance`: as it was
+  std::string leaves = {}; ///< why it serves no further job; empty likewise
 
   bool operator==(const journal_instance&) const = default;
 };
@@ -64,8 +65,8 @@ struct pinned_host_key {
   bool operator==(const pinned_host_key&) const = default;
 };
 
-/// A job of which something may be on a machine that stays when its instance
-/// has gone.
+/// A job of which something may be on an instance, or on a machine that stays
+/// when its instance has gone.
 struct journal_leftover {
   std::string group;
   instance_id instance;
@@ -84,7 +85,7 @@ struct journal_leftover {
 class journal_store {
 public:
   /// The form of the file. A newer one is refused.
-  static constexpr int64_t version = 4;
+  static constexpr int64_t version = 5;
 
   /// Many writes as one commit: all of them are written, or none.
   class transaction {
@@ -164,11 +165,11 @@ public:
 
   // -- instances --
 
-  /// Writes an instance, in the place of what was known of it. An empty
-  /// `host_key` leaves the pin as it is.
+  /// Writes an instance, in the place of what was known of it. But an empty
+  /// `host_key` or `leaves` and a time of 0 leave what was written.
   result<void, journal_errc> put_instance(const journal_instance& x);
 
-  /// Forgets an instance, its pinned host key too.
+  /// Forgets an instance, its pinned host key and what jobs left on it, too.
   result<void, journal_errc> remove_instance(const std::string& group,
                                              const instance_id& instance);
 
@@ -226,6 +227,7 @@ private:
     host_keys,
     put_leftover,
     remove_leftover,
+    remove_leftovers,
     leftovers_of,
     count,
   };

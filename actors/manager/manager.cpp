@@ -38,6 +38,7 @@ struct driver {
     with.clients = row.clients;
     with.leaves = row.removed;
     with.orders = row.orders;
+    with.proven = row.proven;
     with.system_id = setup->system_id;
     with.manager_host = setup->manager_host;
     with.jobs_max = setup->jobs_max;
@@ -161,12 +162,11 @@ struct driver {
                  const std::vector<runner_id>& ids, const read_config& fresh,
                  bool asked) const {
     auto& s = st();
-    auto concerns_all
-      = before.check_interval != fresh.value.check_interval
-        || before.shutdown_timeout != fresh.value.shutdown_timeout
-        || before.connection_max_age != fresh.value.connection_max_age;
     auto other_clients
       = before.connection_max_age != fresh.value.connection_max_age;
+    auto concerns_all
+      = other_clients || before.check_interval != fresh.value.check_interval
+        || before.shutdown_timeout != fresh.value.shutdown_timeout;
     s.permits_free += fresh.value.concurrent - before.concurrent;
     s.file = kept_until_restart(before, fresh.value);
     s.file.runners.clear();
@@ -249,7 +249,9 @@ struct driver {
       st().runners.erase(id);
   }
 
-  void add_runner(runner_parts parts) const {
+  /// It waits to be started. Two runners may share a token, and get names of
+  /// their own. Returns its name.
+  runner_id add_runner(runner_parts parts) const {
     auto id = parts.id;
     for (int i = 2; st().runners.count(id) > 0; ++i)
       id = runner_id{fmt::format("{}.{}", parts.id.value, i)};
@@ -257,6 +259,7 @@ struct driver {
     auto& row = st().runners[id];
     row.parts = std::move(parts);
     row.held = true;
+    return id;
   }
 
   /// A runner asks the journal for jobs by its token or id. Before it does, the
@@ -315,7 +318,22 @@ struct driver {
       ++row.permits;
       self->send(row.actor, permit{});
     }
-    setup->edge->metrics->queue(told_queue::permits, s.waiting.size());
+    s.permits_wanted->holds(s.waiting.size());
+  }
+
+  /// Why GitLab is not asked, once a minute while it is so.
+  void tell_permits(const runner_id& asker) const {
+    auto& s = st();
+    auto now = self->now();
+    auto is_told = s.permits_told != time_point{}
+                   && now < s.permits_told + std::chrono::minutes{1};
+    if (s.waiting.empty() || is_told)
+      return;
+    s.permits_told = now;
+    log::info(fmt::format("as many jobs as concurrent allows are there or "
+                          "being asked for ({}): GitLab is not asked for more",
+                          s.file.concurrent),
+              {{"runner", asker.value}, {"rule", "concurrent"}});
   }
 
   void on(const permit_back& x) const {
@@ -399,14 +417,13 @@ struct driver {
 } // namespace
 
 manager_actor::behavior_type manager(self_t self, manager_setup given) {
+  plays(self, "manager");
   auto setup = std::make_shared<const manager_setup>(std::move(given));
   driver d{self, setup};
   auto& st = self->state;
   st.file = setup->file;
-  st.file.concurrent = setup->concurrent;
-  st.file.check_interval = setup->check_interval;
-  st.file.shutdown_timeout = setup->shutdown_timeout;
-  st.permits_free = setup->concurrent;
+  st.permits_free = st.file.concurrent;
+  st.permits_wanted = setup->edge->metrics->queue(told_queue::permits);
   st.journal = setup->make_journal(self, self->address());
   st.dialer = self->spawn(dialer, self->address(), setup->dial);
   self->monitor(st.journal);
@@ -425,14 +442,13 @@ manager_actor::behavior_type manager(self_t self, manager_setup given) {
         return;
       }
   });
-  for (const auto& parts : setup->runners) {
-    st.runners[parts.id].parts = parts;
-    d.start_runner(parts.id);
-  }
+  for (const auto& parts : setup->runners)
+    d.start_runner(d.add_runner(parts));
   return {
     [d](const permit_request& x) {
       d.st().waiting.push_back(x.runner);
       d.serve();
+      d.tell_permits(x.runner);
     },
     [d](const permit_back& x) { d.on(x); },
     [d](const permits_taken& x) {

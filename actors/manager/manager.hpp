@@ -2,6 +2,7 @@
 
 #include "actors/dialer/edge.hpp"
 #include "actors/journal/journal.hpp"
+#include "actors/metrics_sink.hpp"
 #include "actors/newest.hpp"
 #include "actors/runner/runner.hpp"
 #include "actors/traced.hpp"
@@ -42,11 +43,7 @@ struct read_config {
 };
 
 struct manager_setup {
-  config file; ///< without its runners; the next three are of it
-
-  int concurrent = 1;
-  std::chrono::milliseconds check_interval{3'000};
-  std::chrono::milliseconds shutdown_timeout{30'000};
+  config file; ///< without its runners
   std::string system_id;
   std::string manager_host;
   std::string run_id;
@@ -67,6 +64,9 @@ struct manager_state {
     /// another now.
     std::shared_ptr<const runner_config> known_as;
     std::shared_ptr<newest<runner_orders>> orders;
+    /// What its group has worked with.
+    std::shared_ptr<newest<proven_group>> proven
+      = std::make_shared<newest<proven_group>>();
     uint64_t clients = 0;
     int permits = 0;
     int failures = 0;
@@ -83,6 +83,8 @@ struct manager_state {
 
   int permits_free = 0; ///< < 0: jobs of an earlier manager exceed `concurrent`
   std::deque<runner_id> waiting; ///< for a permit, first come first served
+  std::shared_ptr<queue_metrics> permits_wanted;
+  time_point permits_told; ///< that there are none left, last
   std::map<runner_id, row> runners;
   journal_actor journal;
   dialer_actor dialer;

@@ -47,17 +47,18 @@ prometheus::Gauge& metrics_core::gauge(std::string_view name,
 }
 
 prometheus::Histogram& metrics_core::histogram(std::string_view name,
-                                               const metric_labels& labels) {
+                                               const metric_labels& labels,
+                                               const std::vector<double>& own) {
   const auto& info = series_named(name);
   return prometheus::BuildHistogram()
     .Name(std::string{info.name})
     .Help(std::string{info.help})
     .Register(registry_)
-    .Add(labels, *info.buckets);
+    .Add(labels, own.empty() ? *info.buckets : own);
 }
 
-void metrics_core::queue(told_queue which, const metric_labels& runner,
-                         double depth) {
+void metrics_core::add_to_queue(told_queue which, const metric_labels& runner,
+                                double change) {
   std::lock_guard guard{mutex_}; // two may raise the peak at once
   auto [row, is_new] = queues_.try_emplace({which, runner});
   if (is_new) {
@@ -67,8 +68,25 @@ void metrics_core::queue(told_queue which, const metric_labels& runner,
                    &gauge("muster_queue_high_water", labels)};
   }
   auto [now, peak] = row->second;
-  now->Set(depth);
-  peak->Set(std::max(peak->Value(), depth));
+  now->Increment(change);
+  peak->Set(std::max(peak->Value(), now->Value()));
+}
+
+queue_share::queue_share(std::shared_ptr<metrics_core> core, told_queue which,
+                         metric_labels runner)
+  : core_(std::move(core)),
+    which_(which),
+    runner_(std::move(runner)) {
+  core_->add_to_queue(which_, runner_, 0); // shown also before it has anything
+}
+
+queue_share::~queue_share() {
+  core_->add_to_queue(which_, runner_, -depth_);
+}
+
+void queue_share::holds(size_t depth) {
+  auto before = std::exchange(depth_, static_cast<double>(depth));
+  core_->add_to_queue(which_, runner_, depth_ - before);
 }
 
 void metrics_core::add_runner(const metric_labels& runner) {

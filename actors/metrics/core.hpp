@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
@@ -44,11 +45,14 @@ public:
                                const metric_labels& labels = {});
   prometheus::Gauge& gauge(std::string_view name,
                            const metric_labels& labels = {});
+  /// With bounds of its own, unless they are empty.
   prometheus::Histogram& histogram(std::string_view name,
-                                   const metric_labels& labels);
+                                   const metric_labels& labels,
+                                   const std::vector<double>& own = {});
 
-  /// A queue holds so much now.
-  void queue(told_queue which, const metric_labels& runner, double depth);
+  /// A queue holds so much more now, or less.
+  void add_to_queue(told_queue which, const metric_labels& runner,
+                    double change);
 
   /// One that is shown also while it has no job.
   void add_runner(const metric_labels& runner);
@@ -73,6 +77,46 @@ private:
     queues_;
   std::vector<metric_labels> runners_;
   uint64_t jobs_made_ = 0;
+};
+
+/// What one of several adds to a gauge: two of a kind may overlap, when one
+/// has failed and another takes its place.
+class gauge_share {
+public:
+  void of(prometheus::Gauge& gauge) {
+    gauge_ = &gauge;
+  }
+
+  void set(double value) {
+    gauge_->Increment(value - value_);
+    value_ = value;
+  }
+
+  void add(double change) {
+    set(value_ + change);
+  }
+
+private:
+  prometheus::Gauge* gauge_ = nullptr;
+  double value_ = 0;
+};
+
+/// The same of a queue.
+class queue_share final : public queue_metrics {
+public:
+  queue_share(std::shared_ptr<metrics_core> core, told_queue which,
+              metric_labels runner);
+  ~queue_share() override;
+  queue_share(const queue_share&) = delete;
+  queue_share& operator=(const queue_share&) = delete;
+
+  void holds(size_t depth) override;
+
+private:
+  const std::shared_ptr<metrics_core> core_;
+  const told_queue which_;
+  const metric_labels runner_;
+  double depth_ = 0;
 };
 
 std::string to_string(told_queue x);

@@ -27,54 +27,22 @@ constexpr std::array task_operations{"acquire",
                                      "unreserve"};
 
 /// Gone ones are not shown: what a listing calls so is being deleted.
-const char* shown_as(cloud_state x) {
-  switch (x) {
-    case cloud_state::creating:
-      return "creating";
-    case cloud_state::running:
-      return "running";
-    case cloud_state::suspending:
-      return "suspending";
-    case cloud_state::suspended:
-      return "suspended";
-    case cloud_state::resuming:
-      return "resuming";
-    default:
-      return "deleting";
-  }
+std::string_view shown_as(cloud_state x) {
+  const auto* found = std::ranges::find(instance_states, to_string(x));
+  return found == instance_states.end() ? "deleting" : *found;
 }
 
 double seconds(time_point from, time_point to) {
   return std::chrono::duration<double>{to - from}.count();
 }
 
-/// What one group adds to a gauge: two of a kind may overlap, when one has
-/// failed and another takes its place.
-class share {
-public:
-  void of(prometheus::Gauge& gauge) {
-    gauge_ = &gauge;
-  }
-
-  void set(double value) {
-    gauge_->Increment(value - value_);
-    value_ = value;
-  }
-
-  void add(double change) {
-    set(value_ + change);
-  }
-
-private:
-  prometheus::Gauge* gauge_ = nullptr;
-  double value_ = 0;
-};
-
 class group_series final : public group_metrics {
 public:
-  group_series(std::shared_ptr<metrics_core> core, metric_labels runner)
+  group_series(std::shared_ptr<metrics_core> core, metric_labels runner,
+               const time_buckets& bounds)
     : core_(std::move(core)),
-      runner_(std::move(runner)) {
+      runner_(std::move(runner)),
+      acquires_(core_, told_queue::acquires, runner_) {
     for (const auto* x : instance_states)
       instances_[x].of(
         core_->gauge("fleeting_provisioner_instances", with("state", x)));
@@ -91,12 +59,20 @@ public:
     for (const auto* x : group_operations)
       core_->counter("fleeting_provisioner_internal_operations_total",
                      with("operation", x));
+    for (size_t i = 0; i < decisions_.size(); ++i)
+      decisions_.at(i) = &core_->counter(
+        "muster_scaling_decisions_total",
+        with("rule", to_string(static_cast<decision_rule>(i)).c_str()));
     for (const auto* x : {"up", "down"})
       core_->counter("fleeting_taskscaler_scale_operations_total",
                      with("operation", x));
     core_->counter("fleeting_provisioner_missed_updates_total", runner_);
-    for (auto* x : {&creation_, &running_, &deletion_, &life_, &readiness_})
-      x->second = &core_->histogram(x->first, runner_);
+    for (auto [x, own] : {std::pair{&creation_, &bounds.creation},
+                          std::pair{&running_, &bounds.is_running},
+                          std::pair{&deletion_, &bounds.deletion},
+                          std::pair{&life_, &bounds.life_duration},
+                          std::pair{&readiness_, &bounds.readiness}})
+      x->second = &core_->histogram(x->first, runner_, *own);
   }
 
   ~group_series() override {
@@ -119,7 +95,7 @@ public:
             std::optional<time_point> requested) override {
     auto [at, is_new] = rows_.try_emplace(instance);
     auto& row = at->second;
-    const auto* shown = shown_as(state);
+    auto shown = shown_as(state);
     if (is_new) {
       row.discovered = now;
       row.requested = requested;
@@ -190,6 +166,10 @@ public:
     gauge("fleeting_taskscaler_desired_instances", change);
   }
 
+  void decided(decision_rule x) override {
+    decisions_.at(static_cast<size_t>(x))->Increment();
+  }
+
   void scaled(bool up) override {
     core_
       ->counter("fleeting_taskscaler_scale_operations_total",
@@ -204,7 +184,7 @@ public:
     slots_["acquired"].set(x.acquired);
     slots_["reserved"].set(x.reserved);
     slots_["unavailable"].set(x.unavailable);
-    core_->queue(told_queue::acquires, runner_, x.pending);
+    acquires_.holds(static_cast<size_t>(x.pending));
   }
 
 private:
@@ -236,10 +216,13 @@ private:
 
   const std::shared_ptr<metrics_core> core_;
   const metric_labels runner_;
+  queue_share acquires_;
   std::map<std::string, row> rows_;
-  std::map<std::string_view, share> instances_;
-  std::map<std::string_view, share> slots_;
+  std::map<std::string_view, gauge_share> instances_;
+  std::map<std::string_view, gauge_share> slots_;
   std::array<prometheus::Counter*, task_operations.size()> tasks_{};
+  std::array<prometheus::Counter*, static_cast<size_t>(last_decision_rule) + 1>
+    decisions_{};
   timing creation_{"fleeting_provisioner_instance_creation_time_seconds",
                    nullptr};
   timing running_{"fleeting_provisioner_instance_is_running_time_seconds",
@@ -255,8 +238,8 @@ private:
 
 std::shared_ptr<group_metrics>
 make_group_series(std::shared_ptr<metrics_core> core,
-                  const metric_labels& runner) {
-  return std::make_shared<group_series>(std::move(core), runner);
+                  const metric_labels& runner, const time_buckets& bounds) {
+  return std::make_shared<group_series>(std::move(core), runner, bounds);
 }
 
 } // namespace muster

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <fmt/format.h>
+#include <mutex>
+#include <set>
+#include <utility>
 
 namespace muster {
 
@@ -89,18 +91,40 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+/// Jobs whose actor has told the end, and may still be lost. Thread-safe.
+class ended_jobs {
+public:
+  void add(int64_t job) {
+    std::lock_guard guard{mutex_};
+    jobs_.insert(job);
+  }
+
+  /// Returns whether it was there.
+  bool remove(int64_t job) {
+    std::lock_guard guard{mutex_};
+    return jobs_.erase(job) > 0;
+  }
+
+private:
+  std::mutex mutex_;
+  std::set<int64_t> jobs_;
+};
+
 class job_series final : public job_metrics {
 public:
   job_series(std::shared_ptr<metrics_core> core, const metric_labels& runner,
-             const job_facts& x)
+             std::shared_ptr<ended_jobs> ended, const job_facts& x)
     : core_(std::move(core)),
+      ended_(std::move(ended)),
       runner_(runner),
-      tells_(x.tells_stages) {
+      job_(x.job),
+      tells_(x.tells_stages),
+      made_(clock::now()) {
     job_row row;
     row.runner = runner;
     row.job = x.job;
     row.url = x.url;
-    row.since = clock::now();
+    row.since = made_ - x.age;
     id_ = core_->add_job(std::move(row));
     if (!x.is_new)
       return;
@@ -134,8 +158,9 @@ public:
     core_->change_job(id_, [x](auto& row) { row.executor_stage = name_of(x); });
   }
 
-  void stage_begun(std::string_view name) override {
-    auto now = clock::now();
+  void stage_begun(std::string_view name,
+                   std::chrono::microseconds ago) override {
+    auto now = clock::now() - ago;
     auto stage = known_stage(name);
     job_row before;
     core_->change_job(id_, [&](auto& row) {
@@ -154,21 +179,25 @@ public:
     job_row before;
     core_->change_job(id_, [&](auto& row) {
       before = row;
-      row.over = true;
+      if (std::exchange(row.over, true))
+        return;
       row.state = state_of(x);
       row.executor_stage = name_of(executor_stage::finish);
     });
+    if (before.over)
+      return;
+    ended_->add(job_);
     tell_stage(before, clock::now());
     core_
       ->histogram("gitlab_runner_job_duration_seconds",
                   with(runner_, "mode", mode))
       .Observe(seconds(x.took));
     if (!x.success)
-      count_failure(*core_, runner_, x.reason);
+      count_failure(*core_, runner_, x.reason, "job_failure");
   }
 
   static void count_failure(metrics_core& core, const metric_labels& runner,
-                            const std::string& reason) {
+                            const std::string& reason, const char* type) {
     core
       .counter("gitlab_runner_failed_jobs_total",
                {{"runner", runner.at("runner")},
@@ -178,13 +207,14 @@ public:
       .Increment();
     core
       .counter("gitlab_runner_worker_processing_failures_total",
-               with(runner, "failure_type", "job_failure"))
+               with(runner, "failure_type", type))
       .Increment();
   }
 
 private:
+  /// One that ended before there was this object was told by another manager.
   void tell_stage(const job_row& of, clock::time_point now) {
-    if (tells_ && !of.stage.empty())
+    if (tells_ && !of.stage.empty() && now >= made_)
       core_
         ->histogram("gitlab_runner_job_stage_duration_seconds",
                     with(runner_, "stage", of.stage))
@@ -192,8 +222,11 @@ private:
   }
 
   const std::shared_ptr<metrics_core> core_;
+  const std::shared_ptr<ended_jobs> ended_;
   const metric_labels runner_;
+  const int64_t job_;
   const bool tells_;
+  const clock::time_point made_;
   uint64_t id_ = 0;
 };
 
@@ -205,9 +238,16 @@ public:
               {"runner_name", x.name},
               {"system_id", x.system_id}},
       short_{{"runner", x.token}, {"system_id", x.system_id}},
-      api_path_(x.api_path),
-      hard_limit_(x.request_concurrency) {
+      api_path_(x.api_path) {
     core_->add_runner(labels_);
+    limit_.of(core_->gauge("gitlab_runner_limit", labels_));
+    allowed_max_.of(
+      core_->gauge("gitlab_runner_request_concurrency_hard_limit", short_));
+    out_.of(core_->gauge("gitlab_runner_request_concurrency", short_));
+    allowed_.of(
+      core_->gauge("gitlab_runner_request_concurrency_adaptive_limit", short_));
+    used_.of(
+      core_->gauge("gitlab_runner_request_concurrency_used_limit", short_));
     runner_series::bounds(x.limit, x.request_concurrency);
     for (const auto* name :
          {"gitlab_runner_jobs_total", "gitlab_runner_worker_feeds_total",
@@ -218,22 +258,27 @@ public:
     for (const auto* type : {"other", "no_free_executor", "job_failure"})
       core_->counter("gitlab_runner_worker_processing_failures_total",
                      with(labels_, "failure_type", type));
-    runner_series::requests(0, hard_limit_);
+    runner_series::requests(0, x.request_concurrency);
   }
 
+  ~runner_series() override {
+    bounds_are(0, 0);
+    requests_are(0, 0);
+  }
+
+  runner_series(const runner_series&) = delete;
+  runner_series& operator=(const runner_series&) = delete;
+
   void bounds(int limit, int request_concurrency) override {
-    hard_limit_ = request_concurrency;
-    core_->gauge("gitlab_runner_limit", labels_).Set(limit);
-    core_->gauge("gitlab_runner_request_concurrency_hard_limit", short_)
-      .Set(request_concurrency);
+    bounds_are(limit, request_concurrency);
   }
 
   std::shared_ptr<job_metrics> job(const job_facts& x) override {
-    return std::make_shared<job_series>(core_, labels_, x);
+    return std::make_shared<job_series>(core_, labels_, ended_, x);
   }
 
-  std::shared_ptr<group_metrics> group() override {
-    return make_group_series(core_, labels_);
+  std::shared_ptr<group_metrics> group(const time_buckets& x) override {
+    return make_group_series(core_, labels_, x);
   }
 
   void happened(runner_event x) override {
@@ -253,8 +298,8 @@ public:
               with(labels_, "failure_type", "no_free_executor"));
         break;
       case runner_event::job_refused:
-        count("gitlab_runner_worker_processing_failures_total",
-              with(labels_, "failure_type", "other"));
+        job_series::count_failure(*core_, labels_, "runner_system_failure",
+                                  "other");
         break;
       case runner_event::config_saved:
         count("gitlab_runner_configuration_saved_total", {});
@@ -265,16 +310,17 @@ public:
     }
   }
 
-  void job_failed(const std::string& reason) override {
-    job_series::count_failure(*core_, labels_, reason);
+  void job_failed(int64_t job, const std::string& reason) override {
+    if (!ended_->remove(job))
+      job_series::count_failure(*core_, labels_, reason, "job_failure");
+  }
+
+  void job_over(int64_t job) override {
+    ended_->remove(job);
   }
 
   void requests(int out, int allowed) override {
-    core_->gauge("gitlab_runner_request_concurrency", short_).Set(out);
-    core_->gauge("gitlab_runner_request_concurrency_adaptive_limit", short_)
-      .Set(allowed);
-    core_->gauge("gitlab_runner_request_concurrency_used_limit", short_)
-      .Set(allowed);
+    requests_are(out, allowed);
   }
 
   void called(api_endpoint what, int status,
@@ -303,11 +349,24 @@ public:
           with(labels_, "operation", "release"));
   }
 
-  void queue(told_queue which, size_t depth) override {
-    core_->queue(which, labels_, static_cast<double>(depth));
+  std::shared_ptr<queue_metrics> queue(told_queue which) override {
+    return std::make_shared<queue_share>(core_, which, labels_);
   }
 
 private:
+  void bounds_are(int limit, int request_concurrency) {
+    std::lock_guard guard{mutex_};
+    limit_.set(limit);
+    allowed_max_.set(request_concurrency);
+  }
+
+  void requests_are(int out, int allowed) {
+    std::lock_guard guard{mutex_};
+    out_.set(out);
+    allowed_.set(allowed);
+    used_.set(allowed);
+  }
+
   void count(std::string_view name, const metric_labels& labels) {
     core_->counter(name, labels).Increment();
   }
@@ -316,7 +375,13 @@ private:
   const metric_labels labels_;
   const metric_labels short_;
   const std::string api_path_;
-  std::atomic<int> hard_limit_;
+  const std::shared_ptr<ended_jobs> ended_ = std::make_shared<ended_jobs>();
+  std::mutex mutex_; ///< for what follows
+  gauge_share limit_;
+  gauge_share allowed_max_;
+  gauge_share out_;
+  gauge_share allowed_;
+  gauge_share used_;
 };
 
 } // namespace

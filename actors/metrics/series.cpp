@@ -153,10 +153,21 @@ const std::vector<series_info>& known_series() {
      "instance",
      &operation_buckets},
     // Our own.
+    {"muster_scaling_decisions_total", counter,
+     "runner, runner_name, system_id, rule",
+     "Decisions about instances and promises, by their rule"},
     {"muster_queue_depth", gauge, "queue, runner, runner_name, system_id",
      "What waits in a queue"},
     {"muster_queue_high_water", gauge, "queue, runner, runner_name, system_id",
      "The most that ever waited in a queue since the start"},
+    {"muster_recorder_up", gauge, "",
+     "Whether the flight recorder writes what is recorded"},
+    {"muster_recorder_records_total", counter, "",
+     "Records that the flight recorder has taken"},
+    {"muster_recorder_dropped_records_total", counter, "",
+     "Records that were lost: no room in memory, or none on disk"},
+    {"muster_recorder_bytes_total", counter, "",
+     "What the flight recorder has written"},
   };
   return all;
 }

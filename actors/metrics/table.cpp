@@ -129,6 +129,13 @@ void add_samples(const process_samples& x, std::vector<MetricFamily>& to) {
            queue(told_queue::ssh_commands))
       .take(),
     to);
+  to.push_back(single("muster_recorder_up", x.is_recording ? 1 : 0));
+  auto count = [&to](const char* name, int64_t value) {
+    to.push_back(single(name, static_cast<double>(value)));
+  };
+  count("muster_recorder_records_total", x.records);
+  count("muster_recorder_dropped_records_total", x.records_lost);
+  count("muster_recorder_bytes_total", x.record_bytes);
 }
 
 /// The same order each time, whatever the tables hash.
@@ -192,8 +199,8 @@ void metrics_table::is(process_state x) {
   core_->state = x;
 }
 
-void metrics_table::queue(told_queue which, size_t depth) {
-  core_->series->queue(which, {}, static_cast<double>(depth));
+std::shared_ptr<queue_metrics> metrics_table::queue(told_queue which) {
+  return std::make_shared<queue_share>(core_->series, which, metric_labels{});
 }
 
 void metrics_table::config_read(bool is_in_force) {

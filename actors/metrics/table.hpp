@@ -18,6 +18,10 @@ struct process_samples {
   int64_t warnings = 0; ///< lines logged
   int64_t errors = 0;
   int64_t fatals = 0;
+  int64_t records = 0;      ///< of the flight recorder, written
+  int64_t records_lost = 0; ///< not written
+  int64_t record_bytes = 0;
+  bool is_recording = false; ///< and what is recorded can be written
 };
 
 /// Who runs, for `gitlab_runner_version_info`.
@@ -38,7 +42,7 @@ public:
 
   std::shared_ptr<runner_metrics> runner(const runner_facts& x) override;
   void is(process_state x) override;
-  void queue(told_queue which, size_t depth) override;
+  std::shared_ptr<queue_metrics> queue(told_queue which) override;
   void config_read(bool is_in_force) override;
   void concurrent(int jobs) override;
 

@@ -94,7 +94,7 @@ void start_askers(self_t self) {
     st.waiting.pop_front();
     self->monitor(self->spawn<caf::detached>(std::move(ask)));
   }
-  st.metrics->queue(told_queue::provider_questions, st.waiting.size());
+  st.questions->holds(st.waiting.size());
 }
 
 void ask(self_t self, instance_question what) {
@@ -109,7 +109,7 @@ void ask(self_t self, instance_question what) {
     *row = std::move(what); // the later one knows who wants to hear it
   else
     st.waiting.push_back(std::move(what));
-  st.metrics->queue(told_queue::provider_questions, st.waiting.size());
+  st.questions->holds(st.waiting.size());
   start_askers(self);
 }
 
@@ -143,16 +143,21 @@ start_provider_actor provider_starter(make_instance_group make,
                                       std::shared_ptr<runner_metrics> metrics) {
   return [make = std::move(make), metrics = std::move(metrics)](
            caf::local_actor* from, const provider_parent_actor& parent) {
-    return from->spawn<caf::detached>(provider, parent, make, metrics);
+    auto made = from->spawn<caf::detached>(provider, parent, make, metrics);
+    plays_edge(made, "provider", parent.address());
+    return made;
   };
 }
 
 provider_actor::behavior_type
 provider(self_t self, const provider_parent_actor& parent,
          make_instance_group make, std::shared_ptr<runner_metrics> metrics) {
-  self->state.metrics = metrics;
-  self->tell_depth([metrics = std::move(metrics)](size_t depth) {
-    metrics->queue(told_queue::provider_calls, depth);
+  self->state.calls = metrics->queue(told_queue::provider_calls);
+  self->state.questions = metrics->queue(told_queue::provider_questions);
+  // Only as long as it lives: what it was asked then is nobody's any more.
+  self->tell_depth([calls = std::weak_ptr{self->state.calls}](size_t depth) {
+    if (auto to = calls.lock())
+      to->holds(depth);
   });
   self->monitor(parent);
   self->set_down_handler([self, up = parent.address()](const caf::down_msg& x) {

@@ -2,6 +2,7 @@
 
 #include "actors/coordinator/retry.hpp"
 #include "config/feature_flags.hpp"
+#include "config/journal_name.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -12,6 +13,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using self_t = self_ptr<runner_actor, runner_state>;
+
+constexpr auto system_failure = "runner_system_failure";
 
 poll_outcome outcome_of(const job_offer& x) {
   if (!x.jobs.empty())
@@ -69,13 +72,7 @@ struct driver {
 
   /// The journal's name of this runner: a token may change, its id does not.
   std::string identity() const {
-    return identity_of(cfg());
-  }
-
-  static std::string identity_of(const runner_config& x) {
-    if (x.id > 0)
-      return x.url + "|#" + std::to_string(x.id);
-    return x.url + "|" + short_token(x.token);
+    return journal_name(cfg());
   }
 
   log::fields fields() const {
@@ -97,11 +94,13 @@ struct driver {
     with.make_provider = st().make_provider;
     st().group_orders_out = std::make_shared<newest<group_orders>>();
     with.orders = st().group_orders_out;
+    with.proven = setup->proven;
     with.parent = caf::actor_cast<group_parent_actor>(self);
     with.dialer = setup->dialer;
     with.journal = setup->journal;
     with.edge = setup->edge;
-    with.metrics = setup->metrics->group();
+    with.metrics = setup->metrics->group(
+      cfg().autoscaler ? cfg().autoscaler->buckets : time_buckets{});
     st().group = self->spawn(group, std::move(with));
     self->monitor(st().group);
     for (const auto& row : st().jobs)
@@ -581,6 +580,7 @@ struct driver {
 
   void
   over(std::map<acquisition_key, runner_state::running>::iterator row) const {
+    setup->metrics->job_over(row->second.job);
     st().jobs.erase(row);
     dismiss_former();
     give_permit();
@@ -595,6 +595,7 @@ struct driver {
     auto with = fields(text_of(why));
     with.emplace_back("job", std::to_string(row->second.job));
     log::error("a job's actor failed: reported as failed by the system", with);
+    setup->metrics->job_failed(row->second.job, system_failure);
     tell_failed(row->first, row->second.job, row->second.token);
     if (st().group)
       self->send(st().group, unreserve{row->first});
@@ -809,6 +810,7 @@ struct driver {
     log::warning("an earlier manager left this job, and what it wrote of it "
                  "cannot be used: reported as failed by the system",
                  with);
+    setup->metrics->job_failed(x.payload.id, system_failure);
     tell_failed(x.key, x.payload.id, x.payload.token);
     return false;
   }
@@ -828,8 +830,7 @@ struct driver {
     x.at = left_phase::ended;
     x.payload.id = job;
     x.payload.token = token;
-    x.failure_reason = "runner_system_failure";
-    setup->metrics->job_failed(x.failure_reason);
+    x.failure_reason = system_failure;
     tell_left(x);
   }
 
@@ -930,6 +931,7 @@ struct driver {
 runner_actor::behavior_type runner(self_t self, runner_setup given) {
   auto setup = std::make_shared<const runner_setup>(std::move(given));
   driver d{self, setup};
+  plays(self, d.role());
   auto& state = self->state;
   state.config = setup->config;
   state.check_interval = setup->check_interval;
@@ -965,8 +967,9 @@ runner_actor::behavior_type runner(self_t self, runner_setup given) {
     }
   });
   d.start_coordinator();
+  d.tell_requests(); // one that failed may have had some out
   state.asked_as
-    = d.identity_of(setup->known_as ? *setup->known_as : *setup->config);
+    = journal_name(setup->known_as ? *setup->known_as : *setup->config);
   self->send(setup->journal, read_jobs{state.asked_as, d.me()});
   d.tend(token_task::tell);
   d.check_single();

@@ -40,6 +40,9 @@ struct runner_setup {
   std::shared_ptr<const runner_config> known_as;
   uint64_t number = 0;
   std::shared_ptr<const newest<runner_orders>> orders; ///< null: none will come
+  /// Of its group; kept beyond this runner's own failure.
+  std::shared_ptr<newest<proven_group>> proven
+    = std::make_shared<newest<proven_group>>();
   std::string system_id;
   std::string manager_host;
   std::string run_id; ///< of this manager process: part of every key

@@ -4,6 +4,7 @@ namespace muster {
 
 slot_actor::behavior_type slot(self_ptr<slot_actor, slot_state> self,
                                const slot_parent_actor& parent, int32_t index) {
+  plays(self, "slot:" + std::to_string(index), parent.address());
   self->state.index = index;
   self->monitor(parent);
   auto act = [self, parent](const slot_life::event& what) {

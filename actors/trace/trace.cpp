@@ -96,6 +96,7 @@ void tell_failed_call(std::string_view call, const answer_info& x,
 }
 
 trace_actor::behavior_type trace(self_t self, trace_setup given) {
+  plays(self, given.role);
   auto setup = std::make_shared<const trace_setup>(std::move(given));
   self->monitor(setup->parent);
   self->set_down_handler(

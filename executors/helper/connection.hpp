@@ -1,7 +1,7 @@
 #pragma once
 
 #include "executors/helper/frames.hpp"
-#include "executors/helper/unique_fd.hpp"
+#include "executors/helper/unix_socket.hpp"
 #include "messages/result.hpp"
 
 #include <optional>
@@ -9,17 +9,6 @@
 #include <string_view>
 
 namespace muster::helper {
-
-/// Makes a unix socket that listens at `path`.
-/// Errors: `failed`; the text names the path.
-result<unique_fd, helper_errc> listen_at(const std::string& path);
-
-/// Connects to a unix socket without waiting.
-/// Errors: `unknown_key` if nothing listens there, else `failed`.
-result<unique_fd, helper_errc> connect_to(const std::string& path);
-
-/// Takes a waiting connection from a listening socket; empty if there is none.
-unique_fd accept_from(const unique_fd& listener);
 
 /// Sends bytes together with a descriptor; all or nothing.
 bool send_with_fd(const unique_fd& socket, std::string_view bytes, int fd);

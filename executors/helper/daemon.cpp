@@ -1,6 +1,7 @@
 #include "executors/helper/daemon.hpp"
 
 #include "executors/helper/daemonize.hpp"
+#include "executors/helper/leftover.hpp"
 #include "executors/helper/signals.hpp"
 #include "executors/helper/supervisor.hpp"
 
@@ -24,7 +25,8 @@ constexpr size_t guests_max = 256;
 constexpr size_t key_size_max = 1'024;
 constexpr auto hello_patience = 30s;
 constexpr auto frame_patience = 60s; ///< for the rest of a frame
-constexpr auto clean_patience = 20s; ///< beyond the supervisor's own
+/// Beyond the supervisor's own, which removes containers for up to 5 minutes.
+constexpr auto clean_patience = 330s;
 constexpr auto sweep_patience = 5s;
 constexpr auto orphan_patience = 10s;
 constexpr auto kill_interval = 10ms;
@@ -37,15 +39,23 @@ uint64_t fnv1a(const std::string& text, uint64_t hash) {
   return hash;
 }
 
-/// Returns the path of a job's files without its ending. Keys may hold any
+/// Returns the name of a job's files without its ending. Keys may hold any
 /// byte; a supervisor compares the whole key.
-std::string job_path(const std::string& key) {
+std::string job_name(const std::string& key) {
   constexpr uint64_t basis = 0xcbf29ce484222325;
   char name[33];
   std::snprintf(name, sizeof(name), "%016lx%016lx",
                 static_cast<unsigned long>(fnv1a(key, basis)),
                 static_cast<unsigned long>(fnv1a(key, ~basis)));
-  return std::string{"jobs/"} + name;
+  return name;
+}
+
+std::string job_path(const std::string& key) {
+  return "jobs/" + job_name(key);
+}
+
+std::string leftover_path(const std::string& key) {
+  return "containers/" + job_name(key);
 }
 
 std::string socket_path(const std::string& key) {
@@ -122,8 +132,11 @@ int daemon::timeout() {
       consider(*x.deadline);
   for (const auto& x : relays_)
     consider(x.deadline);
-  if (orphans_until_ || !sweeps_.empty())
+  auto is_at_work = [](const sweep& x) { return x.cleaner == -1; };
+  if (orphans_until_ || std::any_of(sweeps_.begin(), sweeps_.end(), is_at_work))
     consider(steady_clock::now() + kill_interval);
+  for (const auto& x : sweeps_)
+    consider(x.deadline);
   if (options_.idle_exit > 0s)
     consider(last_use_ + options_.idle_exit);
   return poll_timeout(until - steady_clock::now());
@@ -159,8 +172,12 @@ void daemon::handle_signals() {
 void daemon::reap_children() {
   while (auto child = reap()) {
     auto known = supervisors_.find(child->pid);
-    if (known == supervisors_.end())
+    if (known == supervisors_.end()) {
+      for (auto& x : sweeps_)
+        if (x.cleaner == child->pid)
+          x.cleaner = -1;
       continue;
+    }
     if (child->exit_code != 0) {
       log_line(death_text(known->second) + "; it ended with "
                + std::to_string(child->exit_code));
@@ -176,6 +193,8 @@ void daemon::kill_orphans() {
   std::vector<pid_t> spared;
   for (const auto& [pid, key] : supervisors_)
     spared.push_back(pid);
+  for (const auto& x : sweeps_)
+    spared.push_back(x.cleaner);
   auto orphans = descendants(spared);
   signal_all(orphans, SIGKILL);
   reap_children();
@@ -265,6 +284,11 @@ void daemon::obey(guest& x, frames::run_v1& what) {
   obey(x, same);
 }
 
+void daemon::obey(guest& x, frames::run_containers& what) {
+  frames::run same{std::move(what.plan)};
+  obey(x, same);
+}
+
 void daemon::obey(guest& x, const frames::attach& what) {
   if (!x.greeted)
     obey(x, frames::pong{});
@@ -331,6 +355,12 @@ void daemon::start_job(guest& x, job_plan plan, const std::string& path) {
     refuse(listener.error().text);
     return;
   }
+  if (plan.containers)
+    if (auto kept = write_leftover(leftover_path(key), plan); !kept) {
+      ::unlink(path.c_str());
+      refuse(kept.error().text);
+      return;
+    }
   auto pid = ::fork();
   if (pid == 0) {
     close_all_but({listener->get(), x.link.fd()});
@@ -338,6 +368,7 @@ void daemon::start_job(guest& x, job_plan plan, const std::string& path) {
     settings.job = {std::move(plan), options_.home, job_path(key) + ".spool",
                     options_.spool_max_bytes, taken_at};
     settings.socket_path = path;
+    settings.leftover_path = leftover_path(key);
     settings.build = options_.build;
     ::_exit(
       supervise(std::move(settings), std::move(*listener), std::move(x.link)));
@@ -383,7 +414,7 @@ void daemon::advance_relays() {
   auto over = [this, now](relay& x) {
     x.link.flush();
     x.link.receive();
-    frames::cleaned answer{x.key, false, death_text(x.key)};
+    frames::cleaned answer{x.key, false, ""};
     auto frame = x.link.next();
     if (frame && std::holds_alternative<frames::cleaned>(*frame))
       answer = std::get<frames::cleaned>(*frame);
@@ -393,6 +424,11 @@ void daemon::advance_relays() {
       answer.text = "the supervisor of the job " + x.key + " does not answer";
     else if (x.link.usable() && !x.link.read_closed())
       return false;
+    else { // it was dying when it was asked
+      sweeps_.push_back(
+        {x.guest, x.key, exists(socket_path(x.key)), now + sweep_patience});
+      return true;
+    }
     answer_clean(x.guest, std::move(answer));
     return true;
   };
@@ -401,24 +437,64 @@ void daemon::advance_relays() {
 }
 
 /// What has left a job's supervisor behind is found by its environment alone:
-/// enough to kill it, not to prove that nothing else is left.
+/// enough to kill it, not to prove that nothing else is left. Of containers it
+/// is proof: nothing of the job ran anywhere else.
 void daemon::advance_sweeps() {
   auto now = steady_clock::now();
-  auto over = [this, now](const sweep& x) {
+  auto over = [this, now](sweep& x) {
+    if (x.cleaner != -1 && now < x.deadline)
+      return false;
     auto left = processes_with("MUSTER_JOB_KEY=" + x.key);
     signal_all(left, SIGKILL);
     if ((!left.empty() || orphans_until_) && now < x.deadline)
       return false;
-    frames::cleaned answer{x.key, left.empty() && !x.died, ""};
-    if (!left.empty())
-      answer.text = "processes cannot be killed: " + describe(left);
-    else if (x.died)
-      answer.text = death_text(x.key) + ", nor what it has left";
-    answer_clean(x.guest, std::move(answer));
+    if (left.empty() && remove_containers(x))
+      return false;
+    answer_clean(x.guest, verdict_of(x, left));
     return true;
   };
   sweeps_.erase(std::remove_if(sweeps_.begin(), sweeps_.end(), over),
                 sweeps_.end());
+}
+
+/// Starts to remove what a dead supervisor's job has made at an Engine; false
+/// if there is nothing, or that has been done.
+bool daemon::remove_containers(sweep& x) {
+  if (!x.died || x.containers)
+    return false;
+  auto plan = read_leftover(leftover_path(x.key));
+  if (!plan)
+    return false;
+  auto made = container_work::make(*plan);
+  if (!made)
+    return false;
+  // Without the job's mark, by which its processes are killed.
+  auto started
+    = made->start_clean({options_.home, environment_without_job()}, true);
+  if (!started)
+    return false;
+  x.containers = std::move(*made);
+  x.cleaner = started->shell;
+  x.deadline = steady_clock::now() + clean_patience;
+  return true;
+}
+
+frames::cleaned daemon::verdict_of(const sweep& x,
+                                   const std::vector<pid_t>& left) {
+  if (!left.empty())
+    return {x.key, false, "processes cannot be killed: " + describe(left)};
+  if (!x.died)
+    return {x.key, true, ""};
+  auto said = x.containers ? x.containers->result_of_last() : std::nullopt;
+  if (!x.containers)
+    return {x.key, false, death_text(x.key) + ", nor what it has left"};
+  if (!said || said->outcome != plan_outcome::success)
+    return {x.key, false,
+            death_text(x.key) + ", and its containers cannot be removed: "
+              + (said ? said->text : "what removes them was ended")};
+  ::unlink(leftover_path(x.key).c_str());
+  ::unlink(socket_path(x.key).c_str());
+  return {x.key, true, ""};
 }
 
 void daemon::answer_clean(uint64_t guest_number, frames::cleaned answer) {

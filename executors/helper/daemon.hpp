@@ -1,6 +1,7 @@
 #pragma once
 
 #include "executors/helper/connection.hpp"
+#include "executors/helper/container_work.hpp"
 #include "executors/helper/job_run.hpp"
 #include "executors/helper/serve.hpp"
 
@@ -49,12 +50,15 @@ private:
     steady_time deadline;
   };
 
-  /// The search for processes of a job without supervisor.
+  /// The search for processes of a job without supervisor, then the removal of
+  /// its containers.
   struct sweep {
     uint64_t guest = 0;
     std::string key;
     bool died = false; ///< its supervisor was there once
     steady_time deadline;
+    std::optional<container_work> containers = {};
+    pid_t cleaner = -1; ///< what removes them; -1: it has ended, or not begun
   };
 
   void wait();
@@ -68,6 +72,7 @@ private:
   void obey(guest& x, const frames::hello& what);
   void obey(guest& x, frames::run& what);
   void obey(guest& x, frames::run_v1& what);
+  void obey(guest& x, frames::run_containers& what);
   void obey(guest& x, const frames::attach& what);
   void obey(guest& x, const frames::cancel& what);
   void obey(guest& x, const frames::clean& what);
@@ -79,6 +84,8 @@ private:
   void hand_over(guest& x, const frames::attach& what);
   void advance_relays();
   void advance_sweeps();
+  bool remove_containers(sweep& x);
+  frames::cleaned verdict_of(const sweep& x, const std::vector<pid_t>& left);
   void answer_clean(uint64_t guest, frames::cleaned answer);
   void reap_children();
   void kill_orphans();

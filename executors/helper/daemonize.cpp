@@ -114,8 +114,9 @@ result<std::string, helper_errc> enter_state_folder(const std::string& dir) {
   char absolute[PATH_MAX];
   if (::realpath(dir.c_str(), absolute) == nullptr || ::chdir(absolute) != 0)
     return system_failure("cannot go to the folder " + dir);
-  if (::mkdir("jobs", S_IRWXU) != 0 && errno != EEXIST)
-    return system_failure("cannot make the folder " + dir + "/jobs");
+  for (const char* folder : {"jobs", "containers"})
+    if (::mkdir(folder, S_IRWXU) != 0 && errno != EEXIST)
+      return system_failure("cannot make the folder " + dir + "/" + folder);
   return std::string{absolute};
 }
 

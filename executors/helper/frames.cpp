@@ -12,7 +12,11 @@ namespace {
 constexpr size_t size_bytes = 4;
 constexpr size_t output_head_bytes
   = 18; ///< an output's type, record, time, stream
-constexpr size_t stage_size_min = 48; ///< of an encoded stage [bytes]
+// The least that encoded elements of a list can have. [bytes]
+constexpr size_t stage_size_min = 48;
+constexpr size_t text_size_min = 4;
+constexpr size_t service_size_min = 37;
+constexpr size_t volume_size_min = 13;
 
 /// Integers are put together from bytes: the compiler makes one instruction of
 /// it, and the order does not depend on the machine.
@@ -216,6 +220,179 @@ void read(reader& from, run& x) {
   read_stages(from, x.plan, {});
 }
 
+// The containers of a plan. `read_list` believes a count only as far as its
+// elements can be there.
+
+void write(std::string& to, const std::string& x) {
+  put_text(to, x);
+}
+
+void read(reader& from, std::string& x) {
+  from.get(x);
+}
+
+void write(std::string& to, const secret& x) {
+  put_text(to, x.reveal());
+}
+
+void read(reader& from, secret& x) {
+  std::string text;
+  from.get(text);
+  x = secret{std::move(text)};
+}
+
+void write(std::string& to, pull_policy x) {
+  put_enum(to, x);
+}
+
+void read(reader& from, pull_policy& x) {
+  from.get(x, pull_policy::always, pull_policy::never);
+}
+
+void write(std::string& to, const service_request& x);
+void read(reader& from, service_request& x);
+void write(std::string& to, const volume_request& x);
+void read(reader& from, volume_request& x);
+
+template <class T>
+void write_list(std::string& to, const std::vector<T>& list) {
+  put(to, static_cast<uint32_t>(list.size()));
+  for (const auto& x : list)
+    write(to, x);
+}
+
+/// @param size_min of an encoded element [bytes]
+template <class T>
+void read_list(reader& from, std::vector<T>& list, size_t size_min) {
+  uint32_t count = 0;
+  from.get(count);
+  if (count > services_max || count > from.left() / size_min) {
+    from.fail();
+    return;
+  }
+  list.resize(count);
+  for (auto& x : list)
+    read(from, x);
+}
+
+void write(std::string& to, const image_request& x) {
+  put_text(to, x.name);
+  put_text(to, x.platform);
+  write_list(to, x.policies);
+  put_enum(to, x.kept);
+  write(to, x.auth);
+  put_text(to, x.auth_source);
+}
+
+void read(reader& from, image_request& x) {
+  from.get(x.name);
+  from.get(x.platform);
+  read_list(from, x.policies, 1);
+  from.get(x.kept);
+  read(from, x.auth);
+  from.get(x.auth_source);
+}
+
+void write(std::string& to, const container_request& x) {
+  put_text(to, x.name);
+  write(to, x.image);
+  write(to, x.body);
+}
+
+void read(reader& from, container_request& x) {
+  from.get(x.name);
+  read(from, x.image);
+  read(from, x.body);
+}
+
+void write(std::string& to, const service_request& x) {
+  write(to, x.container);
+  put_text(to, x.label);
+  write_list(to, x.aliases);
+}
+
+void read(reader& from, service_request& x) {
+  read(from, x.container);
+  from.get(x.label);
+  read_list(from, x.aliases, text_size_min);
+}
+
+void write(std::string& to, const volume_request& x) {
+  put_text(to, x.name);
+  put_text(to, x.destination);
+  put_text(to, x.body);
+  put_enum(to, x.temporary);
+}
+
+void read(reader& from, volume_request& x) {
+  from.get(x.name);
+  from.get(x.destination);
+  from.get(x.body);
+  from.get(x.temporary);
+}
+
+void write(std::string& to, const network_request& x) {
+  put_text(to, x.name);
+  put_text(to, x.body);
+}
+
+void read(reader& from, network_request& x) {
+  from.get(x.name);
+  from.get(x.body);
+}
+
+void write(std::string& to, const container_plan& x) {
+  put_text(to, x.host);
+  put_text(to, x.api_version);
+  put_text(to, x.job_label);
+  write(to, x.helper);
+  write(to, x.build);
+  write_list(to, x.services);
+  write_list(to, x.volumes);
+  put_enum(to, x.network.has_value());
+  if (x.network)
+    write(to, *x.network);
+  put(to, x.services_timeout_ms);
+  put_enum(to, x.services_logs);
+  put_enum(to, x.keep_anonymous_volumes);
+  write_list(to, x.given_to_user);
+}
+
+void read(reader& from, container_plan& x) {
+  from.get(x.host);
+  from.get(x.api_version);
+  from.get(x.job_label);
+  read(from, x.helper);
+  read(from, x.build);
+  read_list(from, x.services, service_size_min);
+  read_list(from, x.volumes, volume_size_min);
+  bool has_network = false;
+  from.get(has_network);
+  if (has_network)
+    read(from, x.network.emplace());
+  from.get(x.services_timeout_ms);
+  from.get(x.services_logs);
+  from.get(x.keep_anonymous_volumes);
+  read_list(from, x.given_to_user, text_size_min);
+}
+
+/// A plan as `run` has it, the places of its stages and its containers.
+void write(std::string& to, const run_containers& x) {
+  write(to, run{x.plan});
+  for (const auto& stage : x.plan.stages)
+    put_enum(to, stage.place);
+  write(to, x.plan.containers.value_or(container_plan{}));
+}
+
+void read(reader& from, run_containers& x) {
+  run same;
+  read(from, same);
+  x.plan = std::move(same.plan);
+  for (auto& stage : x.plan.stages)
+    from.get(stage.place, stage_place::host, stage_place::build);
+  read(from, x.plan.containers.emplace());
+}
+
 void write(std::string& to, const attach& x) {
   put_text(to, x.key);
   put(to, x.record);
@@ -344,7 +521,7 @@ void read(reader& from, stage_ended& x) {
   from.get(x.time_us);
   from.get(x.stage);
   from.get(x.attempt);
-  from.get(x.outcome, plan_outcome::success, plan_outcome::broken);
+  from.get(x.outcome, plan_outcome::success, plan_outcome::dependency_failed);
   from.get(x.exit_code);
   from.get(x.text);
 }
@@ -362,7 +539,7 @@ void write(std::string& to, const job_ended& x) {
 void read(reader& from, job_ended& x) {
   from.get(x.record);
   from.get(x.time_us);
-  from.get(x.outcome, plan_outcome::success, plan_outcome::broken);
+  from.get(x.outcome, plan_outcome::success, plan_outcome::dependency_failed);
   from.get(x.stage);
   from.get(x.exit_code);
   from.get(x.dropped_bytes);
@@ -426,6 +603,25 @@ std::string encode(const frame& x) {
   std::visit([&to](const auto& body) { write(to, body); }, x);
   put_size(to, 0);
   return to;
+}
+
+frame run_of(job_plan plan) {
+  if (plan.containers)
+    return run_containers{std::move(plan)};
+  return run{std::move(plan)};
+}
+
+std::optional<job_plan> containers_plan_of(std::string_view bytes) {
+  decoder from;
+  from.feed(bytes);
+  auto x = from.next();
+  if (!x || !*x || !std::holds_alternative<run_containers>(**x))
+    return std::nullopt;
+  return std::move(std::get<run_containers>(**x).plan);
+}
+
+uint32_t version_of(const job_plan& plan) {
+  return plan.containers ? 3 : 2;
 }
 
 void append_output(std::string& to, uint64_t record, int64_t time_us,

@@ -22,7 +22,8 @@ namespace muster::frames {
 /// connects names the lowest version that has what it is going to say, so that
 /// a helper of an earlier muster is still attached to.
 ///
-/// Version 2: `run`, where version 1 had `run_v1`. Version 3: `pack`.
+/// Version 2: `run`, where version 1 had `run_v1`. Version 3: `run_containers`
+/// and `pack`.
 constexpr uint32_t version = 3;
 constexpr uint32_t version_min = 1;   ///< has all but what is named above
 constexpr uint32_t version_packs = 3; ///< has `pack`
@@ -30,6 +31,7 @@ constexpr size_t frame_size_max = 64u << 20;   ///< [bytes]
 constexpr size_t output_size_max = 64u << 10;  ///< of `output::bytes` [bytes]
 constexpr size_t stages_max = 1'000;           ///< in a plan [stages]
 constexpr size_t packed_size_max = 128u << 10; ///< of what is in it [bytes]
+constexpr size_t services_max = 1'000;         ///< in a plan; volumes as well
 
 // -- manager to helper --------------------------------------------------------
 
@@ -47,6 +49,11 @@ struct run {
 /// The same from a manager of version 1: without a time for all steps together,
 /// and without the conditions and phases that came later.
 struct run_v1 {
+  job_plan plan;
+};
+
+/// The same for a plan with `containers`, whose stages have a place.
+struct run_containers {
   job_plan plan;
 };
 
@@ -152,9 +159,20 @@ struct job_ended {
 };
 
 /// The type of a frame on the wire is its place here, counted from 1: append.
-using frame = std::variant<hello, run_v1, attach, cancel, clean, ping, welcome,
-                           accepted, refused, cleaned, pong, stage_begun,
-                           output, stage_ended, job_ended, run, pack, packed>;
+using frame
+  = std::variant<hello, run_v1, attach, cancel, clean, ping, welcome, accepted,
+                 refused, cleaned, pong, stage_begun, output, stage_ended,
+                 job_ended, run, run_containers, pack, packed>;
+
+/// Returns what has a plan carried out, in the lowest version that can say it.
+frame run_of(job_plan plan);
+
+/// Returns the plan of the first frame of `bytes`; nothing unless that is
+/// `run_containers`.
+std::optional<job_plan> containers_plan_of(std::string_view bytes);
+
+/// Returns the version in which `run_of` says it.
+uint32_t version_of(const job_plan& plan);
 
 /// Returns the bytes of a frame, its size in front.
 std::string encode(const frame& x);

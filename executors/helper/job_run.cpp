@@ -27,6 +27,9 @@ constexpr auto pipe_grace = 2s;
 /// unkillable: it hangs in the kernel or belongs to another user.
 constexpr auto kill_patience = 10s;
 
+/// For removing containers. Engines stop some of them slowly.
+constexpr auto cleaner_patience = 5min;
+
 constexpr const char* search_path_default = "/usr/local/bin:/usr/bin:/bin";
 
 /// Kills follow quickly at first, so that what forks faster than it is found
@@ -35,11 +38,6 @@ steady_clock::duration kill_interval(steady_clock::duration since) {
   if (since < 1s)
     return 5ms;
   return since < kill_patience ? 100ms : steady_clock::duration{5s};
-}
-
-bool names(const char* entry, std::string_view name) {
-  return std::string_view{entry}.substr(0, name.size() + 1)
-         == std::string{name} + "=";
 }
 
 std::string joined(std::initializer_list<std::string> texts) {
@@ -55,6 +53,8 @@ std::string joined(std::initializer_list<std::string> texts) {
 job_run::job_run(job_settings settings)
   : settings_(std::move(settings)),
     spool_(settings_.spool_path, settings_.spool_bound_bytes) {
+  if (!settings_.plan.containers)
+    containers_trouble_ = "";
 }
 
 void job_run::begin() {
@@ -105,40 +105,103 @@ void job_run::act(const progress::note_ended& x) {
 
 void job_run::act(const progress::start_script& x) {
   quiet_ = x.quiet;
-  if (!find_environment())
-    return;
-  const auto& stage = settings_.plan.stages[x.stage];
-  const auto& text = x.before_retry ? stage.before_retry : stage.script;
-  script_request request{shell_, settings_.home, text, environment_};
-  if (!x.job_status.empty())
-    request.environment.push_back("CI_JOB_STATUS=" + x.job_status);
-  auto started = start_script(request);
+  find_environment();
+  bool in_containers
+    = settings_.plan.stages[x.stage].place != stage_place::host;
+  auto started = in_containers ? start_in_containers(x) : start(x);
   if (!started) {
     happen(progress::script_broken{started.error().text});
     return;
   }
   pipes_.push_back({std::move(started->out), frames::output_stream::out, true});
   pipes_.push_back({std::move(started->err), frames::output_stream::err, true});
-  script_ = current_script{std::move(*started), std::nullopt, {}};
+  script_
+    = current_script{std::move(*started), in_containers, std::nullopt, {}};
 }
 
-/// Looks for the shell once; says so to `progress` when there is none.
-bool job_run::find_environment() {
+result<running_script, helper_errc>
+job_run::start(const progress::start_script& x) {
+  if (auto found = find_shell_once(); !found)
+    return tl::unexpected{found.error()};
+  const auto& stage = settings_.plan.stages[x.stage];
+  const auto& text = x.before_retry ? stage.before_retry : stage.script;
+  script_request request{shell_, settings_.home, text, environment_};
+  if (!x.job_status.empty())
+    request.environment.push_back("CI_JOB_STATUS=" + x.job_status);
+  return start_script(request);
+}
+
+result<running_script, helper_errc>
+job_run::start_in_containers(const progress::start_script& x) {
+  if (!settings_.plan.containers)
+    return fail(helper_errc::failed,
+                "the plan has a stage in a container, and no containers");
+  if (!containers_) {
+    auto made = container_work::make(settings_.plan);
+    if (!made)
+      return tl::unexpected{made.error()};
+    containers_ = std::move(*made);
+  }
+  return containers_->start_stage(x.stage, x.before_retry, x.job_status,
+                                  {settings_.home, environment_});
+}
+
+/// Looks for the shell once.
+result<void, helper_errc> job_run::find_shell_once() {
   if (!shell_.empty())
-    return true;
+    return {};
   const char* path = std::getenv("PATH");
   auto found = find_shell(settings_.plan.shell, settings_.home,
                           path != nullptr ? path : search_path_default);
-  if (!found) {
-    happen(progress::script_broken{found.error().text});
-    return false;
-  }
+  if (!found)
+    return tl::unexpected{found.error()};
   shell_ = std::move(*found);
-  for (char** entry = environ; *entry != nullptr; ++entry)
-    if (!names(*entry, "CI_JOB_STATUS") && !names(*entry, "MUSTER_JOB_KEY"))
-      environment_.emplace_back(*entry);
+  return {};
+}
+
+void job_run::find_environment() {
+  if (!environment_.empty())
+    return;
+  environment_ = environment_without_job();
   environment_.push_back("MUSTER_JOB_KEY=" + settings_.plan.key);
-  return true;
+}
+
+/// Services log beside all stages, so that belongs to none of them.
+void job_run::follow_services() {
+  auto started = containers_->start_logs({settings_.home, environment_});
+  if (!started)
+    return;
+  pipes_.push_back(
+    {std::move(started->out), frames::output_stream::out, false});
+  pipes_.push_back(
+    {std::move(started->err), frames::output_stream::err, false});
+}
+
+void job_run::clean_containers() {
+  if (cleaner_)
+    return;
+  containers_trouble_.reset();
+  killing_since_.reset();
+  if (!containers_) {
+    containers_trouble_ = ""; // no stage ever came to need an Engine
+    return;
+  }
+  auto started = containers_->start_clean({settings_.home, environment_});
+  if (!started) {
+    containers_trouble_ = started.error().text;
+    return;
+  }
+  cleaner_
+    = cleaner{std::move(*started), steady_clock::now() + cleaner_patience};
+}
+
+void job_run::end_cleaner(int32_t exit_code) {
+  cleaner_.reset();
+  auto said = containers_->result_of_last();
+  containers_trouble_ = said ? said->text
+                             : "what removes the job's containers ended with "
+                                 + std::to_string(exit_code)
+                                 + " before it had said how it went";
 }
 
 /// A stopped process takes SIGTERM only when it goes on.
@@ -217,15 +280,20 @@ void job_run::advance() {
     happen(progress::tick{});
   check_script(now);
   kill_on(now);
+  if (cleaner_ && now >= cleaner_->until)
+    signal_all({cleaner_->process.shell}, SIGKILL);
   check_end();
 }
 
 void job_run::reap_all() {
-  while (auto child = reap())
+  while (auto child = reap()) {
     if (script_ && child->pid == script_->process.shell) {
       script_->exit_code = child->exit_code;
       script_->exited_at = steady_clock::now();
+    } else if (cleaner_ && child->pid == cleaner_->process.shell) {
+      end_cleaner(child->exit_code);
     }
+  }
 }
 
 /// A script that ends by itself is over with its shell and its pipes; one that
@@ -256,9 +324,31 @@ void job_run::end_script() {
   for (auto& pipe : pipes_)
     pipe.current = false;
   auto exit_code = script_->exit_code.value_or(progress::killed_exit_code);
+  bool in_containers = script_->in_containers;
   script_.reset();
   killing_since_.reset();
-  happen(progress::script_over{exit_code});
+  if (in_containers)
+    end_stage_in_containers(exit_code);
+  else
+    happen(progress::script_over{exit_code});
+}
+
+void job_run::end_stage_in_containers(int32_t exit_code) {
+  auto said = containers_->result_of_last();
+  bool services
+    = settings_.plan.stages[progress_.stage].place == stage_place::engine
+      && settings_.plan.containers->services_logs;
+  if (said && progress::is_of_system(said->outcome))
+    happen(progress::script_broken{said->text, said->outcome});
+  else if (!said && !progress::is_stopping(progress_))
+    happen(progress::script_broken{"what carried out the stage ended with "
+                                   + std::to_string(exit_code)
+                                   + " before it had said how it went"});
+  else {
+    if (said && said->outcome == plan_outcome::success && services)
+      follow_services();
+    happen(progress::script_over{said ? said->exit_code : exit_code});
+  }
 }
 
 void job_run::check_end() {
@@ -296,6 +386,8 @@ std::optional<steady_time> job_run::wake_at() const {
     consider(script_->exited_at + pipe_grace);
   if (killing_since_)
     consider(next_kill_);
+  if (cleaner_)
+    consider(cleaner_->until);
   return earliest;
 }
 

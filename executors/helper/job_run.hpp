@@ -1,5 +1,6 @@
 #pragma once
 
+#include "executors/helper/container_work.hpp"
 #include "executors/helper/processes.hpp"
 #include "executors/helper/progress.hpp"
 #include "executors/helper/spool.hpp"
@@ -55,6 +56,21 @@ public:
     return settings_.home;
   }
 
+  /// Has all removed that the job made at an Engine; again if that failed.
+  /// Neither stage nor other process of the job may be left.
+  void clean_containers();
+
+  /// Whether `clean_containers` is under way: it has a deadline of its own.
+  bool cleaning_containers() const {
+    return cleaner_.has_value();
+  }
+
+  /// Returns what became of it: nothing: not done yet; empty: all is gone; else
+  /// why not. Without containers it is done from the start.
+  const std::optional<std::string>& containers_trouble() const {
+    return containers_trouble_;
+  }
+
   /// Adds what to poll for.
   void add_to(std::vector<pollfd>& polled) const;
 
@@ -74,11 +90,18 @@ private:
     bool current = true; ///< of the script under way; else left by an earlier
   };
 
-  /// A script whose shell was started.
+  /// A script whose shell was started, or a stage that has a process.
   struct current_script {
     running_script process;
+    bool in_containers = false;
     std::optional<int> exit_code; ///< of the shell, once it has exited
     steady_time exited_at;
+  };
+
+  /// What removes containers.
+  struct cleaner {
+    running_script process;
+    steady_time until;
   };
 
   void happen(progress::event what);
@@ -89,7 +112,14 @@ private:
   void act(const progress::kill_script& x);
   void act(const progress::finish& x);
 
-  bool find_environment();
+  result<running_script, helper_errc> start(const progress::start_script& x);
+  result<running_script, helper_errc>
+  start_in_containers(const progress::start_script& x);
+  result<void, helper_errc> find_shell_once();
+  void find_environment();
+  void follow_services();
+  void end_stage_in_containers(int32_t exit_code);
+  void end_cleaner(int32_t exit_code);
   void reap_all();
   void check_script(steady_time now);
   void end_script();
@@ -107,8 +137,11 @@ private:
   bool deciding_ = false;
   std::string shell_; ///< path, once it was looked for
   std::vector<std::string> environment_;
+  std::optional<container_work> containers_; ///< once a stage needed it
   std::optional<current_script> script_;
   std::vector<output_pipe> pipes_;
+  std::optional<cleaner> cleaner_;
+  std::optional<std::string> containers_trouble_;
   bool quiet_ = false;
   std::optional<steady_time> killing_since_;
   steady_time next_kill_;

@@ -17,6 +17,10 @@ namespace muster::helper {
 
 namespace {
 
+/// Descriptors that are passed on as 3, 4, ... are from here on, so that none
+/// takes another's place.
+constexpr int further_min = 10;
+
 std::string error_text(int error) {
   return std::strerror(error);
 }
@@ -52,23 +56,6 @@ result<pipe_ends, helper_errc> make_pipe() {
                 "no pipe for a script: " + error_text(errno)
                   + "; too many open files?");
   return pipe_ends{unique_fd{fds[0]}, unique_fd{fds[1]}};
-}
-
-/// Returns a file without a name that holds `text` and is read from its start.
-result<unique_fd, helper_errc> make_file_in_memory(std::string_view text) {
-  unique_fd file{::memfd_create("script", MFD_CLOEXEC)};
-  auto written = static_cast<bool>(file);
-  while (written && !text.empty()) {
-    auto n = ::write(file.get(), text.data(), text.size());
-    if (n > 0)
-      text.remove_prefix(static_cast<size_t>(n));
-    else
-      written = n < 0 && errno == EINTR;
-  }
-  if (!written || ::lseek(file.get(), 0, SEEK_SET) != 0)
-    return fail(helper_errc::failed,
-                "no file in memory for a script: " + error_text(errno));
-  return file;
 }
 
 void set_nonblocking(const unique_fd& fd) {
@@ -117,12 +104,12 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
 }
 
 /// Says which of the two is at fault: `posix_spawn` gives one error for both.
-std::string spawn_failure(const script_request& what, int error) {
+std::string spawn_failure(const program_request& what, int error) {
   struct stat facts {};
   if (::stat(what.home.c_str(), &facts) != 0 || !S_ISDIR(facts.st_mode))
     return "the login directory " + what.home
            + " is not there: " + error_text(error);
-  return "the shell " + what.shell + " cannot be started: " + error_text(error);
+  return what.path + " cannot be started: " + error_text(error);
 }
 
 int exit_code_of(int status) {
@@ -166,10 +153,35 @@ result<std::string, helper_errc> find_shell(const std::string& wanted,
                                      + "); install it or set another `shell`");
 }
 
-result<running_script, helper_errc> start_script(const script_request& what) {
-  auto in = make_file_in_memory(what.script);
-  if (!in)
-    return tl::unexpected{in.error()};
+result<unique_fd, helper_errc> make_file_in_memory(std::string_view text) {
+  unique_fd made{::memfd_create("muster", MFD_CLOEXEC)};
+  unique_fd file{::fcntl(made.get(), F_DUPFD_CLOEXEC, further_min)};
+  auto written = static_cast<bool>(file);
+  while (written && !text.empty()) {
+    auto n = ::write(file.get(), text.data(), text.size());
+    if (n > 0)
+      text.remove_prefix(static_cast<size_t>(n));
+    else
+      written = n < 0 && errno == EINTR;
+  }
+  if (!written || ::lseek(file.get(), 0, SEEK_SET) != 0)
+    return fail(helper_errc::failed,
+                "no file in memory for a script: " + error_text(errno));
+  return file;
+}
+
+std::vector<std::string> environment_without_job() {
+  std::vector<std::string> out;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    std::string_view text{*entry};
+    if (!text.starts_with("CI_JOB_STATUS=")
+        && !text.starts_with("MUSTER_JOB_KEY="))
+      out.emplace_back(text);
+  }
+  return out;
+}
+
+result<running_script, helper_errc> start_program(const program_request& what) {
   auto out = make_pipe();
   auto err = make_pipe();
   for (const auto* made : {&out, &err})
@@ -184,17 +196,34 @@ result<running_script, helper_errc> start_script(const script_request& what) {
   set_session(settings);
   auto* actions = &settings.actions;
   posix_spawn_file_actions_addchdir_np(actions, what.home.c_str());
-  posix_spawn_file_actions_adddup2(actions, in->get(), STDIN_FILENO);
+  if (what.in >= 0)
+    posix_spawn_file_actions_adddup2(actions, what.in, STDIN_FILENO);
+  else
+    posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null",
+                                     O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(actions, out->write.get(), STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(actions, err->write.get(), STDERR_FILENO);
-  auto name = what.shell.substr(what.shell.rfind('/') + 1);
-  char* arguments[] = {name.data(), nullptr};
-  auto error = ::posix_spawn(&script.shell, what.shell.c_str(), actions,
-                             &settings.attributes, arguments,
-                             pointers(what.environment).data());
+  for (size_t i = 0; i < what.further.size(); ++i)
+    posix_spawn_file_actions_adddup2(actions, what.further[i],
+                                     static_cast<int>(3 + i));
+  auto error = ::posix_spawn(
+    &script.shell, what.path.c_str(), actions, &settings.attributes,
+    pointers(what.arguments).data(), pointers(what.environment).data());
   if (error != 0)
     return fail(helper_errc::failed, spawn_failure(what, error));
   return script;
+}
+
+result<running_script, helper_errc> start_script(const script_request& what) {
+  auto in = make_file_in_memory(what.script);
+  if (!in)
+    return tl::unexpected{in.error()};
+  auto name = what.shell.substr(what.shell.rfind('/') + 1);
+  auto started = start_program(
+    {what.shell, {name}, what.home, what.environment, in->get(), {}});
+  if (!started)
+    return fail(started.error().code, "the shell: " + started.error().text);
+  return started;
 }
 
 std::optional<exited> reap() {

@@ -27,6 +27,17 @@ result<std::string, helper_errc> find_shell(const std::string& wanted,
                                             const std::string& home,
                                             const std::string& search_path);
 
+/// A program to start in a session of its own, with default signals.
+struct program_request {
+  std::string path;
+  std::vector<std::string> arguments;   ///< the program's name first
+  std::string home;                     ///< where it starts; absolute
+  std::vector<std::string> environment; ///< `NAME=value`
+  int in = -1;                          ///< its standard input; -1: nothing
+  /// Become its descriptors 3, 4, ... ; none of them is below 10.
+  std::vector<int> further;
+};
+
 /// A script to run: a shell that reads it from its standard input.
 struct script_request {
   std::string shell; ///< path
@@ -35,12 +46,21 @@ struct script_request {
   std::vector<std::string> environment; ///< `NAME=value`
 };
 
-/// A shell under way. The pipes are non-blocking at our end.
+/// A shell, or another program, under way. The pipes are non-blocking at our
+/// end.
 struct running_script {
   pid_t shell = -1;
   unique_fd out;
   unique_fd err;
 };
+
+/// Returns this process's environment without what names a job of its own:
+/// MUSTER_JOB_KEY and CI_JOB_STATUS.
+std::vector<std::string> environment_without_job();
+
+/// Starts a program whose output comes through pipes.
+/// Errors: `failed`: no process, no memory, no pipe, or it cannot be executed.
+result<running_script, helper_errc> start_program(const program_request& what);
 
 /// Starts a shell in a session of its own, with default signals.
 ///
@@ -49,6 +69,10 @@ struct running_script {
 /// Errors: `failed`: no process, no memory, no pipe, or the shell cannot be
 /// executed.
 result<running_script, helper_errc> start_script(const script_request& what);
+
+/// Returns a file without a name that holds `text` and is read from its start;
+/// its descriptor is 10 or above. Errors: `failed`.
+result<unique_fd, helper_errc> make_file_in_memory(std::string_view text);
 
 struct exited {
   pid_t pid = -1;

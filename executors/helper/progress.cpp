@@ -85,7 +85,7 @@ struct stepper {
     if (st.phase == phase::stopping || st.phase == phase::killing)
       conclude(st.stop_reason, 0, st.stop_text + "; " + x.text);
     else if (st.phase == phase::preparing || st.phase == phase::running)
-      conclude(plan_outcome::broken, 0, x.text);
+      conclude(x.outcome, 0, x.text);
   }
 
   void operator()(const cancel_wanted& x) {
@@ -204,9 +204,9 @@ struct stepper {
   void judge(plan_outcome outcome, int32_t exit_code, std::string text) {
     if (stage().phase == stage_phase::cleanup)
       return;
-    bool of_job = st.aborted || outcome == plan_outcome::broken
+    bool of_job = st.aborted || is_of_system(outcome)
                   || outcome == plan_outcome::canceled;
-    if (outcome == plan_outcome::broken || stage().phase == stage_phase::prepare
+    if (is_of_system(outcome) || stage().phase == stage_phase::prepare
         || (stage().phase == stage_phase::sources
             && outcome == plan_outcome::timed_out))
       st.aborted = true;
@@ -332,6 +332,10 @@ std::vector<action> step(const job_plan& plan, state& st, const event& what,
   stepper s{plan, st, now, {}};
   std::visit(s, what);
   return std::move(s.actions);
+}
+
+bool is_of_system(plan_outcome x) {
+  return x >= plan_outcome::broken;
 }
 
 bool is_stopping(const state& st) {

@@ -35,9 +35,12 @@ struct script_over {
   int32_t exit_code = 0; ///< 128 + n after signal n
 };
 
-/// A script could not be run or could not be ended: the helper is at fault.
+/// A script could not be run or could not be ended: not the script's fault.
 struct script_broken {
   std::string text;
+  /// `broken`: the helper is at fault; or one of containers' own: see
+  /// `is_of_system`.
+  plan_outcome outcome = plan_outcome::broken;
 };
 
 struct cancel_wanted {
@@ -125,6 +128,10 @@ struct state {
 /// times) are carried out as near as they make sense.
 std::vector<action> step(const job_plan& plan, state& st, const event& what,
                          time_point now);
+
+/// Whether a stage ended so for other reasons than its script or the clock: the
+/// whole job cannot go on.
+bool is_of_system(plan_outcome x);
 
 /// Whether the script is being ended, by SIGTERM or by SIGKILL.
 bool is_stopping(const state& st);

@@ -33,6 +33,11 @@ struct client {
   uint64_t offset = 0; ///< in the spool: what comes next for it
 };
 
+void forget_files(const supervisor_settings& of) {
+  ::unlink(of.leftover_path.c_str());
+  ::unlink(of.socket_path.c_str());
+}
+
 class supervisor {
 public:
   supervisor(supervisor_settings settings, unique_fd listener)
@@ -50,6 +55,7 @@ public:
       serve();
       wait();
       job_.advance();
+      clean_after_end();
       check_clean();
     }
     return cleaned_ ? 0 : 1;
@@ -70,7 +76,7 @@ private:
       last_use_ = now;
     if (now < last_use_ + settings_.keep)
       return false;
-    ::unlink(settings_.socket_path.c_str());
+    forget_files(settings_);
     cleaned_ = bool{remove_tree(job_.home(), job_.plan().temp_dir)};
     return true;
   }
@@ -181,6 +187,11 @@ private:
       attach(x, 0);
   }
 
+  void obey(client& x, const frames::run_containers& what) {
+    if (is_mine(x, what.plan.key))
+      attach(x, 0);
+  }
+
   void obey(client& x, const frames::run_v1& what) {
     if (is_mine(x, what.plan.key))
       attach(x, 0);
@@ -281,20 +292,40 @@ private:
 
   // -- the end ----------------------------------------------------------------
 
+  /// Containers go with the job's end, also if nobody comes to say so.
+  void clean_after_end() {
+    if (job_.ended() && !clean_until_ && !job_.containers_trouble())
+      job_.clean_containers();
+  }
+
+  /// What removes the containers is not disturbed; if it failed before, it is
+  /// tried again.
   void begin_clean() {
-    if (leave_at_)
+    if (leave_at_ || clean_until_)
       return;
-    job_.abandon();
-    if (!clean_until_)
-      clean_until_ = steady_clock::now() + clean_patience;
+    clean_until_ = steady_clock::now() + clean_patience;
+    if (!job_.cleaning_containers())
+      job_.abandon();
+    containers_tried_ = false;
   }
 
   void check_clean() {
-    if (!clean_until_)
+    if (!clean_until_ || job_.cleaning_containers())
       return;
     if (has_children()) {
       if (steady_clock::now() >= *clean_until_)
         answer_clean("processes cannot be killed: " + describe(descendants()));
+      return;
+    }
+    const auto& trouble = job_.containers_trouble();
+    if (!trouble || (!trouble->empty() && !containers_tried_)) {
+      containers_tried_ = true;
+      job_.clean_containers();
+      if (job_.cleaning_containers())
+        return;
+    }
+    if (!trouble->empty()) {
+      answer_clean("containers: " + *trouble);
       return;
     }
     auto removed = remove_tree(job_.home(), job_.plan().temp_dir);
@@ -306,7 +337,7 @@ private:
     clean_until_.reset();
     cleaned_ = clean;
     if (clean)
-      ::unlink(settings_.socket_path.c_str());
+      forget_files(settings_);
     if (clean || told_to_leave_)
       leave_at_ = steady_clock::now() + leave_patience;
     for (auto& x : clients_)
@@ -322,6 +353,8 @@ private:
   steady_time last_use_ = steady_clock::now();
   std::optional<steady_time> clean_until_;
   std::optional<steady_time> leave_at_;
+  bool containers_tried_
+    = false; ///< to clean them, since it was last asked for
   bool told_to_leave_ = false;
   bool cleaned_ = false;
 };
@@ -333,7 +366,7 @@ int supervise(supervisor_settings settings, unique_fd listener,
   if (auto ready = become_subreaper(); !ready) {
     first.send(frames::refused{settings.job.plan.key, ready.error().code,
                                ready.error().text});
-    ::unlink(settings.socket_path.c_str());
+    forget_files(settings);
     return 0;
   }
   return supervisor{std::move(settings), std::move(listener)}.run(

@@ -10,8 +10,9 @@ namespace muster::helper {
 
 struct supervisor_settings {
   job_settings job;
-  std::string socket_path; ///< where `listener` listens; removed at the end
-  std::string build;       ///< version text, for `welcome`
+  std::string socket_path;   ///< where `listener` listens; removed at the end
+  std::string leftover_path; ///< see leftover.hpp; removed with that
+  std::string build;         ///< version text, for `welcome`
   std::chrono::seconds keep{
     std::chrono::hours{24}}; ///< records of an ended job
                              ///< that nobody asks for

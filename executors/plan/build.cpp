@@ -3,6 +3,7 @@
 #include "config/feature_flags.hpp"
 #include "executors/plan/archives.hpp"
 #include "executors/plan/caches.hpp"
+#include "executors/plan/containers.hpp"
 #include "executors/plan/directories.hpp"
 #include "executors/plan/environment.hpp"
 #include "executors/plan/git.hpp"
@@ -77,6 +78,14 @@ struct builder {
             settings,
             {facts.short_token, payload.project_id},
             {facts.began_unix, std::chrono::ceil<std::chrono::seconds>(left)}};
+  }
+
+  /// The start of every stage that calls the helper's commands.
+  void begin_helper(posix::script& out) const {
+    if (runner.docker)
+      write_helper_begin_in_container(out);
+    else
+      write_helper_begin(out);
   }
 
   void keep(signatures more) {
@@ -161,7 +170,7 @@ stage_plan get_sources(const builder& from) {
 
 stage_plan restore_cache(builder& from) {
   posix::script body;
-  write_helper_begin(body);
+  from.begin_helper(body);
   from.enter_project(body, {});
   from.keep(write_restore_caches(body, from.caches()));
   stage_plan stage;
@@ -175,7 +184,7 @@ stage_plan restore_cache(builder& from) {
 
 stage_plan download_artifacts(const builder& from) {
   posix::script body;
-  write_helper_begin(body);
+  from.begin_helper(body);
   from.enter_project(body, {});
   write_download_artifacts(body, from.artifacts());
   stage_plan stage;
@@ -244,7 +253,7 @@ stage_plan archiving_stage(const builder& from, const posix::script& body,
 
 stage_plan archive_cache(builder& from, bool success) {
   posix::script body;
-  write_helper_begin(body);
+  from.begin_helper(body);
   from.enter_project(body, {.status = false, .folder = {}});
   from.keep(write_archive_caches(body, from.caches(), success));
   auto stage = archiving_stage(from, body, success);
@@ -256,7 +265,7 @@ stage_plan archive_cache(builder& from, bool success) {
 
 stage_plan upload_artifacts(const builder& from, bool success) {
   posix::script body;
-  write_helper_begin(body);
+  from.begin_helper(body);
   from.enter_project(body, {.status = false, .folder = {}});
   write_upload_artifacts(body, from.artifacts(), success);
   auto stage = archiving_stage(from, body, success);
@@ -303,8 +312,30 @@ stage_plan cleanup(const builder& from) {
   return stage;
 }
 
+/// Images, volumes, network and services are prepared by the helper itself.
+stage_plan prepare_executor() {
+  stage_plan stage;
+  stage.name = prepare_executor_stage;
+  stage.heading = "Preparing the \"docker-autoscaler\" executor";
+  stage.phase = stage_phase::prepare;
+  stage.place = stage_place::engine;
+  return stage;
+}
+
+stage_place place_of(const stage_plan& stage) {
+  if (stage.place == stage_place::engine)
+    return stage.place;
+  return stage.phase == stage_phase::step || stage.phase == stage_phase::after
+           ? stage_place::build
+           : stage_place::helper;
+}
+
 std::vector<stage_plan> all_stages(builder& from) {
-  std::vector<stage_plan> result{prepare_script(from), get_sources(from)};
+  std::vector<stage_plan> result;
+  if (from.runner.docker)
+    result.push_back(prepare_executor());
+  result.push_back(prepare_script(from));
+  result.push_back(get_sources(from));
   if (has_caches(from.payload))
     result.push_back(restore_cache(from));
   if (has_downloads(from.payload))
@@ -322,6 +353,9 @@ std::vector<stage_plan> all_stages(builder& from) {
     if (has_uploads(from.payload, from.runner, success))
       result.push_back(upload_artifacts(from, success));
   result.push_back(cleanup(from));
+  if (from.runner.docker)
+    for (auto& stage : result)
+      stage.place = place_of(stage);
   return result;
 }
 
@@ -336,7 +370,7 @@ result<job_directories, job_errc> directories(const job_payload& payload,
   directory_facts layout;
   layout.builds_dir = runner.builds_dir;
   layout.cache_dir = runner.cache_dir;
-  layout.shared = !runner.use_common_build_dir;
+  layout.shared = shares_builds(runner, variables);
   layout.repo_url = payload.git.repo_url.reveal();
   layout.project_id = payload.project_id;
   layout.short_token = facts.short_token;
@@ -352,6 +386,9 @@ result<void, job_errc> check(const job_payload& payload,
                              const runner_config& runner) {
   if (!payload.refusal.empty())
     return fail(job_errc::runner_system_failure, payload.refusal);
+  if (runner.executor == "docker-autoscaler" && !runner.docker)
+    return fail(job_errc::configuration_error,
+                "the runner has no [runners.docker]");
   for (auto shell : {"pwsh", "powershell", "cmd"})
     if (runner.shell == shell)
       return fail(job_errc::configuration_error,
@@ -419,6 +456,10 @@ std::vector<std::string> phrases_of(const builder& from) {
     token.value = secret{x};
     variables.push_back(token);
   }
+  for (const auto& x : from.payload.credentials) {
+    token.value = x.password;
+    variables.push_back(token);
+  }
   return mask_phrases(variables);
 }
 
@@ -462,13 +503,25 @@ result<plan_result, job_errc> build_plan(const job_payload& payload,
   result.plan.key = facts.key;
   result.plan.shell = runner.shell;
   result.plan.stages = all_stages(from);
+  if (runner.docker) {
+    auto made = plan_containers(
+      {payload, runner, facts, from.dirs, from.variables, from.settings});
+    if (!made)
+      return tl::unexpected{made.error()};
+    result.plan.containers = std::move(made->plan);
+    result.warnings = std::move(made->warnings);
+    result.uses_default_image = made->uses_default_image;
+  }
   if (auto ok = check_size(result.plan, from.variables); !ok)
     return tl::unexpected{ok.error()};
   result.plan.timeout_ms
     = (facts.time_left.count() > 0 ? facts.time_left : timeout).count();
   result.plan.steps_timeout_ms = from.settings.script_timeout.count();
-  result.plan.temp_dir = from_login(from.dirs.temp);
-  result.warnings = warnings_of(from);
+  if (!runner.docker) // else it is in a volume
+    result.plan.temp_dir = from_login(from.dirs.temp);
+  auto warnings = warnings_of(from);
+  result.warnings.insert(result.warnings.begin(), warnings.begin(),
+                         warnings.end());
   result.policy_lines = policy_lines(payload.policy);
   result.prepare_timeout = from.settings.prepare_timeout;
   result.get_sources_timeout = from.settings.get_sources_timeout;

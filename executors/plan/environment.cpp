@@ -1,6 +1,7 @@
 #include "executors/plan/environment.hpp"
 
 #include "config/feature_flags.hpp"
+#include "executors/plan/container_names.hpp"
 #include "executors/plan/settings.hpp"
 
 #include <algorithm>
@@ -36,8 +37,34 @@ void add_environment(job_variables& to, const runner_config& runner) {
     job_variable x;
     x.key = entry.substr(0, equals);
     x.value = secret{entry.substr(equals + 1)};
+    x.is_public = true; // services have them, as with GitLab Runner
     to.add(std::move(x));
   }
+}
+
+/// The name of the job's image, with its references.
+void add_image(job_variables& to, const job_payload& payload) {
+  if (payload.image.name.empty())
+    return;
+  job_variable x;
+  x.key = "CI_JOB_IMAGE";
+  x.value = secret{payload.image.name};
+  x.is_public = true;
+  to.add(std::move(x));
+}
+
+/// What a job has of its place: its network and its slot's cgroup.
+void add_places(job_variables& to, const job_payload& payload,
+                const runner_config& runner, const plan_facts& facts) {
+  auto per_build = flag_value(
+    runner,
+    [&](std::string_view name) { return payload_variable(payload, name); },
+    "FF_NETWORK_PER_BUILD");
+  if (runner.docker && runner.docker->network_mode.empty() && per_build)
+    to.add("CI_BUILD_NETWORK_NAME", names_of(payload, runner, facts).network);
+  if (runner.use_slot_cgroups && facts.slot >= 0)
+    to.add("GITLAB_RUNNER_SLOT_CGROUP",
+           slot_cgroup(runner.slot_cgroup_template, facts.slot));
 }
 
 void add_file(job_variables& to, std::string key, const secret& content) {
@@ -48,6 +75,7 @@ void add_file(job_variables& to, std::string key, const secret& content) {
   x.value = content;
   x.file = true;
   x.raw = true;
+  x.is_public = true; // its path is
   to.add(std::move(x));
 }
 
@@ -99,6 +127,7 @@ job_variables collect_variables(const job_payload& payload,
   using std::chrono::seconds;
   job_variables result{dirs.temp};
   add_flags(result, payload, runner);
+  add_image(result, payload);
   result.add("CI_RUNNER_SHORT_TOKEN", facts.short_token);
   add_environment(result, runner);
   result.add("CI_BUILDS_DIR", dirs.builds);
@@ -116,11 +145,14 @@ job_variables collect_variables(const job_payload& payload,
   for (const auto& x : payload.variables)
     if (!is_feature_flag(x.key))
       result.add(x);
-  result.add("CI_SHARED_ENVIRONMENT", "true");
+  result.add(runner.docker ? "CI_DISPOSABLE_ENVIRONMENT"
+                           : "CI_SHARED_ENVIRONMENT",
+             "true");
   result.add("CI_RUNNER_VERSION", facts.version);
   result.add("CI_RUNNER_REVISION", facts.revision);
   result.add("CI_RUNNER_EXECUTABLE_ARCH", facts.os + '/' + facts.arch);
   result.add("RUNNER_TEMP_PROJECT_DIR", dirs.temp);
+  add_places(result, payload, runner, facts);
   return result;
 }
 

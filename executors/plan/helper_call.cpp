@@ -22,6 +22,10 @@ void write_helper_begin(posix::script& out) {
   out.line("muster_helper=${MUSTER_HELPER:-}");
 }
 
+void write_helper_begin_in_container(posix::script& out) {
+  out.line("muster_helper=");
+}
+
 void write_helper_search(posix::script& out) {
   out.line("if [ -z \"$muster_helper\" ]; then");
   out.line("for muster_name in gitlab-runner-helper gitlab-runner; do");

@@ -27,6 +27,9 @@ struct helper_call {
 /// variables are exported, among which one may have the same name.
 void write_helper_begin(posix::script& out);
 
+/// The same for a stage in a container: only its image has a helper.
+void write_helper_begin_in_container(posix::script& out);
+
 /// Writes finding the helper that carries out the plan or, where there is none,
 /// one of GitLab Runner's in PATH; `$muster_helper` is empty if there is none.
 void write_helper_search(posix::script& out);

@@ -59,6 +59,12 @@ result<void, job_errc> check_size(const job_plan& plan,
   size_t size = around;
   for (const auto& stage : plan.stages)
     size += stage.script.size() + stage.before_retry.size();
+  if (plan.containers) {
+    size += plan.containers->build.body.reveal().size()
+            + plan.containers->helper.body.reveal().size();
+    for (const auto& service : plan.containers->services)
+      size += service.container.body.reveal().size();
+  }
   if (size > frames::frame_size_max)
     return too_large(size, expanded);
   return {};

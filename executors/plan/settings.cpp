@@ -269,6 +269,12 @@ job_settings read_settings(const job_variables& variables,
     result.debug_trace = false;
     from.warn("CI_DEBUG_TRACE", "usage is disabled on this Runner");
   }
+  if (runner.docker)
+    result.debug_services = from.boolean("CI_DEBUG_SERVICES", false);
+  if (result.debug_services && runner.debug_trace_disabled) {
+    result.debug_services = false;
+    from.warn("CI_DEBUG_SERVICES", "usage is disabled on this Runner");
+  }
   result.get_sources_attempts = from.attempts("GET_SOURCES_ATTEMPTS");
   result.prepare_timeout
     = from.limit("prepare_timeout", runner.prepare_timeout, job_timeout);

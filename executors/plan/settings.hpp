@@ -69,6 +69,7 @@ struct job_settings {
   plan_flags flags;
   archive_settings archives;
   bool debug_trace = false;
+  bool debug_services = false;                      ///< CI_DEBUG_SERVICES
   int32_t get_sources_attempts = 1;                 ///< [1..10]
   std::chrono::milliseconds prepare_timeout{0};     ///< 0: the job's own
   std::chrono::milliseconds get_sources_timeout{0}; ///< 0: the job's own

@@ -139,8 +139,10 @@ std::string job_failed_by_system(std::string_view why) {
   return error(join("Job failed (system failure): ", why));
 }
 
-std::string script_exited(int32_t exit_code) {
+std::string script_exited(int32_t exit_code, bool in_container) {
   auto code = std::to_string(exit_code);
+  if (in_container)
+    return "exit code " + code;
   return join("run exit (exit code: ", code, "): Process exited with status ",
               code);
 }

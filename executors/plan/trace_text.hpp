@@ -72,7 +72,7 @@ std::string job_failed_by_system(std::string_view why);
 
 // Why a job failed: texts without colour and line end, also for the log.
 
-std::string script_exited(int32_t exit_code);
+std::string script_exited(int32_t exit_code, bool in_container = false);
 std::string job_timed_out(std::chrono::nanoseconds timeout);
 std::string script_timed_out();
 std::string prepare_timed_out(std::chrono::nanoseconds timeout);

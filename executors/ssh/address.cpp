@@ -1,25 +1,17 @@
 #include "executors/ssh/address.hpp"
 
+#include "messages/host_port.hpp"
+
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <memory>
 #include <netdb.h>
-#include <optional>
+#include <utility>
 
 namespace muster::ssh {
 
 namespace {
-
-std::optional<uint16_t> parse_port(std::string_view text) {
-  uint16_t port = 0;
-  auto end = text.data() + text.size();
-  auto [stop, code] = std::from_chars(text.data(), end, port);
-  if (code != std::errc{} || stop != end || port == 0)
-    return std::nullopt;
-  return port;
-}
 
 struct lookup {
   int code = 0;
@@ -52,43 +44,33 @@ lookup look_up(const address& x, int flags) {
 result<address, connection_errc> parse_address(std::string_view host,
                                                uint16_t port) {
   auto text = std::string{host};
-  std::string_view port_text;
-  if (!host.empty() && host.front() == '[') {
-    auto end = host.find(']');
-    auto after = end == std::string_view::npos ? "?" : host.substr(end + 1);
-    if (!after.empty() && after.front() != ':')
-      return fail(connection_errc::unreachable,
-                  "address: \"" + text
-                    + "\" is not an address: expected "
-                      "\"[IPv6 address]:port\"");
-    port_text = after;
-    host = host.substr(1, end - 1);
-  } else if (std::count(host.begin(), host.end(), ':') == 1) {
-    port_text = host.substr(host.find(':'));
-    host = host.substr(0, host.find(':'));
-  }
-  if (!port_text.empty()) {
-    auto own = parse_port(port_text.substr(1));
-    if (!own)
-      return fail(connection_errc::unreachable,
-                  "address: \"" + text
-                    + "\" has no valid port: expected a number from 1 to 65535 "
-                      "after the colon");
-    port = *own;
-  }
-  if (host.empty())
-    return fail(connection_errc::unreachable,
-                "address: the instance has no address: the provider must give "
-                "an internal or external one");
+  auto read = read_host_port(host);
+  if (!read)
+    switch (read.error()) {
+      case address_fault::form:
+        return fail(connection_errc::unreachable,
+                    "address: \"" + text
+                      + "\" is not an address: expected "
+                        "\"[IPv6 address]:port\"");
+      case address_fault::port:
+        return fail(connection_errc::unreachable,
+                    "address: \"" + text
+                      + "\" has no valid port: expected a number from 1 to "
+                        "65535 after the colon");
+      case address_fault::host:
+        return fail(connection_errc::unreachable,
+                    "address: the instance has no address: the provider must "
+                    "give an internal or external one");
+    }
+  port = read->port.value_or(port);
   if (port == 0)
     return fail(connection_errc::unreachable, "address: the port of \"" + text
                                                 + "\" is 0: set protocol_port");
-  return address{std::string{host}, port};
+  return address{std::move(read->host), port};
 }
 
 std::string to_text(const address& x) {
-  bool v6 = x.host.find(':') != std::string::npos;
-  return (v6 ? "[" + x.host + "]" : x.host) + ":" + std::to_string(x.port);
+  return bracketed(x.host) + ":" + std::to_string(x.port);
 }
 
 std::vector<endpoint> numeric_endpoints(const address& x) {

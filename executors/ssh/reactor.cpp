@@ -117,6 +117,10 @@ void ssh_transport::send(stream_id id, std::string bytes) {
   });
 }
 
+void ssh_transport::end_input(stream_id id) {
+  reactor_->post([id](ssh::reactor& x) { x.end_input(id); });
+}
+
 void ssh_transport::resume(stream_id id) {
   reactor_->post([id](ssh::reactor& x) { x.resume(id); });
 }

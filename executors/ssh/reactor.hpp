@@ -40,6 +40,7 @@ public:
                     command_request what,
                     std::shared_ptr<stream_sink> sink) override;
   void send(stream_id id, std::string bytes) override;
+  void end_input(stream_id id) override;
   void resume(stream_id id) override;
   void close_stream(stream_id id) override;
 

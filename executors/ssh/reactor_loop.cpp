@@ -376,6 +376,14 @@ void reactor::send(stream_id id, std::string bytes) {
   make_ready(*found->second.on);
 }
 
+void reactor::end_input(stream_id id) {
+  auto found = streams_.find(id);
+  if (found == streams_.end())
+    return;
+  found->second.channel->end_input();
+  make_ready(*found->second.on);
+}
+
 void reactor::resume(stream_id id) {
   auto found = streams_.find(id);
   if (found == streams_.end())

@@ -50,6 +50,7 @@ public:
   void open_command(connection_id connection, stream_id id,
                     command_request what, std::shared_ptr<stream_sink> sink);
   void send(stream_id id, std::string bytes);
+  void end_input(stream_id id);
   void resume(stream_id id);
   void close_stream(stream_id id);
   void stop() {

@@ -26,6 +26,10 @@ void sink_channel::send(std::string bytes) {
     output_.push(std::move(bytes));
 }
 
+void sink_channel::end_input() {
+  ends_input_ = true;
+}
+
 void sink_channel::resume() {
   paused_ = false;
 }
@@ -83,6 +87,11 @@ bool sink_channel::read(int stream, channel_work& w) {
   return false;
 }
 
+void sink_channel::write_end(channel_work& w) {
+  if (ends_input_ && !input_ended_ && output_.empty() && !w.broken)
+    input_ended_ = libssh2_channel_send_eof(raw()) != LIBSSH2_ERROR_EAGAIN;
+}
+
 void sink_channel::tell_closed(const connection_failure& why) {
   if (!sink_)
     return;
@@ -136,6 +145,8 @@ void stream_channel::run(channel_work& w) {
   bool writable = output_.write(raw(), w);
   if (!sink_ && (output_.empty() || !writable))
     close();
+  else
+    write_end(w);
 }
 
 // -- a command ----------------------------------------------------------------
@@ -148,6 +159,8 @@ command_channel::command_channel(const std::string& at, command_request what,
                  std::move(on_end)},
     request_{std::move(what)} {
   output_.push(std::move(request_.input));
+  if (request_.ends_input)
+    end_input();
 }
 
 void command_channel::refused(const std::string& reason) {
@@ -185,8 +198,7 @@ void command_channel::run(channel_work& w) {
       close();
     return;
   }
-  if (request_.ends_input && !input_ended_ && output_.empty() && !w.broken)
-    input_ended_ = libssh2_channel_send_eof(raw()) != LIBSSH2_ERROR_EAGAIN;
+  write_end(w);
   bool output_read = read(0, w);
   bool errors_read = read(SSH_EXTENDED_DATA_STDERR, w);
   if (w.broken || !output_read || !errors_read)

@@ -19,6 +19,9 @@ public:
 
   void send(std::string bytes);
 
+  /// Nothing is sent behind what was given.
+  void end_input();
+
   /// The sink wants bytes again.
   void resume();
 
@@ -33,6 +36,9 @@ protected:
   /// Reads one of the channel's streams within the sink's credit. Returns
   /// whether all that there is was read.
   bool read(int stream, channel_work& w);
+
+  /// Says that nothing more is sent, once it is to be said.
+  void write_end(channel_work& w);
   void tell_closed(const connection_failure& why);
 
   std::string at_;
@@ -43,7 +49,9 @@ protected:
 private:
   milliseconds linger_;
   std::function<void()> on_end_;
-  bool paused_ = false; ///< the sink wanted nothing
+  bool paused_ = false;     ///< the sink wanted nothing
+  bool ends_input_ = false; ///< once all is sent
+  bool input_ended_ = false;
   time_point linger_until_ = time_point::max();
 };
 
@@ -83,7 +91,6 @@ private:
 
   command_request request_;
   bool started_ = false;
-  bool input_ended_ = false;
 };
 
 } // namespace muster::ssh

@@ -1,7 +1,8 @@
 #include "providers/fleeting/connect.hpp"
 
+#include "messages/host_port.hpp"
+
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 #include <optional>
 #include <string_view>
@@ -26,48 +27,13 @@ int64_t time_of(nanoseconds told, milliseconds operators) {
   return std::min(value, time_max).count();
 }
 
-struct address {
-  std::string host;
-  std::optional<uint16_t> port;
-};
-
-/// `host`, `host:port`, an IPv6 address with or without brackets. Nothing for
-/// text that is no address.
-std::optional<address> parse_address(std::string_view text) {
-  address out;
-  std::string_view port;
-  if (text.starts_with('[')) {
-    auto end = text.find(']');
-    if (end == std::string_view::npos)
-      return std::nullopt;
-    out.host = text.substr(1, end - 1);
-    auto rest = text.substr(end + 1);
-    if (!rest.empty() && rest[0] != ':')
-      return std::nullopt;
-    port = rest.empty() ? rest : rest.substr(1);
-    if (!rest.empty() && port.empty())
-      return std::nullopt;
-  } else if (std::ranges::count(text, ':') == 1) {
-    auto colon = text.find(':');
-    out.host = text.substr(0, colon);
-    port = text.substr(colon + 1);
-    if (port.empty())
-      return std::nullopt;
-  } else {
-    out.host = text;
-  }
+/// Nothing for text that is no address.
+std::optional<host_port> address_of(std::string_view text) {
+  auto read = read_host_port(text);
   auto is_odd = [](unsigned char c) { return c <= ' ' || c == 0x7f; };
-  if (out.host.empty() || std::ranges::any_of(out.host, is_odd))
+  if (!read || std::ranges::any_of(read->host, is_odd))
     return std::nullopt;
-  if (port.empty())
-    return out;
-  uint16_t number = 0;
-  auto [end, bad]
-    = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (bad != std::errc{} || end != port.data() + port.size() || number == 0)
-    return std::nullopt;
-  out.port = number;
-  return out;
+  return std::move(*read);
 }
 
 } // namespace
@@ -112,7 +78,7 @@ connect_info_from(const std::string& instance, const connect_answer& told,
                     ? "it has no address"
                     : "it has no internal address: write use_external_addr = "
                       "true in connector_config to dial the external one");
-  auto at = parse_address(text);
+  auto at = address_of(text);
   if (!at)
     return failed(fmt::format("its address \"{}\" is none", text));
   out.host = at->host;

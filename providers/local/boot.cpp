@@ -6,6 +6,7 @@
 #include "providers/local/sshd_config.hpp"
 
 #include <chrono>
+#include <filesystem>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
@@ -83,6 +84,12 @@ launch_plan plan_for(const boot_request& request, const machine& here,
   out.login_shell = here.user.shell;
   out.resolver = here.resolver;
   out.mark = mark_of(request.id);
+  for (const auto& path : settings.sockets) {
+    // One that is not there is told of when it is opened.
+    std::error_code missing;
+    auto real = std::filesystem::canonical(path, missing);
+    out.sockets.push_back(missing ? path : real.string());
+  }
   out.isolated = here.isolated;
   out.has_user_data = !settings.user_data.empty();
   return out;

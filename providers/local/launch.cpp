@@ -31,6 +31,7 @@ enum class boot_step : uint8_t {
   namespace_mounts,
   home_mount,
   accounts,
+  sockets,
   user_data_start,
   user_data_exit, ///< the number is its wait status
   sshd_start,
@@ -65,6 +66,7 @@ public:
     log = plan.folder + "/boot.log";
     sshd_log = root + "/sshd.log";
     sshd_config = root + "/sshd_config";
+    sockets.assign(plan.sockets.size(), -1);
     path_variable = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
                     "/sbin:/bin";
     home_variable = "HOME=" + (plan.isolated ? plan.login_home : home);
@@ -89,6 +91,7 @@ public:
   int status;
   std::string root, user_data, user_data_log, home, temp, passwd, shadow, log,
     sshd_log, sshd_config, path_variable, home_variable;
+  mutable std::vector<int> sockets; ///< those of the plan, opened
   std::array<char*, 4> environment{};
   std::array<char*, 7> sshd_arguments{};
   std::array<char*, 2> script_arguments{};
@@ -175,13 +178,16 @@ void bind_fd(const child_data& my, boot_step step, int fd, const char* to) {
   bind(my, step, path, to);
 }
 
-/// Makes every folder on the way to `path`, which is in the tmpfs on /run.
-void make_folders(const char* path) {
+enum class last_part : uint8_t { stays_out, too };
+
+/// Makes every folder on the way to `path`, which is in one of the instance's
+/// own folders.
+void make_folders(const char* path, last_part last) {
   char part[4096];
   for (size_t i = 0; path[i] != '\0' && i + 1 < sizeof part; ++i) {
     part[i] = path[i];
     part[i + 1] = '\0';
-    if (path[i + 1] == '/' || path[i + 1] == '\0')
+    if (path[i + 1] == '/' || (path[i + 1] == '\0' && last == last_part::too))
       mkdir(part, 0755);
   }
 }
@@ -196,8 +202,29 @@ void mount_run(const child_data& my, int folder, int resolver) {
     give_up(my, step, errno);
   bind_fd(my, step, folder, folder_inside);
   if (resolver >= 0) {
-    make_folders(my.plan.resolver.c_str());
+    make_folders(my.plan.resolver.c_str(), last_part::too);
     bind_fd(my, step, resolver, my.plan.resolver.c_str());
+  }
+}
+
+/// Before anything covers them.
+void open_sockets(const child_data& my) {
+  for (size_t i = 0; i < my.sockets.size(); ++i) {
+    my.sockets[i] = open(my.plan.sockets[i].c_str(), O_PATH | O_CLOEXEC);
+    if (my.sockets[i] < 0)
+      give_up(my, boot_step::sockets, errno);
+  }
+}
+
+/// Where they were, each over a file that is made for it.
+void show_sockets(const child_data& my) {
+  for (size_t i = 0; i < my.sockets.size(); ++i) {
+    const auto* path = my.plan.sockets[i].c_str();
+    make_folders(path, last_part::stays_out);
+    if (auto file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600); file >= 0)
+      close(file);
+    bind_fd(my, boot_step::sockets, my.sockets[i], path);
+    close(my.sockets[i]);
   }
 }
 
@@ -215,11 +242,13 @@ void enter_namespaces(const child_data& my) {
     = my.plan.resolver.empty() ? -1 : open(my.plan.resolver.c_str(), flags);
   if (folder < 0)
     give_up(my, step, errno);
+  open_sockets(my);
   mount_run(my, folder, resolver);
   bind(my, step, my.temp.c_str(), "/tmp");
   // Shared memory lives here; a machine without it has none to hide.
   mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
   bind(my, boot_step::home_mount, my.home.c_str(), my.plan.login_home.c_str());
+  show_sockets(my);
   if (my.plan.has_shadow)
     bind(my, boot_step::accounts, my.shadow.c_str(), "/etc/shadow");
   // The journal there holds the tokens of other jobs. It may be covered
@@ -316,6 +345,8 @@ std::string text_of(const boot_message& x) {
       return "mounting its home over the user's: " + reason;
     case boot_step::accounts:
       return "mounting its own account files: " + reason;
+    case boot_step::sockets:
+      return "showing it the sockets of its group: " + reason;
     case boot_step::user_data_start:
       return "starting user_data: " + reason;
     case boot_step::user_data_exit:

@@ -9,6 +9,7 @@
 #include <string>
 #include <sys/types.h>
 #include <utility>
+#include <vector>
 
 namespace muster::local {
 
@@ -56,6 +57,7 @@ struct launch_plan {
   std::string resolver; ///< folder below /run that name resolution needs, or
                         ///< empty
   std::string mark;     ///< `NAME=VALUE` in the environment of all processes
+  std::vector<std::string> sockets; ///< shown inside; no links in the paths
   bool isolated = false;
   bool has_user_data = false; ///< `user_data` is in the folder
   bool has_shadow = false;    ///< `shadow` replaces /etc/shadow

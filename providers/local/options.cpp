@@ -75,6 +75,14 @@ complaint read_lines(const json& value, std::vector<std::string>& to) {
   return "";
 }
 
+complaint read_paths(const json& value, std::vector<std::string>& to) {
+  constexpr auto wrong = "must be a list of absolute paths";
+  if (!read_lines(value, to).empty())
+    return wrong;
+  auto good = [](const std::string& path) { return path.starts_with('/'); };
+  return std::ranges::all_of(to, good) ? "" : wrong;
+}
+
 complaint read_key(const std::string& key, const json& value, options& to) {
   if (key == "name")
     return read_name(value, to.name);
@@ -88,8 +96,10 @@ complaint read_key(const std::string& key, const json& value, options& to) {
     return read_text(value, to.user_data);
   if (key == "sshd_options")
     return read_lines(value, to.sshd_options);
+  if (key == "sockets")
+    return read_paths(value, to.sockets);
   return "is not known; known keys: boot_delay, boot_timeout, max_size, name, "
-         "sshd_options, user_data";
+         "sockets, sshd_options, user_data";
 }
 
 } // namespace

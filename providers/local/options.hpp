@@ -30,6 +30,9 @@ struct options {
   /// Lines of sshd_config; they win over ours where sshd's use by muster does
   /// not depend on them.
   std::vector<std::string> sshd_options;
+  /// Sockets of this machine that instances see, although /run and /tmp are
+  /// their own; absolute paths.
+  std::vector<std::string> sockets;
 };
 
 /// Reads `plugin_config` as JSON; `null` and empty text mean all defaults. An

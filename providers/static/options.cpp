@@ -1,6 +1,7 @@
 #include "providers/static/options.hpp"
 
 #include "config/duration.hpp"
+#include "messages/host_port.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -127,6 +128,34 @@ complaint read_key_text(const json& value, secret& to) {
   return "";
 }
 
+/// An address as the transport takes it; `form` is how it is to be written.
+complaint check_address(std::string_view text, std::string_view form) {
+  auto read = read_host_port(text);
+  if (!read && read.error() == address_fault::port)
+    return "must have a port from 1 to 65535 behind its colon";
+  auto is_none = [](const std::string& host) {
+    in6_addr v6{};
+    return host.find(':') != std::string::npos
+           && inet_pton(AF_INET6, host.substr(0, host.find('%')).c_str(), &v6)
+                != 1;
+  };
+  return !read || is_none(read->host)
+           ? fmt::format("must be \"{}\", an IPv6 address with a port in "
+                         "brackets: \"[::1]:22\"",
+                         form)
+           : "";
+}
+
+/// An address in a table, which has keys of their own for the rest. An empty
+/// one is none.
+complaint read_address(const json& value, std::string& to) {
+  if (auto wrong = read_line(value, to); !wrong.empty())
+    return wrong;
+  if (to.find('@') != std::string::npos)
+    return "must be without a user: write that as username";
+  return to.empty() ? "" : check_address(to, "address[:port]");
+}
+
 constexpr std::array host_keys{
   "address",
   "arch",
@@ -152,9 +181,9 @@ complaint read_host_key(const std::string& key, const json& value, host& to) {
   if (key == "name")
     return read_line(value, to.id);
   if (key == "address" || key == "internal_addr")
-    return read_line(value, to.internal_address);
+    return read_address(value, to.internal_address);
   if (key == "external_addr")
-    return read_line(value, to.external_address);
+    return read_address(value, to.external_address);
   if (key == "port" || key == "protocol_port")
     return read_port(value, to.port);
   if (key == "username")
@@ -203,47 +232,6 @@ complaint check_id(const std::string& id) {
            : "";
 }
 
-/// An address as the transport takes it: `name`, `name:port`, an IPv6 address,
-/// or `[IPv6 address]:port`.
-complaint check_address(std::string_view text) {
-  constexpr auto expected
-    = "must be \"[user@]address[:port]\", an IPv6 address with a port in "
-      "brackets: \"[::1]:22\"";
-  auto host = text;
-  std::string_view port;
-  bool has_port = false;
-  if (text.starts_with('[')) {
-    auto end = text.find(']');
-    if (end == std::string_view::npos)
-      return expected;
-    host = text.substr(1, end - 1);
-    auto after = text.substr(end + 1);
-    if (!after.empty() && after[0] != ':')
-      return expected;
-    has_port = !after.empty();
-    port = has_port ? after.substr(1) : after;
-  } else if (std::ranges::count(text, ':') == 1) {
-    has_port = true;
-    port = text.substr(text.find(':') + 1);
-    host = text.substr(0, text.find(':'));
-  }
-  in6_addr v6{};
-  auto zone = host.find('%');
-  if (host.empty()
-      || (host.find(':') != std::string_view::npos
-          && inet_pton(AF_INET6, std::string{host.substr(0, zone)}.c_str(), &v6)
-               != 1))
-    return expected;
-  uint32_t number = 0;
-  auto [end, error]
-    = std::from_chars(port.data(), port.data() + port.size(), number);
-  if (has_port
-      && (error != std::errc{} || end != port.data() + port.size()
-          || number == 0 || number > 65'535))
-    return "must have a port from 1 to 65535 behind its colon";
-  return "";
-}
-
 /// `[user@]address[:port]`; the name is what stands behind the user.
 complaint read_short_host(const json& value, host& to) {
   std::string text;
@@ -254,7 +242,7 @@ complaint read_short_host(const json& value, host& to) {
     to.username = text.substr(0, at);
   to.id = text.substr(at == std::string::npos ? 0 : at + 1);
   to.internal_address = to.id;
-  return check_address(to.id);
+  return check_address(to.id, "[user@]address[:port]");
 }
 
 complaint read_long_host(const json& value, host& to) {

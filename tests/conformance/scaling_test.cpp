@@ -1,11 +1,12 @@
 // The worked examples of GitLab Runner's scaling: true outputs of the peer
 // (reference/autoscaling, sections 4, 16 and 18). A row with a `departure`
-// comes out otherwise here, on purpose.
+// comes out otherwise here, on purpose, as do those with a scale factor.
 
 #include "actors/group/capacity.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <optional>
 
 using namespace muster;
@@ -28,6 +29,8 @@ struct row {
   std::optional<int> ours = {};
   const char* departure = "";
 };
+
+constexpr auto total = scale_factor_target::total;
 
 constexpr const char* no_flip
   = "a reservation keeps an instance, it never adds one: the peer's second "
@@ -77,8 +80,28 @@ TEST_CASE("the worked examples of required scaling come out as the peer's") {
     CAPTURE(r.number);
     CAPTURE(r.departure);
     capacity now{r.instances, r.acquired, r.unavailable, r.pending, r.reserved};
-    scaling policy{r.max, r.each, r.idle, r.factor, r.limit};
+    scaling policy{r.max, r.each, r.idle, r.factor, r.limit, total};
     CHECK_EQ(instances_to_add(now, policy), r.ours.value_or(r.peer));
+  }
+}
+
+TEST_CASE("unless told otherwise a scale factor is what the manual says") {
+  // Of rows above; the peer compares the factor's part with all slots wanted.
+  struct factor_row {
+    int number;
+    int ours;
+  };
+  const factor_row table[] = {{18, 13}, {19, 11}, {20, 3}, {21, 3}, {22, 4},
+                              {23, 4},  {24, 3},  {25, 0}, {33, 7}};
+  for (const auto& r : rows) {
+    auto of_table = std::ranges::find(table, r.number, &factor_row::number);
+    auto has_factor = of_table != std::end(table);
+    REQUIRE_EQ(has_factor, r.factor > 0);
+    CAPTURE(r.number);
+    capacity now{r.instances, r.acquired, r.unavailable, r.pending, r.reserved};
+    auto change
+      = instances_to_add(now, {r.max, r.each, r.idle, r.factor, r.limit});
+    CHECK_EQ(change, has_factor ? of_table->ours : r.ours.value_or(r.peer));
   }
 }
 
@@ -112,8 +135,7 @@ TEST_CASE("the manual's reading of the scale factor is an idle target") {
     capacity now{.acquired = r.acquired};
     scaling policy{.idle_count = r.idle,
                    .scale_factor = r.factor,
-                   .scale_factor_limit = r.limit,
-                   .target = scale_factor_target::idle};
+                   .scale_factor_limit = r.limit};
     CHECK_EQ(wanted_slots(now, policy), r.wanted);
   }
 }

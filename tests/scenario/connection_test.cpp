@@ -14,9 +14,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A file that stands for muster-helper.
+/// A file that stands for muster-helper, and the same packed: of that, all that
+/// is looked at.
 struct helper_file {
   std::string path;
+  std::string packed;
 
   helper_file() {
     char name[] = "/tmp/muster-scenario-XXXXXX";
@@ -25,10 +27,15 @@ struct helper_file {
     if (fd >= 0)
       close(fd);
     std::ofstream{path} << "helper";
+    packed = path + ".gz";
+    std::ofstream{packed} << std::string("\x1f\x8b\x08", 3)
+                          << std::string("\xb0\x7b\x37\x87", 4) // its CRC-32
+                          << std::string("\x06\0\0\0", 4);
   }
 
   ~helper_file() {
     unlink(path.c_str());
+    unlink(packed.c_str());
   }
 };
 
@@ -132,6 +139,30 @@ TEST_CASE("a helper that is not there is put there, once") {
   CHECK_EQ(f.wire->commands.size(), 2);
 }
 
+TEST_CASE("a helper is sent packed to who can unpack it, and else as it is") {
+  fixture f;
+  f.dial_it();
+  f.session_up();
+  f.command_prints("unpacks\nneed Linux x86_64\n");
+  REQUIRE_EQ(f.wire->commands.size(), 2);
+  CHECK_EQ(f.wire->commands[1].what.input_file, f.helper.packed);
+  SUBCASE("a folder without room: the next one, packed") {
+    f.command_prints("full 1\n", 1);
+    REQUIRE_EQ(f.wire->commands.size(), 3);
+    CHECK_EQ(f.wire->commands[2].what.input_file, f.helper.packed);
+  }
+  SUBCASE("it does not come out right: the same folder, as it is") {
+    f.command_prints("packed 2\n", 1);
+    REQUIRE_EQ(f.wire->commands.size(), 3);
+    CHECK_EQ(f.wire->commands[2].what.input_file, f.helper.path);
+    CHECK_NE(f.wire->commands[2].what.command.find("$i -ge 2"),
+             std::string::npos);
+  }
+  f.command_prints("ready /run/helper.sock\n");
+  f.helper_greets();
+  CHECK_FALSE(static_cast<bool>(f.owner.last<dialed>().why));
+}
+
 TEST_CASE("an instance on which no helper can run is used without one") {
   for (const auto* obstacle : {"riscv64", "/h: programs there cannot be run"}) {
     CAPTURE(obstacle);
@@ -227,6 +258,29 @@ TEST_CASE("who refuses a host key tells what to do about the pin") {
   f.world.send(f.it, dial{f.id, info, 3, f.me(), "; do this"});
   f.session_fails(connection_errc::host_key_mismatch);
   CHECK_EQ(text_of(f.owner.last<dialed>().why), "no luck; do this");
+}
+
+TEST_CASE("a command for the helper is run by it, or refused with the reason") {
+  fixture f;
+  run_command what{f.id, "'x'", 60'000, f.me(), true, "/input"};
+  SUBCASE("a helper runs") {
+    f.dial_it();
+    f.session_up();
+    f.command_prints("at /h/muster-helper-1\nready /run/helper.sock\n");
+    f.helper_greets();
+    f.world.send(f.it, what);
+    const auto& asked = f.wire->commands.back().what;
+    CHECK_EQ(asked.command, "/h/muster-helper-1 'x'");
+    CHECK_EQ(asked.input_file, "/input");
+  }
+  SUBCASE("none can") {
+    f.dial_it();
+    f.session_up();
+    f.command_prints("need Linux aarch64\n");
+    f.world.send(f.it, what);
+    CHECK(is(f.owner.last<command_ended>().why,
+             connection_errc::helper_unavailable));
+  }
 }
 
 TEST_CASE("a command that the connection breaks under is answered") {

@@ -445,6 +445,36 @@ TEST_CASE("a lost instance that the cloud still lists is removed, not used") {
            std::vector{instance_id{"i-1"}});
 }
 
+TEST_CASE(
+  "an instance that is lost is looked for soon, and puts off no listing "
+  "that is due sooner") {
+  fixture f;
+  auto a = f.grows_for_a_job();
+  auto lost = f.provider().last<get_connect_info>().asker.handle;
+  auto lists_within = [&f](std::chrono::milliseconds time) {
+    auto before = f.provider().count<list_instances>();
+    f.world.run_for(time);
+    return f.provider().count<list_instances>() - before;
+  };
+  auto loses = [&] {
+    f.world.fail(lost,
+                 error_of(instance_errc::removed_externally, "no answer"));
+  };
+  SUBCASE("none is due for long") {
+    loses();
+    CHECK_EQ(lists_within(400ms), 0);
+    CHECK_EQ(lists_within(200ms), 1);
+  }
+  SUBCASE("another instance was asked for a moment ago") {
+    REQUIRE(f.reserves("b"));
+    auto b = f.acquires("b");
+    f.world.send(f.it, increased{1, 1, {}});
+    f.world.run_for(20ms);
+    loses();
+    CHECK_EQ(lists_within(40ms), 1);
+  }
+}
+
 TEST_CASE("an instance left out of listings is gone at the sixth time") {
   fixture f;
   auto a = f.grows_for_a_job();
@@ -843,15 +873,21 @@ TEST_CASE("a job that waits is told what for, once for each change") {
   f.world.run_for(3s);
   REQUIRE_EQ(a.count<acquire_waits>(), 1);
   CHECK_EQ(a.last<acquire_waits>().text,
-           "Waiting for a free slot: 1 instance is being started");
-  f.world.run_for(5min);
+           "waiting for a slot: 1st in line; an instance asked for 10 s ago");
+  f.world.run_for(26s);
   CHECK_EQ(a.count<acquire_waits>(), 1);
+  f.world.run_for(3s);
+  REQUIRE_EQ(a.count<acquire_waits>(), 2);
+  CHECK_EQ(a.last<acquire_waits>().text,
+           "waiting for a slot: 1st in line; an instance asked for 40 s ago");
+  f.world.run_for(5min);
+  CHECK_EQ(a.count<acquire_waits>(), 4);
   f.world.send(
     f.it,
     increased{1, 0, error_of(provider_errc::call_failed, "out of quota")});
   f.world.run_for(2min);
-  CHECK_GE(a.count<acquire_waits>(), 2);
-  CHECK_LE(a.count<acquire_waits>(), 3);
+  CHECK_GE(a.count<acquire_waits>(), 5);
+  CHECK_LE(a.count<acquire_waits>(), 7);
   CHECK_NE(a.last<acquire_waits>().text.find("out of quota"),
            std::string::npos);
 }
@@ -864,7 +900,7 @@ TEST_CASE("an acquire that ends in vain says what it waited for") {
   f.world.run_for(6s);
   REQUIRE_EQ(a.count<acquired>(), 1);
   CHECK_EQ(text_of(a.last<acquired>().why),
-           "Waiting for a free slot: 1 instance is being started");
+           "waiting for a slot: an instance asked for 5 s ago");
 }
 
 TEST_CASE("a host of a pool keeps its pin, and its failures are told") {

@@ -135,6 +135,57 @@ TEST_CASE("a ready command is tried until it succeeds") {
   CHECK_EQ(f.phase(), instance_phase::ready);
 }
 
+TEST_CASE("an instance is given the helper image before it is ready") {
+  fixture f;
+  f.setup.options.ready_command = "true";
+  f.setup.options.image = {"/a/helper.tar", "helper:1"};
+  f.setup.options.engine_host = "unix:///x.sock";
+  f.make_ready();
+  CHECK(!f.dialer.last<run_command>().by_helper);
+  f.world.send(f.it, command_ended{f.setup.id, 0, "", {}});
+  REQUIRE_EQ(f.dialer.count<run_command>(), 2);
+  auto look = f.dialer.last<run_command>();
+  CHECK(look.by_helper);
+  CHECK_EQ(look.command,
+           "container-image --name helper:1 --host unix:///x.sock");
+  CHECK(look.input_file.empty());
+  SUBCASE("that has it") {
+    f.world.send(f.it, command_ended{f.setup.id, 0, "", {}});
+    CHECK_EQ(f.phase(), instance_phase::ready);
+    CHECK_EQ(f.dialer.count<run_command>(), 2);
+  }
+  SUBCASE("that has it not: it is loaded") {
+    f.world.send(f.it, command_ended{f.setup.id, 3, "", {}});
+    REQUIRE_EQ(f.dialer.count<run_command>(), 3);
+    auto load = f.dialer.last<run_command>();
+    CHECK(load.by_helper);
+    CHECK_EQ(load.input_file, "/a/helper.tar");
+    CHECK_EQ(load.command, look.command + " --load");
+    CHECK_EQ(f.phase(), instance_phase::preparing);
+    f.world.send(f.it, command_ended{f.setup.id, 0, "", {}});
+    CHECK_EQ(f.phase(), instance_phase::ready);
+  }
+  SUBCASE("that has no Engine yet: it is asked again") {
+    f.world.send(f.it, command_ended{f.setup.id, 1, "no Engine", {}});
+    CHECK_EQ(f.phase(), instance_phase::preparing);
+    CHECK_NE(f.group.last<instance_status>().problem.find("no Engine"),
+             std::string::npos);
+    f.world.run_for(3s);
+    CHECK_EQ(f.dialer.count<run_command>(), 3);
+    CHECK_EQ(f.dialer.last<run_command>().command, look.command);
+  }
+  SUBCASE("whose disk is full: looked for anew, and tried until the deadline") {
+    f.world.send(f.it, command_ended{f.setup.id, 3, "", {}});
+    f.world.send(f.it, command_ended{f.setup.id, 1, "no space left", {}});
+    f.world.run_for(3s);
+    CHECK_EQ(f.dialer.last<run_command>().command, look.command);
+    f.world.run_for(11min);
+    CHECK_EQ(f.phase(), instance_phase::deleting);
+    CHECK_NE(f.group.last<instance_status>().reason.find("no space left"),
+             std::string::npos);
+  }
+}
+
 TEST_CASE("an instance that does not become ready in time goes away") {
   fixture f;
   f.setup.options.ready_command = "false";
@@ -272,7 +323,7 @@ TEST_CASE(
     CHECK_EQ(f.group.last<instance_status>().failures, 0);
     CHECK(f.ends.empty());
   }
-  SUBCASE("dead: removed at once") {
+  SUBCASE("not there: removed at once") {
     f.world.send(
       f.it, heartbeat_answered{f.setup.id, error_of(provider_errc::not_found,
                                                     "no such process")});
@@ -280,6 +331,35 @@ TEST_CASE(
     CHECK(is(f.ends.front(), instance_errc::removed_externally));
     CHECK_NE(text_of(f.ends.front()).find("no such process"),
              std::string::npos);
+  }
+  auto refused = heartbeat_answered{
+    f.setup.id, error_of(provider_errc::call_failed, "rate limit exceeded")};
+  SUBCASE("said to be dead: asked again within seconds, and given up then") {
+    f.world.send(f.it, refused);
+    CHECK(f.ends.empty());
+    CHECK_EQ(f.phase(), instance_phase::ready);
+    f.world.run_for(3s);
+    REQUIRE_EQ(f.gate.count<heartbeat>(), 2);
+    f.world.send(f.it, refused);
+    REQUIRE_EQ(f.ends.size(), 1);
+    CHECK(is(f.ends.front(), instance_errc::removed_externally));
+  }
+  SUBCASE("said to be dead once: not given up") {
+    f.world.send(f.it, refused);
+    f.world.run_for(3s);
+    f.world.send(f.it, heartbeat_answered{f.setup.id, {}});
+    // The next time it has two looks again.
+    f.world.send(f.it, connection_health{f.setup.id, false, 2, false, lost});
+    f.world.send(f.it, refused);
+    f.world.run_for(1s);
+    CHECK(f.ends.empty());
+  }
+  SUBCASE("connected again before the second look: it is not asked for") {
+    f.world.send(f.it, refused);
+    f.world.send(f.it, connection_health{f.setup.id, true, 0, false, {}});
+    f.world.run_for(1min);
+    CHECK_EQ(f.gate.count<heartbeat>(), 1);
+    CHECK(f.ends.empty());
   }
   SUBCASE("unreachable for too long: it drains") {
     f.world.send(f.it, connection_health{f.setup.id, false, 3, true, lost});
@@ -371,7 +451,6 @@ TEST_CASE("a provider may give less time than the group") {
 
 TEST_CASE("what earlier jobs left on a machine is ended before it is ready") {
   fixture f;
-  f.setup.machine_stays = true;
   acquisition_key first{"abc-1"};
   acquisition_key second{"abc-2"};
   f.setup.leftovers = {first, second};
@@ -398,32 +477,23 @@ TEST_CASE("what earlier jobs left on a machine is ended before it is ready") {
   CHECK_EQ(f.journal.last<forget_leftover>().key, second);
 }
 
-TEST_CASE("whose jobs are on a machine that stays is written until they are "
-          "proven gone") {
+TEST_CASE("whose jobs are on an instance is written until they are proven "
+          "gone") {
   fixture f;
-  auto stays = true;
-  SUBCASE("stays") {
-  }
-  SUBCASE("goes with the instance") {
-    stays = false;
-  }
-  f.setup.machine_stays = stays;
   f.make_ready();
   auto job = f.world.spawn_idle();
   acquisition_key key{"a"};
   f.give_slot("a", 0, job);
-  REQUIRE_EQ(f.journal.count<write_leftover>(), stays ? 1 : 0);
-  if (stays) {
-    CHECK_EQ(f.journal.last<write_leftover>().group, "g");
-    CHECK_EQ(f.journal.last<write_leftover>().instance, f.setup.id);
-    CHECK_EQ(f.journal.last<write_leftover>().key, key);
-  }
+  REQUIRE_EQ(f.journal.count<write_leftover>(), 1);
+  CHECK_EQ(f.journal.last<write_leftover>().group, "g");
+  CHECK_EQ(f.journal.last<write_leftover>().instance, f.setup.id);
+  CHECK_EQ(f.journal.last<write_leftover>().key, key);
   f.world.stop(job);
   CHECK_EQ(f.journal.count<forget_leftover>(), 0);
   f.world.send(f.it, leftovers_ended{f.setup.id, key, false, "no"});
   CHECK_EQ(f.journal.count<forget_leftover>(), 0);
   f.world.send(f.it, leftovers_ended{f.setup.id, key, true, ""});
-  CHECK_EQ(f.journal.count<forget_leftover>(), stays ? 1 : 0);
+  CHECK_EQ(f.journal.count<forget_leftover>(), 1);
 }
 
 TEST_CASE("a slot is given out only after a sign of life, if so wished") {

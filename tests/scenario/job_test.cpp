@@ -325,6 +325,35 @@ TEST_CASE("a slot whose actor dies is claimed from the group") {
   CHECK_EQ(other.count<vacate_slot>(), 1);
 }
 
+TEST_CASE(
+  "a job that its containers end has their reason, if GitLab knows it") {
+  struct row {
+    plan_outcome how;
+    const char* reason;
+    const char* otherwise;
+  };
+  const row rows[] = {
+    {plan_outcome::misconfigured, "runner_configuration_error",
+     "script_failure"},
+    {plan_outcome::image_missing, "image_pull_failure",
+     "runner_system_failure"},
+    {plan_outcome::dependency_failed, "runner_external_dependency_failure",
+     "runner_system_failure"},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.reason);
+    fixture knows;
+    knows.setup.payload.failure_reasons = {r.reason};
+    knows.run_up_to_script();
+    knows.plan_ends(r.how);
+    CHECK_EQ(knows.confirm().failure_reason, r.reason);
+    fixture older;
+    older.run_up_to_script();
+    older.plan_ends(r.how);
+    CHECK_EQ(older.confirm().failure_reason, r.otherwise);
+  }
+}
+
 TEST_CASE("a lost stream is attached to again where it broke off") {
   fixture f;
   f.run_up_to_script();
@@ -979,4 +1008,124 @@ TEST_CASE("a wall clock that jumps does not end a job, nor bring one back") {
   CHECK_EQ(f.slot.count<vacate_slot>(), 0);
   f.world.run_for(30min + 5min + 1s);
   CHECK_EQ(f.slot.count<vacate_slot>(), 1); // by its own time
+}
+
+namespace {
+
+void configure_containers(fixture& f, const std::string& host = "") {
+  f.configure([&host](runner_config& x) {
+    x.executor = "docker-autoscaler";
+    x.builds_dir = "/builds";
+    x.cache_dir = "/cache";
+    x.docker.emplace();
+    x.docker->image = "alpine";
+    x.docker->host = host;
+  });
+}
+
+/// A job in containers, whose plan the helper has.
+void run_in_containers(fixture& f) {
+  f.setup.payload.trace_sections = true;
+  configure_containers(f);
+  f.run_up_to_script();
+}
+
+/// What the helper says of the stage that prepares the containers.
+void prepare_containers(fixture& f) {
+  f.helper_says(frames::stage_begun{f.record++, 100, 0, 1});
+  f.prints("\x1b[0KUsing Docker executor with image alpine ...\x1b[0;m\n");
+  f.helper_says(
+    frames::stage_ended{f.record++, 2000, 0, 1, plan_outcome::success, 0, ""});
+  f.helper_says(frames::stage_begun{f.record++, 3000, 1, 1});
+}
+
+} // namespace
+
+TEST_CASE("preparing containers is in the section of preparing the executor") {
+  fixture f;
+  run_in_containers(f);
+  CHECK(f.log_has("Preparing the \"docker-autoscaler\" executor"));
+  CHECK(f.log_has("Using default image"));
+  CHECK_EQ(f.count_of(":prepare_executor\r", f.log()), 1);
+  prepare_containers(f);
+  auto text = f.log();
+  CHECK_EQ(f.count_of("section_start:1790000000:prepare_executor\r", text), 1);
+  CHECK_EQ(f.count_of("section_end:1790000000:prepare_executor\r", text), 1);
+  CHECK_EQ(f.count_of("Preparing the", text), 1);
+  auto end = text.find("section_end:1790000000:prepare_executor\r");
+  CHECK_LT(text.find("Using Docker executor with image alpine ..."), end);
+  CHECK_LT(end, text.find("prepare_script\r"));
+  SUBCASE("at the job's end it is not ended again") {
+    f.plan_ends(plan_outcome::success);
+    CHECK_EQ(f.count_of(":prepare_executor\r", f.log()), 2);
+  }
+  SUBCASE("another manager makes the same of it") {
+    f.dies_and_goes_on();
+    f.is_claimed();
+    f.wire->last_stream().sink->opened();
+    f.helper_says(frames::accepted{"k"});
+    CHECK_EQ(f.count_of(":prepare_executor\r", f.log()), 1);
+    prepare_containers(f);
+    CHECK_EQ(f.log(), text);
+  }
+}
+
+TEST_CASE(
+  "a job that fails while its containers are prepared ends the section") {
+  fixture f;
+  run_in_containers(f);
+  f.helper_says(frames::stage_begun{f.record++, 100, 0, 1});
+  f.helper_says(frames::job_ended{f.record++, 2000, plan_outcome::broken, 0, 0,
+                                  0, "the Engine is gone"});
+  auto text = f.log();
+  CHECK_EQ(f.count_of("section_end:1790000000:prepare_executor\r", text), 1);
+  CHECK_LT(text.find("section_end:1790000000:prepare_executor\r"),
+           text.find("instance i-1: the Engine is gone"));
+}
+
+TEST_CASE("a job in containers is carried out from here where it must be") {
+  fixture f;
+  configure_containers(f, "unix:///run/theirs.sock");
+  f.start();
+  f.gitlab_says(200);
+  f.gets_slot();
+  f.world.send(f.it, stream_route{f.setup.key,
+                                  9,
+                                  "/here/helper.sock",
+                                  {},
+                                  "",
+                                  "none for its platform",
+                                  "bridge:///here/engine.sock"});
+  f.world.send(f.it, job_start_written{f.setup.key, {}});
+  CHECK(f.log_has("muster-helper cannot run on this instance (none for its "
+                  "platform)"));
+  const auto& stream = f.wire->last_stream();
+  CHECK_EQ(stream.connection, 9);
+  CHECK_EQ(stream.path, "/here/helper.sock");
+  frames::decoder sent;
+  sent.feed(stream.sent);
+  std::optional<job_plan> plan;
+  while (auto frame = sent.next()) {
+    if (!*frame)
+      break;
+    if (auto* x = std::get_if<frames::run_containers>(&**frame))
+      plan = std::move(x->plan);
+  }
+  REQUIRE(plan);
+  CHECK_EQ(plan->containers->host, "bridge:///here/engine.sock");
+}
+
+TEST_CASE("without a helper no job in containers is tried") {
+  fixture f;
+  configure_containers(f);
+  f.start();
+  f.gitlab_says(200);
+  f.gets_slot();
+  f.world.send(f.it,
+               stream_route{f.setup.key, 5, "", {}, "", "no folder for it"});
+  CHECK(f.log_has("Job failed (system failure): jobs in containers need "
+                  "muster-helper, and it cannot run on instance i-1: no "
+                  "folder for it"));
+  CHECK_EQ(f.journal.count<write_job_start>(), 0);
+  CHECK(f.wire->opened.empty());
 }

@@ -159,7 +159,7 @@ TEST_CASE("what is left on a machine is told, also if nothing else is known of "
   acquisition_key b{"b"};
   instance_id known{"known"};
   instance_id other{"other"};
-  f.world.send(f.it, write_instance{"g", known, 3, 0, "key"});
+  f.world.send(f.it, write_instance{"g", known, 3, 0, "key", 0, ""});
   f.world.send(f.it, write_leftover{"g", known, a});
   f.world.send(f.it, write_leftover{"g", known, b});
   f.world.send(f.it, write_leftover{"g", other, a});

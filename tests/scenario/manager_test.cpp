@@ -18,7 +18,7 @@ struct fixture {
   std::vector<caf::error> ends;
 
   fixture() {
-    setup.concurrent = 2;
+    setup.file.concurrent = 2;
     setup.make_journal = [this](caf::local_actor*, const caf::actor_addr&) {
       journal = world.spawn_probe_now<journal_actor>();
       return journal.handle;

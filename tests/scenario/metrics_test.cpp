@@ -1,3 +1,4 @@
+#include "actors/coordinator/coordinator.hpp"
 #include "actors/group/group.hpp"
 #include "actors/metrics/table.hpp"
 #include "tests/scenario/job_peers.hpp"
@@ -124,7 +125,10 @@ TEST_CASE("counts of jobs move as the job does") {
   counted_job f;
   CHECK_EQ(f.shown().sum("gitlab_runner_jobs"), 0);
   f.start();
-  CHECK_EQ(f.jobs("pending"), 1);
+  CHECK_EQ(f.jobs("running"), 1); // it waits for its slot
+  CHECK_EQ(f.shown().sum("gitlab_runner_jobs", {R"(stage="prepare_executor")",
+                                                R"(executor_stage="created")"}),
+           1);
   CHECK_EQ(f.shown().sum("gitlab_runner_jobs_total"), 1);
   CHECK_EQ(f.shown().sum("gitlab_runner_job_queue_duration_seconds_count"), 1);
   CHECK_EQ(
@@ -160,9 +164,98 @@ TEST_CASE("counts of jobs move as the job does") {
 TEST_CASE("a job whose actor dies is not shown any more") {
   counted_job f;
   f.start();
-  CHECK_EQ(f.jobs("pending"), 1);
+  SUBCASE("while it waits") {
+  }
+  SUBCASE("with a stream that is still open") {
+    f.gitlab_says(200);
+    f.gets_slot();
+    f.gets_route();
+    f.start_is_written();
+    f.wire->last_stream().sink->opened();
+    f.helper_says(frames::accepted{"k"});
+  }
+  CHECK_EQ(f.jobs("running"), 1);
   f.world.stop(f.it);
   CHECK_EQ(f.shown().sum("gitlab_runner_jobs"), 0);
+}
+
+TEST_CASE("a job that GitLab refuses at its acceptance ends as canceled") {
+  counted_job f;
+  f.start();
+  f.gitlab_says(403);
+  auto x = f.shown();
+  CHECK_EQ(x.sum("gitlab_runner_job_duration_seconds_count"), 1);
+  CHECK_EQ(x.sum("gitlab_runner_failed_jobs_total",
+                 {R"(failure_reason="job_canceled")"}),
+           1);
+}
+
+TEST_CASE("a job of an earlier manager is shown with all of its time") {
+  counted_job f;
+  f.configure([](runner_config& x) {
+    x.feature_flags["FF_EXPORT_HIGH_CARDINALITY_METRICS"] = true;
+  });
+  constexpr int64_t minute = 60'000'000;
+  f.setup.taken_us = *f.clock - 10 * minute;
+  left_job left;
+  left.key = f.setup.key;
+  left.at = left_phase::started;
+  left.instance = instance_id{f.instance};
+  left.recipe.base_us = *f.clock - 9 * minute;
+  left.recipe.socket_path = "/run/helper.sock";
+  left.recipe.stages = {{"get_sources", "", stage_phase::sources, 1, true, {}},
+                        {"step_script", "", stage_phase::step, 1, true, {}}};
+  f.setup.left = left;
+  f.start();
+  f.gets_slot();
+  f.gets_route();
+  f.wire->last_stream().sink->opened();
+  f.helper_says(frames::accepted{"k"});
+  f.helper_says(frames::stage_begun{f.record++, 0, 0, 1});
+  f.helper_says(frames::stage_ended{f.record++, minute, 0, 1,
+                                    plan_outcome::success, 0, ""});
+  f.helper_says(frames::stage_begun{f.record++, minute, 1, 1});
+  f.end(plan_outcome::success);
+  auto x = f.shown();
+  auto sum = [&x](const char* name) {
+    return x.sum(std::string{"gitlab_runner_job_"} + name);
+  };
+  CHECK_EQ(sum("duration_seconds_sum"), 600);
+  CHECK_EQ(sum("stage_duration_seconds_count"), 1);
+  CHECK_GE(sum("stage_duration_seconds_sum"), 480);
+  CHECK_LT(sum("stage_duration_seconds_sum"), 540);
+}
+
+TEST_CASE("requests that a coordinator takes along wait no longer") {
+  test::virtual_system world;
+  metrics_table table{{"1.0", "abc", "main", 4}};
+  auto told = table.runner(facts());
+  auto runner = world.spawn_idle();
+  auto job = world.spawn_probe<update_asker_actor>();
+  coordinator_setup setup;
+  setup.metrics = told;
+  setup.parent = runner.address();
+  std::vector<test::probe<http_worker_actor>> workers; // which never answer
+  setup.make_worker = [&](caf::local_actor*, const coordinator_actor&,
+                          uint64_t) -> started_worker {
+    workers.push_back(world.spawn_probe_now<http_worker_actor>());
+    return {workers.back().handle, [] {}};
+  };
+  auto it = world.spawn(coordinator, setup);
+  for (int i = 0; i < 500; ++i) {
+    update_job x;
+    x.key = acquisition_key{std::to_string(i)};
+    x.state = "success";
+    x.asker = {"job", caf::actor_cast<caf::actor>(job.handle)};
+    world.send(it, x);
+  }
+  auto depth = [&table] {
+    return test::exposition{table.text()}.sum("muster_queue_depth",
+                                              {R"(queue="gitlab_requests")"});
+  };
+  CHECK_GT(depth(), 100);
+  world.stop(it);
+  CHECK_EQ(depth(), 0);
 }
 
 TEST_CASE("counts of instances and slots move as a job is served") {

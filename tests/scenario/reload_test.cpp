@@ -1,4 +1,5 @@
 #include "actors/manager/manager.hpp"
+#include "config/journal_name.hpp"
 #include "tests/support/scripted_transport.hpp"
 #include "tests/support/virtual_system.hpp"
 
@@ -18,6 +19,7 @@ struct fixture {
   test::probe<journal_actor> journal;
   /// Of each group, in the order in which they were started.
   std::map<std::string, std::vector<test::probe<provider_actor>>> providers;
+  std::vector<std::string> plugin_configs; ///< of all of them
   /// HTTP workers by the token that they were made for.
   std::map<std::string, std::vector<test::probe<http_worker_actor>>> workers;
   std::map<std::string, std::vector<coordinator_actor>> parents;
@@ -60,11 +62,13 @@ struct fixture {
       out.id = runner_id{short_token(x.token)};
       out.config = std::make_shared<const runner_config>(x);
       auto group = x.autoscaler->group_name;
-      out.make_provider
-        = [this, group](caf::local_actor*, const provider_parent_actor&) {
-            providers[group].push_back(world.spawn_probe_now<provider_actor>());
-            return providers[group].back().handle;
-          };
+      auto settings = x.autoscaler->plugin_config_json;
+      out.make_provider = [this, group, settings](
+                            caf::local_actor*, const provider_parent_actor&) {
+        plugin_configs.push_back(settings);
+        providers[group].push_back(world.spawn_probe_now<provider_actor>());
+        return providers[group].back().handle;
+      };
       auto token = x.token.reveal();
       out.make_worker
         = [this, token](caf::local_actor*, const coordinator_actor& parent,
@@ -81,7 +85,6 @@ struct fixture {
     manager_setup setup;
     setup.file = file;
     setup.file.runners.clear();
-    setup.concurrent = file.concurrent;
     setup.make_journal = [this](caf::local_actor*, const caf::actor_addr&) {
       journal = world.spawn_probe_now<journal_actor>();
       return journal.handle;
@@ -140,11 +143,18 @@ struct fixture {
       provider(group).last<start_provider>().asker);
   }
 
-  void make_ready(const std::string& group) {
+  /// What the newest provider of a group says of itself.
+  void says(const std::string& group, const std::string& id,
+            const caf::error& why = {}) {
     provider_ready ready;
-    ready.group = group;
+    ready.group = id;
     ready.max_size = 100;
+    ready.why = why;
     world.send(group_of(group), ready);
+  }
+
+  void make_ready(const std::string& group) {
+    says(group, group);
     world.send(as<instances_asker_actor>(journal.last<read_instances>().asker),
                known_instances{group, {}, {}});
     list(group);
@@ -416,6 +426,97 @@ TEST_CASE("another plugin_config: the provider is exchanged, the group stays") {
     CHECK_EQ(f.provider("g").count<list_instances>(), 1);
     CHECK_EQ(f.provider("g").count<decrease>(), 0);
   }
+}
+
+namespace {
+
+/// A group that went on with its former plugin_config has failed, or its runner
+/// has, and the provider of the group in its place is asked what it is.
+void fail_with_refused_settings(fixture& f, bool runner_fails) {
+  f.scaler().plugin_config_json = R"({"user_data":"old"})";
+  f.begin();
+  f.scaler().plugin_config_json = R"({"user_data":"new"})";
+  f.scaler().policies[0].idle_count = 2;
+  f.reload();
+  f.says("g", "other");
+  f.says("g", "g");
+  f.list("g");
+  CHECK_EQ(f.wanted("g"), 2);
+  CHECK_EQ(f.providers["g"].size(), 3);
+  f.world.stop(runner_fails
+                 ? f.journal.last<read_jobs>().asker.handle
+                 : f.provider("g").last<start_provider>().asker.handle);
+  f.world.run_for(2s);
+  f.answer_journal();
+  CHECK_EQ(f.providers["g"].size(), 4);
+}
+
+} // namespace
+
+TEST_CASE("a group that fails after its new plugin_config was refused goes on "
+          "with the former") {
+  for (auto runner_fails : {false, true})
+    for (auto usable : {false, true}) {
+      CAPTURE(runner_fails);
+      CAPTURE(usable);
+      fixture f;
+      fail_with_refused_settings(f, runner_fails);
+      auto known = f.journal.count<read_instances>();
+      if (usable) // but of another group still
+        f.says("g", "other");
+      else
+        f.says("g", "", error_of(provider_errc::bad_config, "no such region"));
+      REQUIRE_EQ(f.providers["g"].size(), 5);
+      CHECK_EQ(f.plugin_configs.back(), f.plugin_configs.front());
+      CHECK_EQ(f.journal.count<read_instances>(), known);
+      f.make_ready("g");
+      CHECK_EQ(f.journal.count<read_instances>(), known + 1);
+      CHECK_EQ(f.wanted("g"), 2); // what else was changed is in force
+      CHECK_EQ(f.provider("g").count<decrease>(), 0);
+    }
+}
+
+TEST_CASE("a group that fails takes its new plugin_config if that works now") {
+  for (auto runner_fails : {false, true}) {
+    CAPTURE(runner_fails);
+    fixture f;
+    fail_with_refused_settings(f, runner_fails);
+    f.make_ready("g");
+    CHECK_EQ(f.providers["g"].size(), 4);
+    CHECK_NE(f.plugin_configs.back(), f.plugin_configs.front());
+    CHECK_EQ(f.wanted("g"), 2);
+  }
+}
+
+TEST_CASE("two runners that GitLab takes for one keep their jobs apart") {
+  fixture f;
+  f.file.runners.push_back(fixture::runner("b", "glrt-a", "h"));
+  tell_apart(f.file.runners);
+  f.begin();
+  auto asked = f.journal.all<read_jobs>();
+  REQUIRE_EQ(asked.size(), 2);
+  CHECK_EQ(asked[0].runner, "http://gitlab.test|a|a");
+  CHECK_EQ(asked[1].runner, "http://gitlab.test|a|b");
+  // Without the other one it needs no mark, and its jobs have none either.
+  REQUIRE(!f.gives_job("glrt-a").empty());
+  f.file.runners.pop_back();
+  tell_apart(f.file.runners);
+  f.reload();
+  auto renamed = f.journal.last<rename_runner>();
+  if (!renamed.jobs.empty())
+    CHECK_EQ(renamed.to, "http://gitlab.test|a");
+}
+
+TEST_CASE("a group that fails with the settings that worked may be of another "
+          "cloud's group then") {
+  fixture f;
+  f.begin();
+  f.world.stop(f.provider("g").last<start_provider>().asker.handle);
+  f.world.run_for(2s);
+  REQUIRE_EQ(f.providers["g"].size(), 2);
+  f.says("g", "made again");
+  CHECK_EQ(f.providers["g"].size(), 2);
+  CHECK_EQ(f.journal.last<read_instances>().group, "made again");
 }
 
 TEST_CASE(

@@ -24,6 +24,7 @@ struct fixture {
   std::shared_ptr<int64_t> wall = std::make_shared<int64_t>(1'790'000'000);
   int jobs_max = 0;
   std::chrono::seconds idle_max{0};
+  std::shared_ptr<runner_metrics> metrics = std::make_shared<runner_metrics>();
 
   fixture() {
     cfg->name = "r";
@@ -62,6 +63,7 @@ struct fixture {
     shared->unix_us = [now = wall] { return *now * 1'000'000; };
     shared->temp_dir = "/tmp";
     setup.edge = shared;
+    setup.metrics = metrics;
     it = world.spawn(runner, setup);
   }
 
@@ -210,6 +212,69 @@ TEST_CASE("a job that cannot be written down is failed for GitLab to retry") {
   CHECK_EQ(told.state, "failed");
   CHECK_EQ(told.failure_reason, "runner_system_failure");
   CHECK_EQ(f.manager.count<permit_back>(), 1);
+}
+
+namespace {
+
+/// Writes down what is counted of jobs.
+struct counted_failures : runner_metrics {
+  std::vector<std::string> seen;
+
+  void happened(runner_event x) override {
+    if (x == runner_event::job_refused)
+      seen.emplace_back("refused");
+  }
+
+  void job_failed(int64_t job, const std::string& reason) override {
+    seen.push_back(std::to_string(job) + " " + reason);
+  }
+
+  void job_over(int64_t job) override {
+    seen.push_back(std::to_string(job) + " over");
+  }
+
+  void requests(int out, int) override {
+    requests_out = out;
+  }
+
+  int requests_out = -1;
+};
+
+} // namespace
+
+TEST_CASE("each failure of a job is counted once") {
+  fixture f;
+  auto counted = std::make_shared<counted_failures>();
+  f.metrics = counted;
+  f.begin();
+  f.give_permit();
+  auto offer = f.answer_poll(201);
+  SUBCASE("one that cannot be written down") {
+    f.world.send(
+      f.it, job_written{offer.key,
+                        error_of(journal_errc::not_writable, "no space left")});
+    CHECK_EQ(counted->seen, std::vector<std::string>{"refused"});
+  }
+  SUBCASE("one whose actor is lost") {
+    f.world.send(f.it, job_written{offer.key, {}});
+    update_job accepted;
+    for (const auto& x : f.workers)
+      if (x.count<update_job>() > 0)
+        accepted = x.last<update_job>();
+    REQUIRE(accepted.asker.handle);
+    f.world.stop(accepted.asker.handle);
+    CHECK_EQ(counted->seen,
+             std::vector<std::string>{"1 runner_system_failure", "1 over"});
+  }
+}
+
+TEST_CASE("a runner that begins has no request out, whatever one before had") {
+  fixture f;
+  auto counted = std::make_shared<counted_failures>();
+  counted->requests_out = 3;
+  f.metrics = counted;
+  f.start();
+  CHECK_EQ(counted->requests_out, 0);
 }
 
 TEST_CASE("after a job the next one is asked for at once") {

@@ -152,34 +152,34 @@ fs::path manager_folder::instance(const std::string& id) const {
 }
 
 void manager_folder::write_config(const manager_config& what) const {
-  auto text = fmt::format("concurrent = {}\n"
-                          "check_interval = 1\n"
-                          "{}"
-                          "[muster]\n"
-                          "state_dir = \"{}\"\n"
-                          "helper_path = \"{}\"\n"
-                          "[[runners]]\n"
-                          "name = \"e2e\"\n"
-                          "url = \"{}\"\n"
-                          "token = \"{}\"\n"
-                          "executor = \"instance\"\n"
-                          "{}"
-                          "[runners.autoscaler]\n"
-                          "plugin = \"local\"\n"
-                          "capacity_per_instance = {}\n"
-                          "max_instances = {}\n"
-                          "delete_instances_on_shutdown = {}\n"
-                          "[runners.autoscaler.plugin_config]\n"
-                          "name = \"{}\"\n"
-                          "{}"
-                          "[[runners.autoscaler.policy]]\n"
-                          "idle_count = 0\n"
-                          "idle_time = \"10m\"\n",
-                          what.concurrent, joined(what.file), state().string(),
-                          program("MUSTER_HELPER_PROGRAM"), what.url,
-                          what.token, joined(what.runner), what.capacity,
-                          what.instances, what.delete_on_shutdown, group_name,
-                          joined(what.plugin_config));
+  auto text = fmt::format(
+    "concurrent = {}\n"
+    "check_interval = 1\n"
+    "{}"
+    "[muster]\n"
+    "state_dir = \"{}\"\n"
+    "helper_path = \"{}\"\n"
+    "[[runners]]\n"
+    "name = \"e2e\"\n"
+    "url = \"{}\"\n"
+    "token = \"{}\"\n"
+    "executor = \"{}\"\n"
+    "{}"
+    "[runners.autoscaler]\n"
+    "plugin = \"local\"\n"
+    "capacity_per_instance = {}\n"
+    "max_instances = {}\n"
+    "delete_instances_on_shutdown = {}\n"
+    "[runners.autoscaler.plugin_config]\n"
+    "name = \"{}\"\n"
+    "{}"
+    "[[runners.autoscaler.policy]]\n"
+    "idle_count = 0\n"
+    "idle_time = \"10m\"\n",
+    what.concurrent, joined(what.file), state().string(),
+    program("MUSTER_HELPER_PROGRAM"), what.url, what.token, what.executor,
+    joined(what.runner), what.capacity, what.instances, what.delete_on_shutdown,
+    group_name, joined(what.plugin_config));
   std::ofstream{config_file()} << text;
 }
 

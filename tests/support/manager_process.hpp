@@ -20,6 +20,7 @@ constexpr std::chrono::seconds patience{60};
 struct manager_config {
   std::string url;
   std::string token;
+  std::string executor = "instance";
   int concurrent = 8;
   int capacity = 4; ///< jobs at a time on an instance
   int instances = 1;

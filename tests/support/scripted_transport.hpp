@@ -27,6 +27,7 @@ public:
     std::shared_ptr<stream_sink> sink;
     std::string sent;
     bool is_closed = false;
+    bool input_ended = false;
   };
 
   void connect(connection_id id, const connect_info& target,
@@ -60,6 +61,10 @@ public:
 
   void send(stream_id id, std::string bytes) override {
     streams[id].sent += bytes;
+  }
+
+  void end_input(stream_id id) override {
+    streams[id].input_ended = true;
   }
 
   void resume(stream_id) override {

@@ -63,6 +63,11 @@ tcp_proxy::~tcp_proxy() {
   ::close(listener_);
 }
 
+size_t tcp_proxy::open() {
+  std::lock_guard lock{mutex_};
+  return clients_.size();
+}
+
 void tcp_proxy::cut_all() {
   std::lock_guard lock{mutex_};
   for (int x : clients_) {

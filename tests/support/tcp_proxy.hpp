@@ -32,6 +32,9 @@ public:
     return cuts_;
   }
 
+  /// Connections that are open.
+  size_t open();
+
   /// Cuts all connections now.
   void cut_all();
 

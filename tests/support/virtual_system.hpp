@@ -1,10 +1,8 @@
 #pragma once
 
-#include "messages/type_ids.hpp"
+#include "actors/simulated/virtual_time.hpp"
 
 #include <caf/all.hpp>
-#include <caf/detail/test_actor_clock.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -51,52 +49,15 @@ struct probe {
   }
 };
 
-/// CAF's test coordinator: one thread, time moves by hand, every message is
-/// delivered before a call returns.
-class virtual_system {
+/// Virtual time with actors of the test's own: every message is delivered
+/// before a call returns.
+class virtual_system : public virtual_time {
 public:
-  struct config : caf::actor_system_config {
-    config() {
-      add_message_types<caf::id_block::muster>();
-      set("scheduler.policy", caf::atom("testing"));
-    }
-  };
-
-  config cfg;
-  caf::actor_system sys{cfg};
-
   ~virtual_system() {
     for (auto& x : owned_)
       caf::anon_send_exit(x, caf::exit_reason::kill);
     run();
     run_for(std::chrono::hours(24 * 7)); // what is left may hold a timer
-  }
-
-  caf::scheduler::test_coordinator& scheduler() {
-    return dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
-  }
-
-  void run() {
-    scheduler().run();
-  }
-
-  /// Lets time pass, stopping at every timer in the order of the deadlines.
-  void run_for(caf::timespan d) {
-    run();
-    auto& clock = scheduler().clock();
-    auto end = clock.current_time + d;
-    while (clock.has_pending_timeout()
-           && clock.schedule().begin()->first <= end) {
-      clock.trigger_timeout();
-      run();
-    }
-    if (clock.current_time < end)
-      clock.current_time = end;
-  }
-
-  template <class Rep, class Period>
-  void run_for(std::chrono::duration<Rep, Period> d) {
-    run_for(std::chrono::duration_cast<caf::timespan>(d));
   }
 
   /// Spawns an actor under test; it is stopped with the system.

@@ -3,6 +3,8 @@
 #include "providers/local/boot.hpp"
 #include "providers/local/ports.hpp"
 #include "providers/local/processes.hpp"
+#include "tools/bench/engines.hpp"
+#include "tools/coordinator/child_process.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -57,22 +59,33 @@ std::string plugin_keys(const bed_options& options, const std::string& folder) {
 struct bed_places {
   std::string folder;
   std::string plugin;
+  std::string host_script; ///< what makes a host what it is; may be empty
   uint16_t metrics_port = 0;
 };
 
+std::string executor_keys(const bed_options& options) {
+  if (!options.containers)
+    return "executor = \"instance\"\nshell = \"bash\"\n" + options.more_config;
+  return fmt::format("executor = \"docker-autoscaler\"\n"
+                     "{}"
+                     "[runners.docker]\n"
+                     "image = \"{}\"\n"
+                     "helper_image = \"{}\"\n"
+                     "pull_policy = \"if-not-present\"\n",
+                     options.more_config, engine_image, engine_image);
+}
+
 std::string config_text(const bed_options& options, const bed_places& at,
                         const test_gitlab& gitlab) {
-  auto slow_shell = options.shell == shell_startup::bashrc
-                      ? "user_data = \"\"\"\n"
-                        "#!/bin/sh\n"
-                        "echo 'sleep 0.12' > \"$HOME/.bashrc\"\n"
-                        "\"\"\"\n"
-                      : "";
+  auto user_data = at.host_script.empty()
+                     ? std::string{}
+                     : fmt::format("user_data = '''\n{}'''\n", at.host_script);
   auto slots = options.hosts * options.slots;
   auto idle = options.hosts_idle < 0 ? options.hosts : options.hosts_idle;
-  auto more = options.more_config;
-  if (options.output_limit_kib > 0)
-    more += fmt::format("output_limit = {}\n", options.output_limit_kib);
+  auto executor = executor_keys(options);
+  auto limit = options.output_limit_kib > 0
+                 ? fmt::format("output_limit = {}\n", options.output_limit_kib)
+                 : "";
   auto metrics
     = at.metrics_port > 0
         ? fmt::format("listen_address = \"127.0.0.1:{}\"\n", at.metrics_port)
@@ -82,13 +95,13 @@ std::string config_text(const bed_options& options, const bed_places& at,
     "{metrics}"
     "[muster]\n"
     "state_dir = \"{folder}/state\"\n"
+    "recorder = {{enabled = {records}}}\n"
     "[[runners]]\n"
     "name = \"bench\"\n"
     "url = \"{url}\"\n"
     "token = \"{token}\"\n"
-    "executor = \"instance\"\n"
-    "shell = \"bash\"\n"
-    "{more}"
+    "{limit}"
+    "{executor}"
     "[runners.autoscaler]\n"
     "plugin = \"{plugin}\"\n"
     "capacity_per_instance = {slots}\n"
@@ -98,18 +111,19 @@ std::string config_text(const bed_options& options, const bed_places& at,
     "[runners.autoscaler.plugin_config]\n"
     "name = \"bench\"\n"
     "boot_delay = \"{boot}ms\"\n"
-    "{plugin_keys}{slow_shell}"
+    "{plugin_keys}{user_data}"
     "[[runners.autoscaler.policy]]\n"
     "idle_count = {idle}\n"
     "idle_time = \"30m\"\n",
     fmt::arg("concurrent", options.concurrent > 0 ? options.concurrent : slots),
-    fmt::arg("metrics", metrics), fmt::arg("folder", at.folder),
-    fmt::arg("url", gitlab.url()), fmt::arg("token", gitlab.token()),
-    fmt::arg("more", more), fmt::arg("plugin", at.plugin),
+    fmt::arg("metrics", metrics), fmt::arg("records", options.records),
+    fmt::arg("folder", at.folder), fmt::arg("url", gitlab.url()),
+    fmt::arg("token", gitlab.token()), fmt::arg("limit", limit),
+    fmt::arg("executor", executor), fmt::arg("plugin", at.plugin),
     fmt::arg("slots", options.slots), fmt::arg("uses", options.max_use_count),
     fmt::arg("hosts", options.hosts), fmt::arg("boot", options.boot.count()),
     fmt::arg("plugin_keys", plugin_keys(options, at.folder)),
-    fmt::arg("slow_shell", slow_shell),
+    fmt::arg("user_data", user_data),
     fmt::arg("idle", options.warm ? idle * options.slots : 0));
 }
 
@@ -163,6 +177,9 @@ bed::~bed() {
 }
 
 result<void, bench_errc> bed::start() {
+  if (options_.containers)
+    if (auto obstacle = engine_obstacle())
+      return fail(bench_errc::cannot_start, *obstacle);
   std::error_code bad;
   auto pattern
     = (fs::temp_directory_path(bad) / "muster-bench.XXXXXX").string();
@@ -184,7 +201,14 @@ result<void, bench_errc> bed::start() {
 
 result<void, bench_errc> bed::write_config() const {
   std::ofstream out{folder_ + "/config.toml"};
-  bed_places at{folder_, plugin_program(), metrics_port_};
+  bed_places at{folder_, plugin_program(), "", metrics_port_};
+  auto build = fs::path{options_.manager}.parent_path();
+  if (options_.containers)
+    at.host_script
+      = engine_script(cgroup(), (build / "helper/muster-helper").string());
+  else if (options_.shell == shell_startup::bashrc)
+    at.host_script = "#!/bin/sh\n"
+                     "echo 'sleep 0.12' > \"$HOME/.bashrc\"\n";
   out << config_text(options_, at, *gitlab_) << std::flush;
   if (!out)
     return fail(bench_errc::cannot_start,
@@ -314,6 +338,8 @@ std::vector<std::string> bed::finish() {
   }
   if (auto left = end_instances(); left > 0)
     wrong.push_back(fmt::format("the manager left {} instances running", left));
+  if (options_.containers && !folder_.empty())
+    remove_cgroup(cgroup());
   if (!folder_.empty() && !remove_folder())
     wrong.push_back(fmt::format("{} could not be removed", folder_));
   return wrong;
@@ -395,6 +421,49 @@ result<pid_t, bench_errc> bed::plugin() const {
     fmt::format("{} processes of the plugin are there", found.size()));
 }
 
+std::string bed::host_folder(const local::instance_record& which) const {
+  return hosts_folder(options_, folder_) + "/local/bench/" + which.id;
+}
+
+std::string bed::cgroup() const {
+  return fs::path{folder_}.filename();
+}
+
+std::vector<engine_call> bed::engine_calls() const {
+  std::vector<engine_call> out;
+  for (const auto& x : instances()) {
+    std::ifstream in{engine_log(host_folder(x))};
+    std::string log{std::istreambuf_iterator<char>{in}, {}};
+    auto calls = calls_in_log(log);
+    out.insert(out.end(), calls.begin(), calls.end());
+  }
+  return out;
+}
+
+std::vector<std::string> bed::engine_sockets() const {
+  std::vector<std::string> out;
+  for (const auto& x : instances())
+    out.push_back(engine_socket(host_folder(x)));
+  return out;
+}
+
+std::optional<double> bed::bytes_on_wire() const {
+  double sum = 0;
+  bool told = false;
+  for (const auto& x : instances()) {
+    auto said = gitlab::run_program(
+      {"ss", "-tinH", "dport", "=", fmt::format(":{}", x.port)}, 10s);
+    std::istringstream words{said.value_or("")};
+    for (std::string word; words >> word;)
+      for (std::string_view name : {"bytes_sent:", "bytes_received:"})
+        if (word.starts_with(name)) {
+          sum += std::strtod(word.c_str() + name.size(), nullptr);
+          told = true;
+        }
+  }
+  return told ? std::optional{sum} : std::nullopt;
+}
+
 std::map<std::string, double> bed::queue_marks() const {
   constexpr std::string_view series = "muster_queue_high_water{";
   constexpr std::string_view label = "queue=\"";
@@ -413,6 +482,16 @@ std::map<std::string, double> bed::queue_marks() const {
     mark = std::max(mark, std::strtod(line.c_str() + value, nullptr));
   }
   return out;
+}
+
+double bed::series(const std::string& name) const {
+  httplib::Client client{"127.0.0.1", metrics_port_};
+  auto answer = client.Get("/metrics");
+  std::istringstream lines{answer ? answer->body : ""};
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with(name + " "))
+      return std::strtod(line.c_str() + name.size(), nullptr);
+  return 0;
 }
 
 result<void, bench_errc> bed::wait_no_host() {

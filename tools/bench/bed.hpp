@@ -1,6 +1,7 @@
 #pragma once
 
 #include "providers/local/record.hpp"
+#include "tools/bench/engine_log.hpp"
 #include "tools/bench/manager_process.hpp"
 #include "tools/coordinator/test_gitlab.hpp"
 
@@ -8,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -44,8 +46,10 @@ struct bed_options {
   int max_use_count = 0;    ///< jobs of a host; 0: any number
   int concurrent = 0;       ///< jobs; 0: as many as there are slots
   bool metrics = false;     ///< the manager serves them
+  bool records = true;      ///< the flight recorder is on
   int output_limit_kib = 0; ///< of a job's log; 0: as by default
   std::string more_config;  ///< keys of the runner
+  bool containers = false;  ///< each host has an Engine, and jobs run in it
 };
 
 /// Set by SIGINT and SIGTERM: all waiting ends.
@@ -102,6 +106,16 @@ public:
   /// The most that ever waited in each of the manager's queues, by name; empty
   /// if it does not tell.
   std::map<std::string, double> queue_marks() const;
+
+  /// A series of the manager's without labels; 0 if there is none.
+  double series(const std::string& name) const;
+  /// Of the hosts' Engines: all calls that they have had, and where they
+  /// listen.
+  std::vector<engine_call> engine_calls() const;
+  std::vector<std::string> engine_sockets() const;
+  /// Bytes on the manager's connections to the hosts so far, both ways, as
+  /// `ss` tells; nothing if it does not.
+  std::optional<double> bytes_on_wire() const;
   /// Waits until no host is there. Errors: all but `cannot_start`.
   result<void, bench_errc> wait_no_host();
 
@@ -136,6 +150,8 @@ private:
   int end_instances() const;
   std::vector<local::instance_record> instances() const;
   std::string plugin_program() const;
+  std::string host_folder(const local::instance_record& which) const;
+  std::string cgroup() const; ///< of the hosts' containers
   bool remove_folder() const;
 
   bed_options options_;

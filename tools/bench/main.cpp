@@ -32,11 +32,12 @@ std::string scenario_list() {
   for (const auto& x : scenarios())
     out += fmt::format("  {:<22} {}\n", x.name, x.what);
   out += "\nA letter or a word stands for all that begin with it: `d`, `g2`. "
-         "Without --scenario,\na to d run. Those of `g` break things; `b4`, "
-         "`d1`, `d2`, `e-calls`, `f2`, `n`, `k` and\n`g` run once. The figures "
-         "go to stderr as tables and to stdout as JSON. Exit status 1:\na job "
-         "did not succeed, the job API was misused, or a scenario did not end; "
-         "a missed\ngoal is told, but is no failure.";
+         "Without --scenario,\na to d run. Those of `g` break things, those of "
+         "`h` take root and `tools/setup docker`;\n`b4`, `d1`, `d2`, "
+         "`e-calls`, `f2`, `h3`, `n`, `k` and `g` run once. The figures go to\n"
+         "stderr as tables and to stdout as JSON. Exit status 1: a job did not "
+         "succeed, the job\nAPI was misused, or a scenario did not end; a "
+         "missed goal is told, but is no failure.";
   return out;
 }
 

@@ -209,6 +209,32 @@ result<void, bench_errc> run_burst500(bed& on, recorder& to, bool) {
                     {"peak memory", "MiB", 0.5, 32, "74 MiB"}});
 }
 
+// -- r: what recording costs --------------------------------------------------
+
+result<void, bench_errc> run_unrecorded(bed& on, recorder& to, bool) {
+  return run_burst(on, to, 500,
+                   {{"makespan", "s", 0.5, std::nullopt, ""},
+                    {"CPU of the manager a job", "ms", 0.5, std::nullopt, ""},
+                    {"peak memory", "MiB", 0.5, std::nullopt, ""}});
+}
+
+result<void, bench_errc> run_recorded(bed& on, recorder& to, bool first) {
+  constexpr auto records_name = "muster_recorder_records_total";
+  constexpr auto bytes_name = "muster_recorder_bytes_total";
+  auto records = on.series(records_name);
+  auto bytes = on.series(bytes_name);
+  if (auto done = run_unrecorded(on, to, first); !done)
+    return done;
+  records = on.series(records_name) - records;
+  bytes = on.series(bytes_name) - bytes;
+  to.add({"records a job", "", 0.5, 200, ""}, records / 500);
+  to.add({"bytes a record", "", 0.5, std::nullopt, ""},
+         records > 0 ? bytes / records : 0);
+  to.add({"records lost", "", 0.5, 0, ""},
+         on.series("muster_recorder_dropped_records_total"));
+  return {};
+}
+
 bed_options cold_bed() {
   bed_options out;
   out.warm = false;
@@ -217,6 +243,18 @@ bed_options cold_bed() {
 
 bed_options warm_bed() {
   return {};
+}
+
+bed_options recorded_bed() {
+  bed_options out;
+  out.metrics = true;
+  return out;
+}
+
+bed_options unrecorded_bed() {
+  auto out = recorded_bed();
+  out.records = false;
+  return out;
 }
 
 bed_options plugin_bed() {
@@ -248,6 +286,10 @@ std::vector<scenario> basic_scenarios() {
      long_poll_bed, run_long_poll},
     {"c1-burst100", "100 tiny jobs at once", true, warm_bed, run_burst100},
     {"c2-burst500", "500 tiny jobs at once", true, warm_bed, run_burst500},
+    {"r1-recorded-burst500", "c2, with what the flight recorder has of it",
+     false, recorded_bed, run_recorded, 0, false},
+    {"r2-unrecorded-burst500", "the same with the flight recorder off", false,
+     unrecorded_bed, run_unrecorded, 0, false},
   };
 }
 

@@ -196,6 +196,14 @@ result<void, bench_errc> run_1x40m(bed& on, recorder& to, bool) {
                     {"peak memory", "MiB", 0.5, std::nullopt, ""}});
 }
 
+result<void, bench_errc> run_container_40m(bed& on, recorder& to, bool) {
+  return run_flood(on, to, {1, 0, 64, 640},
+                   {{std::nullopt, std::nullopt, std::nullopt, "", "", ""},
+                    {"rate", "MiB/s", 0.5, std::nullopt, "", true},
+                    {"CPU of the manager a MiB", "ms", 0.5, 8, ""},
+                    {"peak memory", "MiB", 0.5, 32, ""}});
+}
+
 bed_options few_jobs() {
   return {};
 }
@@ -204,6 +212,14 @@ bed_options few_jobs() {
 bed_options loud_job() {
   bed_options out;
   out.output_limit_kib = 128 << 10;
+  return out;
+}
+
+bed_options loud_container() {
+  auto out = loud_job();
+  out.containers = true;
+  out.hosts = 1;
+  out.slots = 1;
   return out;
 }
 
@@ -225,6 +241,8 @@ std::vector<scenario> log_scenarios() {
      loud_jobs, run_50x1m, 1},
     {"d3-trace-1x40m", "one job prints 40 MiB at once", false, loud_job,
      run_1x40m},
+    {"h4-docker-1x40m", "the same in a container", false, loud_container,
+     run_container_40m, 0, false},
   };
 }
 

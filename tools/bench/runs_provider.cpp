@@ -22,6 +22,19 @@ void add_cold_start(recorder& to, const job_times& x, double rank,
     ms(x.start));
 }
 
+/// From a job handed out, the demand, to the plugin being asked for a host.
+void add_reaction(bed& on, recorder& to, int64_t job, size_t calls_before) {
+  auto handed_out = on.gitlab().job(job);
+  auto calls = on.calls();
+  auto asked = std::find_if(
+    calls.begin() + static_cast<ptrdiff_t>(calls_before), calls.end(),
+    [](const auto& x) { return x.name == "Increase"; });
+  if (handed_out && asked != calls.end())
+    to.add({"handed out to Increase", "ms", 0.5, 50, ""},
+           static_cast<double>(asked->at_us - handed_out->handed_out_us)
+             / 1000);
+}
+
 /// One job at a time, each on a host of its own.
 result<void, bench_errc> run_cold(bed& on, recorder& to, bool) {
   constexpr int jobs = 5;
@@ -41,6 +54,7 @@ result<void, bench_errc> run_cold(bed& on, recorder& to, bool) {
     to.add({"start beyond the boot", "ms", 0.5, 200, "2.2 s"},
            ms(times->start - slow_boot));
     to.add({"pick-up", "ms", 0.5, std::nullopt, ""}, ms(times->pick_up));
+    add_reaction(on, to, ids->front(), before);
     if (auto gone = on.wait_no_host(); !gone)
       return gone;
     to.add({"calls of the plugin a job", "", 0.5, std::nullopt, ""},

@@ -25,8 +25,9 @@ const char* to_string(shell_startup x) {
 const std::vector<scenario>& scenarios() {
   static const auto all = [] {
     auto out = basic_scenarios();
-    for (auto more : {log_scenarios(), provider_scenarios(), fault_scenarios(),
-                      archive_scenarios()})
+    for (auto more :
+         {log_scenarios(), provider_scenarios(), fault_scenarios(),
+          container_scenarios(), archive_scenarios(), group_scenarios()})
       out.insert(out.end(), more.begin(), more.end());
     std::stable_sort(out.begin(), out.end(),
                      [](const scenario& a, const scenario& b) {

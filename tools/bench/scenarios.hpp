@@ -38,11 +38,13 @@ struct scenario {
 
 const std::vector<scenario>& scenarios();
 
-std::vector<scenario> basic_scenarios();    ///< a, b1, b3, c: tiny jobs
-std::vector<scenario> log_scenarios();      ///< b4, d: what jobs print
-std::vector<scenario> provider_scenarios(); ///< e, f, n: hosts come and go
-std::vector<scenario> fault_scenarios();    ///< g: what breaks
-std::vector<scenario> archive_scenarios();  ///< k: artifacts
+std::vector<scenario> basic_scenarios();     ///< a, b1, b3, c: tiny jobs
+std::vector<scenario> log_scenarios();       ///< b4, d: what jobs print
+std::vector<scenario> provider_scenarios();  ///< e, f, n: hosts come and go
+std::vector<scenario> fault_scenarios();     ///< g: what breaks
+std::vector<scenario> container_scenarios(); ///< h1 to h3: in containers
+std::vector<scenario> archive_scenarios();   ///< k: artifacts
+std::vector<scenario> group_scenarios();     ///< s: decisions and memory
 
 /// Runs a scenario `repeat` times, each time on a new bed.
 outcome run_scenario(const scenario& what, const std::string& manager,

@@ -1,5 +1,6 @@
 #include "tools/coordinator/test_gitlab.hpp"
 
+#include "messages/host_port.hpp"
 #include "tools/coordinator/server_state.hpp"
 
 #include <fmt/format.h>
@@ -24,9 +25,7 @@ std::string url_of(bool tls, const std::string& host, int port) {
   auto scheme = tls ? "https" : "http";
   if (host == "0.0.0.0")
     return fmt::format("{}://127.0.0.1:{}", scheme, port);
-  bool is_v6 = host.find(':') != std::string::npos;
-  return fmt::format("{}://{}{}{}:{}", scheme, is_v6 ? "[" : "", host,
-                     is_v6 ? "]" : "", port);
+  return fmt::format("{}://{}:{}", scheme, bracketed(host), port);
 }
 
 /// The host of the object storage: another one where that needs neither names

@@ -1,7 +1,6 @@
 #include "tools/coordinator/yaml_tree.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 #include <sstream>
 #include <vector>
@@ -11,8 +10,6 @@
 namespace muster::gitlab {
 
 namespace {
-
-using nlohmann::json;
 
 constexpr size_t text_max = size_t{2} << 20; ///< as GitLab's [bytes]
 constexpr size_t keys_max = 2000;            ///< of one map
@@ -111,8 +108,8 @@ private:
   static void read_scalar(const YAML::Node& x, yaml_value& to) {
     to.is = yaml_value::kind::scalar;
     to.text = x.Scalar();
-    to.quoted = x.Tag() == "!";
-    if (!to.quoted && (to.text.empty() || to.text == "~" || to.text == "null"))
+    bool quoted = x.Tag() == "!";
+    if (!quoted && (to.text.empty() || to.text == "~" || to.text == "null"))
       to.is = yaml_value::kind::null;
   }
 
@@ -223,39 +220,6 @@ yaml_value read_yaml(const std::string& text, int file, yaml_budget& budget) {
   } catch (const YAML::Exception& problem) {
     malformed(from.mark_of(problem.mark), problem.msg);
   }
-}
-
-json to_json(const yaml_value& x) {
-  switch (x.is) {
-    case yaml_value::kind::null:
-    case yaml_value::kind::reference: // resolved before
-      return nullptr;
-    case yaml_value::kind::list: {
-      json list = json::array();
-      for (const auto& entry : x.list)
-        list.push_back(to_json(entry));
-      return list;
-    }
-    case yaml_value::kind::map: {
-      json object = json::object();
-      for (const auto& entry : x.map)
-        object[entry.key] = to_json(entry.value);
-      return object;
-    }
-    case yaml_value::kind::scalar:
-      break;
-  }
-  if (x.quoted)
-    return x.text;
-  if (x.text == "true" || x.text == "false")
-    return x.text == "true";
-  int64_t number = 0;
-  const auto* end = x.text.data() + x.text.size();
-  auto [stop, error] = std::from_chars(x.text.data(), end, number);
-  // "007" and "+1" stay text: as a number they would come back otherwise.
-  if (error == std::errc{} && stop == end && std::to_string(number) == x.text)
-    return number;
-  return x.text;
 }
 
 } // namespace muster::gitlab

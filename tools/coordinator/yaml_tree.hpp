@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -39,8 +38,7 @@ struct yaml_value {
   struct entry;
 
   kind is = kind::null;
-  std::string text;    ///< of a scalar
-  bool quoted = false; ///< a scalar that is text whatever it looks like
+  std::string text; ///< of a scalar
   yaml_mark at;
   std::vector<yaml_value> list;
   std::vector<entry> map; ///< in order; no key twice, the last one won
@@ -78,10 +76,6 @@ private:
 
 /// Reads one document; places are in file number `file`. Throws `yaml_refused`.
 yaml_value read_yaml(const std::string& text, int file, yaml_budget& budget);
-
-/// As JSON: plain `true`, `false`, numbers and null become those, all else
-/// text.
-nlohmann::json to_json(const yaml_value& x);
 
 /// `file:line:column: text`.
 std::string placed(const std::string& file, yaml_mark at,

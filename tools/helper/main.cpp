@@ -1,3 +1,5 @@
+#include "executors/docker/image_archive.hpp"
+#include "executors/docker/stage.hpp"
 #include "executors/helper/commands/commands.hpp"
 #include "executors/helper/frames.hpp"
 #include "executors/helper/serve.hpp"
@@ -117,6 +119,10 @@ int run(const std::vector<std::string>& arguments) {
     print(STDOUT_FILENO, help());
     return 0;
   }
+  if (auto status = docker::run_stage(arguments))
+    return *status;
+  if (auto status = docker::run_image_command(arguments))
+    return *status;
   if (auto status = run_command(arguments))
     return *status;
   if (command != "serve" && command != "connect")

@@ -41,6 +41,7 @@ struct try_options {
   std::vector<std::string> jobs; ///< empty: the whole pipeline
   std::vector<std::pair<std::string, std::string>> variables;
   std::string executor = "instance";
+  std::string image;     ///< of jobs that name none, in containers
   std::string state_dir; ///< its folder and caches are in there
   int concurrent = 4;    ///< jobs at the same time
   bool list = false;     ///< show the jobs, run none

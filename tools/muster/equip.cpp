@@ -1,6 +1,7 @@
 #include "tools/muster/equip.hpp"
 
 #include "tools/muster/gitlab.hpp"
+#include "tools/muster/job_logins.hpp"
 #include "tools/muster/plugins.hpp"
 
 #include <utility>
@@ -13,6 +14,8 @@ manager_info info_of(const runner_config& runner) {
   auto out = info_of_manager(runner.executor);
   out.shell = runner.shell.empty() ? "bash" : runner.shell;
   out.labels = runner.labels;
+  if (runner.docker)
+    out.gpus = runner.docker->gpus_text;
   return out;
 }
 
@@ -26,6 +29,7 @@ make_http_worker worker_maker(const config& cfg, const runner_config& runner,
   with.http.connection_max_age = cfg.connection_max_age;
   auto session = std::make_shared<api_session>(with, info_of(runner), token,
                                                system, files);
+  session->complete_job = login_adder(runner);
   return
     [session, traces, told](caf::local_actor* from,
                             const coordinator_actor& parent, uint64_t number) {

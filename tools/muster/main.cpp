@@ -1,8 +1,14 @@
+#include "config/duration.hpp"
 #include "config/places.hpp"
 #include "config/version.hpp"
 #include "tools/muster/admin/options.hpp"
 #include "tools/muster/commands.hpp"
+#include "tools/muster/explain/explain_command.hpp"
 #include "tools/muster/fleeting/options.hpp"
+#include "tools/muster/plan/plan_command.hpp"
+#include "tools/muster/replay/replay_command.hpp"
+#include "tools/muster/simulate/simulate_command.hpp"
+#include "tools/muster/trace/trace_command.hpp"
 #include "tools/tight_help.hpp"
 
 #include <CLI/CLI.hpp>
@@ -68,9 +74,14 @@ struct program {
   global_options global;
   run_options run;
   check_options check;
+  plan_command_options plan;
+  explain_options explain;
+  simulate_options simulate;
   admin_commands admin;
   fleeting_commands fleeting;
   try_options attempt;
+  trace_commands trace;
+  replay_command again;
   known_hosts_options pins;
   std::string unused;
   int status = 0;
@@ -96,15 +107,26 @@ struct program {
       ->group("") // the help fits a screen
       ->envname("RUNNER_DEBUG");
     app.fallthrough();
-    run.config_path = check.config_path = pins.config_path
+    run.config_path = check.config_path = pins.config_path = plan.config_path
+      = explain.config_path = simulate.config_path
       = default_config_path(this_host());
     add_run();
     add_check("check", "Say what is wrong in a configuration; lint: strict",
               false);
     add_check("lint", "The same as check --strict", true);
     app.get_subcommand("lint")->group(""); // the help fits a screen
+    add_plan();
+    add_explain();
+    add_simulate();
     admin.add_to(app, global, status, run.config_path);
+    app.get_subcommand("run-single")->group(""); // likewise
+    app.get_subcommand("unregister")->group("");
+    app.get_subcommand("reset-token")->group("");
+    app.get_subcommand("list")->group("");
     add_known_hosts();
+    trace.add_to(app, status, run.config_path);
+    again.add_to(app, status, run.config_path);
+    app.get_subcommand("replay")->group("");
     fleeting.add_to(app, global, status, run.config_path);
     add_try();
     // Last: commands would take it over.
@@ -118,7 +140,8 @@ struct program {
   }
 
   void add_run() {
-    auto* cmd = app.add_subcommand("run", "Serve GitLab until told to stop");
+    auto* cmd = app.add_subcommand(
+      "run", "Serve GitLab until told to stop; run-single: one");
     add_config_option(cmd, run.config_path);
     cmd->add_flag("--strict", run.strict,
                   "Do not start if the configuration has warnings");
@@ -154,6 +177,129 @@ struct program {
       if (status == 0)
         status = run_manager(global, run);
     });
+  }
+
+  /// Reads an option's value, or throws what the parser shows.
+  template <class Read, class Into>
+  static auto reader(const char* name, Read read, Into& into) {
+    return [name, read, &into](const std::string& text) {
+      auto value = read(text);
+      if (!value)
+        throw CLI::ValidationError(name, value.error().text);
+      into = *value;
+    };
+  }
+
+  void add_plan() {
+    auto* cmd = app.add_subcommand(
+      "plan", "Show what a configuration will do, and cost");
+    add_config_option(cmd, plan.config_path);
+    cmd
+      ->add_option("--against", plan.against,
+                   "What a reload would do while this one is in force")
+      ->type_name("FILE");
+    cmd
+      ->add_option_function<std::string>(
+        "--price", reader("--price", muster::plan::parse_price, plan.at),
+        "Of an hour of an instance, like 0.17/h")
+      ->type_name("PRICE");
+    cmd
+      ->add_option_function<std::string>(
+        "--week", reader("--week", muster::plan::parse_date, plan.day),
+        "That of this date, like 2026-11-23 (today's)")
+      ->type_name("DATE");
+    cmd
+      ->add_option("--timezone", plan.zone,
+                   "Whose clocks (those of the policies)")
+      ->type_name("NAME");
+    cmd->add_flag("--json", plan.json, "For programs");
+    cmd->footer("No plugin is started, nothing is asked or changed; what is "
+                "wrong with plugins\nand keys says muster check. The file in "
+                "force may come from a pipe:\n  git show HEAD:config.toml | "
+                "muster plan -c config.toml --against /dev/stdin\nExit status: "
+                "0; 1 if a runner cannot be served, or the reload would be "
+                "refused.");
+    cmd->callback([this] { status = plan_config(plan); });
+  }
+
+  void add_explain() {
+    auto* cmd = app.add_subcommand(
+      "explain", "Tell why instances and jobs went as they did");
+    add_config_option(cmd, explain.config_path);
+    cmd
+      ->add_option("--recording", explain.recording,
+                   "A file or folder (that of the configuration)")
+      ->type_name("PATH");
+    cmd
+      ->add_option_function<std::string>(
+        "--since",
+        [this](const std::string& text) {
+          auto span = parse_duration(text);
+          if (!span || span->count() < 0)
+            throw CLI::ValidationError("--since", '"' + text
+                                                    + "\" is no time span "
+                                                      "like 1h or 90m");
+          explain.since = *span;
+        },
+        "How far back; of one job or instance: all (1h)")
+      ->type_name("SPAN");
+    cmd->add_option("--job", explain.job, "Where this job's waiting time went")
+      ->type_name("ID");
+    cmd
+      ->add_option("--instance", explain.instance,
+                   "Why it was made, kept and removed")
+      ->type_name("ID");
+    cmd
+      ->add_option("--group", explain.group,
+                   "Only this: the cloud's id, or the runner's")
+      ->type_name("ID");
+    cmd->add_flag("--json", explain.json, "For programs");
+    cmd->footer("Reads what muster run records, also while it runs. Times are "
+                "local. Exit status:\n1 if there is no recording, or the job "
+                "or instance is not in it. docs/explain.md");
+    cmd->callback([this] { status = explain_recording(explain); });
+  }
+
+  void add_simulate() {
+    auto* cmd = app.add_subcommand("simulate",
+                                   "Play jobs of the past with other policies");
+    add_config_option(cmd, simulate.config_path);
+    cmd->add_option("--jobs", simulate.history, "CSV or JSON: what has run")
+      ->type_name("FILE")
+      ->required();
+    cmd
+      ->add_option("--policy", simulate.policies,
+                   "[runners.autoscaler] to be laid over; repeatable")
+      ->type_name("FILE")
+      ->take_all();
+    cmd->add_option("--runner", simulate.runner, "Whose group (the only one's)")
+      ->type_name("NAME");
+    cmd
+      ->add_option("--tags", simulate.tags,
+                   "Of the runner, with commas (all jobs fit)")
+      ->type_name("TAGS");
+    cmd
+      ->add_option_function<std::string>(
+        "--price", reader("--price", muster::plan::parse_price, simulate.at),
+        "Of an hour of an instance, like 0.17/h")
+      ->type_name("PRICE");
+    cmd
+      ->add_option_function<std::string>(
+        "--boot",
+        [this](const std::string& text) {
+          reader("--boot", simulated::parse_boot_time, simulate.boot)(text);
+          simulate.boot_text = text;
+        },
+        "40s, uniform(30s,60s), lognormal(40s,0.3)")
+      ->type_name("TIME");
+    cmd->add_option("--seed", simulate.seed, "Of chance (1)")
+      ->type_name("NUMBER");
+    cmd->add_flag("--json", simulate.json, "For programs");
+    cmd->add_option("--html", simulate.html, "Writes a page with charts")
+      ->type_name("FILE");
+    cmd->footer("Nothing is started, asked or changed.\nExit status: 0; 1 if a "
+                "file cannot be used.");
+    cmd->callback([this] { status = simulate_config(simulate); });
   }
 
   void add_known_hosts() {
@@ -208,8 +354,15 @@ struct program {
                    "Jobs at the same time (4)")
       ->type_name("N")
       ->check(CLI::Range(1, 64));
-    cmd->add_option("--executor", attempt.executor, "instance")
+    cmd
+      ->add_option("--executor", attempt.executor,
+                   "instance, or docker-autoscaler: in containers of\n"
+                   "this machine's Docker Engine (instance)")
       ->type_name("NAME");
+    cmd
+      ->add_option("--image", attempt.image,
+                   "In containers: for jobs that name no image")
+      ->type_name("IMAGE");
     attempt.state_dir = default_state_dir(this_host());
     cmd
       ->add_option("--state-dir", attempt.state_dir,

@@ -1,5 +1,6 @@
 #include "tools/muster/plugins.hpp"
 
+#include "actors/group/week.hpp"
 #include "providers/fleeting/fleeting_group.hpp"
 #include "providers/fleeting/lookup.hpp"
 #include "providers/local/local_group.hpp"
@@ -18,6 +19,20 @@ std::string obstacle_of(const std::string& plugin, plugin_trial trial) {
     return fleeting::try_plugin(plugin);
   auto found = fleeting::find_plugin(plugin, fleeting::places_of_host());
   return found ? "" : found.error().text;
+}
+
+/// In the week at hand. Periods and zones that are wrong have their own errors.
+std::vector<std::string>
+gaps_between(const std::vector<policy_config>& policies) {
+  auto made = schedule::make(policies);
+  auto zone = zone_of(policies);
+  auto monday = monday_of(
+    std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()),
+    zone);
+  if (!made || !monday)
+    return {};
+  auto week = week_of(*made, *monday, zone);
+  return week ? gaps_of(blocks_of(*week)) : std::vector<std::string>{};
 }
 
 make_instance_group local_maker(const config& cfg,
@@ -94,6 +109,8 @@ load_options with_plugins(check_mode mode, plugin_trial trial) {
     return plugin == "local" && read ? read->name : "";
   };
   out.connector_faults = connector_faults;
+  if (mode != check_mode::run)
+    out.policy_gaps = gaps_between;
   out.plugin_instances_max = [](const std::string& plugin,
                                 const std::string& plugin_config) -> int64_t {
     if (plugin == "static") {

@@ -81,6 +81,8 @@ void config_reader::read(const manager_actor& to, bool asked) {
     setup_.shared.metrics->config_read(false);
     return;
   }
+  if (setup_.usable)
+    setup_.usable(loaded);
   auto equipped = loaded.value;
   equipped.muster = setup_.in_force;
   auto cfg = std::make_shared<const config>(std::move(equipped));

@@ -24,6 +24,8 @@ struct reload_setup {
   shared_parts shared;
   std::shared_ptr<newest<read_config>> board; ///< where the manager looks
   std::function<void(const config&)> apply;   ///< as of `read_config`
+  /// Sees each that can be used, before the manager hears of it.
+  std::function<void(const loaded_config&)> usable;
 };
 
 /// An edge: reads config.toml again when it is told to, or when the file has

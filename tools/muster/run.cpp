@@ -2,24 +2,27 @@
 #include "actors/journal/state_lock.hpp"
 #include "actors/manager/manager.hpp"
 #include "actors/metrics/server.hpp"
+#include "config/journal_name.hpp"
 #include "config/listen_address.hpp"
 #include "config/syslog.hpp"
 #include "config/system_id.hpp"
 #include "config/version.hpp"
+#include "executors/local/local_transport.hpp"
 #include "executors/ssh/reactor.hpp"
 #include "messages/type_ids.hpp"
 #include "providers/fleeting/module.hpp"
 #include "tools/muster/commands.hpp"
 #include "tools/muster/equip.hpp"
 #include "tools/muster/memory.hpp"
+#include "tools/muster/own_files.hpp"
 #include "tools/muster/plugins.hpp"
+#include "tools/muster/recording.hpp"
 #include "tools/muster/reload.hpp"
 #include "tools/muster/service.hpp"
 
 #include <atomic>
 #include <caf/all.hpp>
 #include <csignal>
-#include <filesystem>
 #include <fmt/format.h>
 #include <malloc.h>
 #include <random>
@@ -31,8 +34,6 @@
 namespace muster {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 struct system_config : caf::actor_system_config {
   explicit system_config(int workers) {
@@ -61,18 +62,27 @@ std::string random_id() {
   return fmt::format("{:08x}", source());
 }
 
-/// Where muster-helper is, if the configuration does not say: beside this
-/// program, as it is built, or as it is installed.
 std::string helper_path(const config& cfg) {
-  if (!cfg.muster.helper_path.empty())
-    return cfg.muster.helper_path;
-  std::error_code ignored;
-  auto here = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  for (const auto* place :
-       {"muster-helper", "helper/muster-helper", "../lib/muster/muster-helper"})
-    if (fs::exists(here / place, ignored))
-      return (here / place).lexically_normal();
-  return here / "muster-helper";
+  return cfg.muster.helper_path.empty() ? own_helper_program()
+                                        : cfg.muster.helper_path;
+}
+
+/// A runner that another one was added to, or taken from, that GitLab takes for
+/// the same has another name in the journal since.
+void rename_jobs(journal_store& store, const config& cfg) {
+  auto jobs = store.all_jobs();
+  if (!jobs)
+    return; // whoever reads them next says so
+  std::set<std::string> names;
+  for (const auto& job : *jobs)
+    names.insert(job.runner);
+  auto renames = journal_renames(names, cfg.runners);
+  for (const auto& job : *jobs)
+    if (auto to = renames.find(job.runner); to != renames.end())
+      if (auto done = store.rename_runner(job.runner, to->second, job.key);
+          !done)
+        log::error("the journal cannot be written: whose a job is",
+                   {{"err", done.error().text}});
 }
 
 /// Blocks what `signal_loop` takes, for all threads that come.
@@ -138,39 +148,41 @@ caf::error wait_for(caf::actor_system& sys, const manager_actor& manager) {
   return out;
 }
 
-/// Two runners may share a token.
-void make_unique(std::vector<runner_parts>& runners) {
-  std::set<runner_id> used;
-  for (auto& x : runners) {
-    auto base = x.id.value;
-    for (int i = 2; !used.insert(x.id).second; ++i)
-      x.id = runner_id{fmt::format("{}.{}", base, i)};
-  }
+/// Sockets are made there, whose paths must be short.
+std::string workshop_folder(const std::string& state_dir) {
+  constexpr size_t path_max = 70;
+  auto folder = state_dir + "/containers";
+  if (folder.size() <= path_max)
+    return folder;
+  auto user = ::getuid();
+  return fmt::format("{}/muster-{:016x}",
+                     user == 0 ? "/run" : fmt::format("/run/user/{}", user),
+                     std::hash<std::string>{}(state_dir));
 }
 
 manager_setup setup_of(const std::shared_ptr<const config>& cfg,
                        std::shared_ptr<journal_store> store,
                        const std::shared_ptr<transport>& wire,
-                       const service_limits& limits,
-                       const shared_parts& shared) {
+                       const std::shared_ptr<local::socket_loop>& loop,
+                       const service_limits& limits, const shared_parts& shared,
+                       const std::string& run_id,
+                       const std::function<int64_t()>& wall_clock) {
   manager_setup out;
   out.file = *cfg;
   out.file.runners.clear();
-  out.concurrent = cfg->concurrent;
-  out.check_interval = cfg->check_interval;
-  out.shutdown_timeout = cfg->shutdown_timeout;
   out.system_id = shared.system_id;
   out.manager_host = host_name();
-  out.run_id = random_id();
+  out.run_id = run_id;
   out.jobs_max = limits.jobs_max;
   out.idle_max = limits.idle_max;
   out.make_journal = journal_starter(std::move(store), shared.metrics);
-  out.dial = std::make_shared<dial_edge>(wire, helper_path(*cfg), unix_us);
-  out.edge = std::make_shared<edges>(
-    edges{wire, shared.traces, unix_us, cfg->muster.state_dir, shared.metrics});
+  out.dial = std::make_shared<dial_edge>(
+    wire, helper_path(*cfg), wall_clock,
+    dial_edge::workshop{loop, workshop_folder(cfg->muster.state_dir)});
+  out.edge = std::make_shared<edges>(edges{
+    wire, shared.traces, wall_clock, cfg->muster.state_dir, shared.metrics});
   for (size_t i = 0; i < cfg->runners.size(); ++i)
     out.runners.push_back(equipper(cfg, i, shared)(nullptr));
-  make_unique(out.runners);
   return out;
 }
 
@@ -185,10 +197,11 @@ struct observation_post {
 
   /// What is not told is looked at.
   void sample(const std::shared_ptr<const ssh_transport>& wire,
-              const std::shared_ptr<const trace_shelf>& traces) const {
+              const std::shared_ptr<const trace_shelf>& traces,
+              const std::shared_ptr<const recorder>& recording) const {
     if (!table)
       return;
-    table->sample_with([wire, traces] {
+    table->sample_with([wire, traces, recording] {
       auto counters = wire->counters();
       process_samples out;
       out.log_bytes = traces->budget()->used();
@@ -198,6 +211,13 @@ struct observation_post {
       out.warnings = log::written(log::level::warning);
       out.errors = log::written(log::level::error);
       out.fatals = log::written(log::level::fatal);
+      if (recording) {
+        auto recorded = recording->counters();
+        out.records = static_cast<int64_t>(recorded.records);
+        out.records_lost = static_cast<int64_t>(recorded.lost);
+        out.record_bytes = static_cast<int64_t>(recorded.bytes);
+        out.is_recording = !recorded.is_failing;
+      }
       return out;
     });
   }
@@ -241,7 +261,8 @@ result<observation_post, config_errc> listen(const config& cfg,
 std::unique_ptr<config_reader>
 reader_of(const global_options& global, const loaded_config& first,
           const service_limits& limits, const shared_parts& shared,
-          const std::shared_ptr<newest<read_config>>& board) {
+          const std::shared_ptr<newest<read_config>>& board,
+          const std::shared_ptr<recorder>& recording) {
   if (!limits.watches)
     return nullptr;
   reload_setup with;
@@ -250,6 +271,9 @@ reader_of(const global_options& global, const loaded_config& first,
   with.in_force = first.value.muster;
   with.shared = shared;
   with.board = board;
+  with.usable = [recording](const loaded_config& x) {
+    record_config(recording.get(), x);
+  };
   with.apply = [global, metrics = shared.metrics](const config& x) {
     log::configure(global.log_level.empty() ? x.log_level : global.log_level,
                    global.log_format.empty() ? x.log_format
@@ -260,29 +284,52 @@ reader_of(const global_options& global, const loaded_config& first,
                                          first);
 }
 
-int serve(const global_options& global, const loaded_config& loaded,
+/// Nobody stands in the door any more.
+struct door_keeper {
+  door_keeper() = default;
+  door_keeper(const door_keeper&) = delete;
+  door_keeper& operator=(const door_keeper&) = delete;
+
+  ~door_keeper() {
+    the_delivery = nullptr;
+  }
+};
+
+int serve(const global_options& global, loaded_config& loaded,
           std::shared_ptr<journal_store> store, const service_limits& limits,
           const sigset_t& signals, const observation_post& watched) {
   auto cfg = std::make_shared<const config>(loaded.value);
-  auto wire = std::make_shared<ssh_transport>();
+  auto loop = std::make_shared<local::socket_loop>();
+  auto ssh = std::make_shared<ssh_transport>();
+  auto wire = std::make_shared<local::local_transport>(ssh, loop);
   auto id = load_system_id(cfg->path);
   if (!id.warning.empty())
     log::warning(id.warning);
   shared_parts shared{id.id, std::make_shared<trace_shelf>(), watched.sink()};
-  auto setup = setup_of(cfg, std::move(store), wire, limits, shared);
+  auto run_id = random_id();
+  auto recording = start_recording(loaded, run_id);
+  door_keeper keeper;
+  loaded.source.clear();
+  std::function<int64_t()> wall_clock = unix_us;
+  if (recording)
+    wall_clock = [recording] { return recording->unix_us(); };
+  auto setup = setup_of(cfg, std::move(store), wire, loop, limits, shared,
+                        run_id, wall_clock);
   auto board = std::make_shared<newest<read_config>>();
   setup.reread = board;
-  watched.sample(wire, shared.traces);
+  watched.sample(ssh, shared.traces, recording);
   if (!setup.dial->problem().empty()) {
     log::error(setup.dial->problem());
     return 1;
   }
+  if (!setup.dial->packed_problem().empty())
+    log::warning(setup.dial->packed_problem());
   log::info(fmt::format("Starting multi-runner from {}...", cfg->path),
             {{"builds", "0"}, {"max_builds", std::to_string(cfg->concurrent)}});
   if (cfg->runners.empty())
     log::warning("no runner is served: no job is taken before the "
                  "configuration has one that can be");
-  auto reader = reader_of(global, loaded, limits, shared, board);
+  auto reader = reader_of(global, loaded, limits, shared, board, recording);
   system_config caf_config{cfg->muster.workers};
   caf::error why;
   {
@@ -297,8 +344,11 @@ int serve(const global_options& global, const loaded_config& loaded,
     pthread_kill(listener.native_handle(), SIGUSR1);
     listener.join();
     root = nullptr;
-    if (why) // actors may be in calls that take their time: do not wait
+    if (why) { // actors may be in calls that take their time: do not wait
+      if (recording)
+        recording->flush();
       std::_Exit(1);
+    }
   }
   return 0;
 }
@@ -359,7 +409,6 @@ int serve_loaded(const global_options& global, loaded_config loaded,
     return 1;
   }
   log::info("Configuration loaded", {{"builds", "0"}});
-  loaded.source.clear();
   auto signals = block_signals(); // before the first thread
   auto watched = listen(cfg, limits.listen_address);
   if (!watched) {
@@ -376,6 +425,7 @@ int serve_loaded(const global_options& global, loaded_config loaded,
     log::error(store.error().text);
     return 1;
   }
+  rename_jobs(*store, cfg);
   return serve(global, loaded,
                std::make_shared<journal_store>(std::move(*store)), limits,
                signals, *watched);

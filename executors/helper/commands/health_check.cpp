@@ -2,6 +2,7 @@
 #include "executors/helper/commands/flags.hpp"
 #include "executors/helper/commands/log.hpp"
 #include "executors/helper/http/connection.hpp"
+#include "messages/host_port.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -50,9 +51,7 @@ std::vector<service> linked_services() {
 }
 
 bool answers(const service& what) {
-  auto host = what.host.find(':') != std::string::npos ? "[" + what.host + "]"
-                                                       : what.host;
-  auto to = parse_url("http://" + host + ":" + what.port);
+  auto to = parse_url("http://" + bracketed(what.host) + ":" + what.port);
   if (!to)
     return false;
   dial_options options;

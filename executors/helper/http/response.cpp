@@ -16,6 +16,7 @@ namespace http = boost::beast::http;
 
 constexpr uint32_t head_bytes_max = 64u << 10;
 constexpr size_t fill_bytes = 64u << 10;
+constexpr int switching_protocols = 101;
 constexpr int informational_max = 16; ///< answers 1xx before the final one
 
 tl::unexpected<failure<transfer_errc>>
@@ -109,7 +110,7 @@ response_reader::read_head(const filler& fill) {
     }
     auto& message = parser.get();
     auto status = static_cast<int>(message.result_int());
-    if (status / 100 == 1)
+    if (status / 100 == 1 && status != switching_protocols)
       continue;
     response_head head{status, std::string{message.reason()}, {}};
     for (const auto& field : message)
@@ -118,6 +119,11 @@ response_reader::read_head(const filler& fill) {
   }
   return fail(transfer_errc::no_answer,
               "the server sends informational answers without end");
+}
+
+std::string response_reader::rest() const {
+  auto data = parts_->buffer.data();
+  return {static_cast<const char*>(data.data()), data.size()};
 }
 
 result<size_t, transfer_errc> response_reader::read_body(char* to, size_t size,

@@ -40,13 +40,18 @@ public:
   response_reader& operator=(response_reader&&) noexcept;
   ~response_reader();
 
-  /// Reads the head of the final answer. Errors: `no_answer`.
+  /// Reads the head of the final answer, which a change of protocols (101) is
+  /// too. Errors: `no_answer`.
   result<response_head, transfer_errc> read_head(const filler& fill);
 
   /// Reads a piece of the body; 0 is its end. Errors: `no_answer`, also for a
   /// body that is cut off.
   result<size_t, transfer_errc> read_body(char* to, size_t size,
                                           const filler& fill);
+
+  /// Returns what was read behind the head: after a change of protocols the
+  /// first bytes of the other one.
+  std::string rest() const;
 
 private:
   struct parts;

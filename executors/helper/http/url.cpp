@@ -1,5 +1,7 @@
 #include "executors/helper/http/url.hpp"
 
+#include "messages/host_port.hpp"
+
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
@@ -172,8 +174,7 @@ std::optional<url> resolved(const url& base, std::string_view location) {
 }
 
 std::string authority(const url& of) {
-  auto host
-    = of.host.find(':') == std::string::npos ? of.host : "[" + of.host + "]";
+  auto host = bracketed(of.host);
   if (of.port == (of.tls ? https_port : http_port))
     return host;
   return host + ":" + std::to_string(of.port);

@@ -27,7 +27,7 @@ plugin_image image(const std::string& version) {
   return out;
 }
 
-void push_versions(const registry_process& to, const std::string& repository,
+void push_versions(const plugin_registry& to, const std::string& repository,
                    const texts& versions) {
   for (const auto& x : versions)
     to.push(repository, {image(x)}, {x});
@@ -36,7 +36,7 @@ void push_versions(const registry_process& to, const std::string& repository,
 } // namespace
 
 TEST_CASE("plugins are installed by tag, by constraint and by digest") {
-  registry_process registry;
+  plugin_registry registry;
   auto repository = registry.name() + "/group/cloud";
   push_versions(registry, "group/cloud", {"1.0.0", "1.2.0", "1.10.1"});
   registry.push("group/cloud", {image("2.0.0-rc.1")}, {"2.0.0-rc.1", "edge"});
@@ -88,7 +88,7 @@ TEST_CASE("plugins are installed by tag, by constraint and by digest") {
 }
 
 TEST_CASE("what is there is left alone, unless an upgrade is wanted") {
-  registry_process registry;
+  plugin_registry registry;
   fleeting_place x;
   auto repository = registry.name() + "/cloud";
   x.configure({repository + ":1"});
@@ -116,7 +116,7 @@ TEST_CASE("what is there is left alone, unless an upgrade is wanted") {
 }
 
 TEST_CASE("the image is the one for this machine") {
-  registry_process registry;
+  plugin_registry registry;
   auto other = image("1.0.0");
   other.os = "plan9";
   auto other_arch = image("1.0.0");
@@ -136,7 +136,7 @@ TEST_CASE("the image is the one for this machine") {
 }
 
 TEST_CASE("images of other publishers are understood") {
-  registry_process registry;
+  plugin_registry registry;
   auto docker = image("1.0.0");
   docker.docker = true;
   docker.annotated = false;
@@ -162,7 +162,7 @@ TEST_CASE("images of other publishers are understood") {
 }
 
 TEST_CASE("a plugin that cannot be installed does not keep others from it") {
-  registry_process registry;
+  plugin_registry registry;
   push_versions(registry, "cloud", {"1.0.0"});
   registry.push("moved", {image("3.0.0")}, {"1.0.0"});
   auto name = registry.name();
@@ -209,7 +209,7 @@ TEST_CASE("without a plugin there is nothing to install") {
 }
 
 TEST_CASE("a registry that wants a user gets the one of the login") {
-  registry_process registry{true};
+  plugin_registry registry{true};
   push_versions(registry, "cloud", {"1.0.0"});
   fleeting_place x;
   x.configure({registry.name() + "/cloud"});
@@ -339,7 +339,7 @@ TEST_CASE("a password is asked for and not shown") {
 }
 
 TEST_CASE("check and the manager's hint lead to a plugin that starts") {
-  registry_process registry;
+  plugin_registry registry;
   auto real = image("1.2.3");
   std::ifstream in{plugin_bed::plugin(), std::ios::binary};
   real.program.assign(std::istreambuf_iterator<char>{in}, {});

@@ -1,22 +1,16 @@
 #include "tests/e2e/fleeting/registry_bed.hpp"
 
-#include "executors/cache/digest.hpp"
 #include "providers/fleeting/registry/manifest.hpp"
 #include "tests/e2e/fleeting/bed.hpp"
 #include "tests/support/tar_text.hpp"
 
 #include <algorithm>
-#include <csignal>
 #include <cstdlib>
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fstream>
-#include <httplib.h>
 #include <sstream>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 namespace muster::test {
 
@@ -35,10 +29,6 @@ constexpr auto docker_manifest
 constexpr auto docker_config = "application/vnd.docker.container.image.v1+json";
 constexpr auto layer_type = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 
-/// Of `registry_process::password`, with little work to check it.
-constexpr auto password_hash
-  = "$2b$04$woi2k4x6xxZVle/M9sQCRezGrlv81kPQpKDD7gN/KgGSLDCN9LMxq";
-
 std::string text_of(const fs::path& file) {
   std::ostringstream out;
   out << std::ifstream{file, std::ios::binary}.rdbuf();
@@ -49,24 +39,7 @@ std::string arch_of(const plugin_image& what) {
   return what.arch.empty() ? fleeting::platform_of_host().arch : what.arch;
 }
 
-httplib::Client client_of(int port) {
-  httplib::Client out{"127.0.0.1", port};
-  out.set_read_timeout(60);
-  out.set_basic_auth(registry_process::user, registry_process::password);
-  return out;
-}
-
 } // namespace
-
-std::string digest_text(const std::string& bytes) {
-  return "sha256:" + hex_of(sha256(bytes));
-}
-
-json descriptor_json(const std::string& media_type, const std::string& bytes) {
-  return {{"mediaType", media_type},
-          {"digest", digest_text(bytes)},
-          {"size", bytes.size()}};
-}
 
 image_parts make_image(const plugin_image& what) {
   image_parts out;
@@ -94,84 +67,15 @@ image_parts make_image(const plugin_image& what) {
   return out;
 }
 
-registry_process::registry_process(bool closed)
-  : path_(make_temp_folder("muster-registry")) {
-  auto config = fmt::format(
-    "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}/data\n"
-    "http:\n  addr: 127.0.0.1:0\n",
-    path_.string());
-  if (closed)
-    config += fmt::format("auth:\n  htpasswd:\n    realm: test\n    path: "
-                          "{}/htpasswd\n",
-                          path_.string());
-  std::ofstream{path_ / "htpasswd"} << user << ":" << password_hash << "\n";
-  std::ofstream{path_ / "config.yml"} << config;
-  auto log = path_ / "log";
-  auto file = (path_ / "config.yml").string();
-  pid_ = ::fork();
-  REQUIRE_GE(pid_, 0);
-  if (pid_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    int to = ::open(log.c_str(), O_WRONLY | O_CREAT, 0600);
-    ::dup2(to, 1);
-    ::dup2(to, 2);
-    ::execlp("docker-registry", "docker-registry", "serve", file.c_str(),
-             nullptr);
-    ::_exit(127);
-  }
-  const std::string said = "listening on 127.0.0.1:";
-  auto listens
-    = soon([&] { return text_of(log).find(said) != std::string::npos; });
-  auto text = text_of(log);
-  REQUIRE_MESSAGE(listens, "Debian's docker-registry did not start: ", text);
-  port_ = std::atoi(text.c_str() + text.find(said) + said.size());
-}
-
-registry_process::~registry_process() {
-  ::kill(pid_, SIGKILL);
-  ::waitpid(pid_, nullptr, 0);
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
-std::string registry_process::name() const {
-  return fmt::format("127.0.0.1:{}", port_);
-}
-
-void registry_process::push_blob(const std::string& repository,
-                                 const std::string& bytes) const {
-  auto client = client_of(port_);
-  auto begun = client.Post("/v2/" + repository + "/blobs/uploads/");
-  REQUIRE(begun);
-  REQUIRE_EQ(begun->status, 202);
-  auto to = begun->get_header_value("Location");
-  to.erase(0, to.find("/v2/"));
-  to += (to.find('?') == std::string::npos ? "?digest=" : "&digest=")
-        + digest_text(bytes);
-  auto put = client.Put(to, bytes, "application/octet-stream");
-  REQUIRE(put);
-  REQUIRE_EQ(put->status, 201);
-}
-
-void registry_process::push_manifest(const std::string& repository,
-                                     const std::string& name,
-                                     const json& what) const {
-  auto put
-    = client_of(port_).Put("/v2/" + repository + "/manifests/" + name,
-                           what.dump(), what["mediaType"].get<std::string>());
-  REQUIRE(put);
-  REQUIRE_MESSAGE(put->status == 201, put->body);
-}
-
-void registry_process::push_parts(const std::string& repository,
-                                  const image_parts& what) const {
+void plugin_registry::push_parts(const std::string& repository,
+                                 const image_parts& what) const {
   push_blob(repository, what.config);
   push_blob(repository, what.layer);
 }
 
-std::string registry_process::push(const std::string& repository,
-                                   const std::vector<plugin_image>& images,
-                                   const std::vector<std::string>& tags) const {
+std::string plugin_registry::push(const std::string& repository,
+                                  const std::vector<plugin_image>& images,
+                                  const std::vector<std::string>& tags) const {
   json index{{"schemaVersion", 2},
              {"mediaType", images[0].docker ? docker_index : oci_index},
              {"manifests", json::array()}};
@@ -189,9 +93,9 @@ std::string registry_process::push(const std::string& repository,
   return digest_text(index.dump());
 }
 
-std::string registry_process::push_image(const std::string& repository,
-                                         const plugin_image& image,
-                                         const std::string& tag) const {
+std::string plugin_registry::push_image(const std::string& repository,
+                                        const plugin_image& image,
+                                        const std::string& tag) const {
   auto parts = make_image(image);
   push_parts(repository, parts);
   push_manifest(repository, tag, parts.manifest);

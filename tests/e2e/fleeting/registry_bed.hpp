@@ -1,19 +1,13 @@
 #pragma once
 
+#include "tests/support/registry_process.hpp"
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <sys/types.h>
 #include <vector>
 
 namespace muster::test {
-
-/// `sha256:...` of some bytes.
-std::string digest_text(const std::string& bytes);
-
-/// What a manifest says of some bytes.
-nlohmann::json descriptor_json(const std::string& media_type,
-                               const std::string& bytes);
 
 /// An image as a publisher makes it.
 struct plugin_image {
@@ -35,24 +29,10 @@ struct image_parts {
 
 image_parts make_image(const plugin_image& what);
 
-/// Debian's docker-registry on loopback, with its storage in a folder that goes
-/// with it.
-class registry_process {
+/// A registry that plugins are pushed to.
+class plugin_registry : public registry_process {
 public:
-  static constexpr auto user = "runner";
-  static constexpr auto password = "s3cr3t-pass";
-
-  /// @param closed only for that user
-  explicit registry_process(bool closed = false);
-  ~registry_process();
-  registry_process(const registry_process&) = delete;
-  registry_process& operator=(const registry_process&) = delete;
-
-  /// `127.0.0.1:PORT`
-  std::string name() const;
-  int port() const {
-    return port_;
-  }
+  using registry_process::registry_process;
 
   /// Pushes an index with one image for each entry; returns its digest.
   std::string push(const std::string& repository,
@@ -65,14 +45,7 @@ public:
                          const std::string& tag) const;
 
 private:
-  void push_blob(const std::string& repository, const std::string& bytes) const;
-  void push_manifest(const std::string& repository, const std::string& name,
-                     const nlohmann::json& what) const;
   void push_parts(const std::string& repository, const image_parts& what) const;
-
-  std::filesystem::path path_;
-  pid_t pid_ = -1;
-  int port_ = 0;
 };
 
 /// A configuration, plugins and Docker's file in a folder of their own; muster

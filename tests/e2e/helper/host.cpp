@@ -214,7 +214,7 @@ uint64_t record_of(const frames::frame& x) {
 job_log collect(wire& from, const std::function<bool(const job_log&)>& done) {
   job_log log;
   while (!log.end && !(done && done(log))) {
-    auto x = from.next();
+    auto x = from.next(3 * patience); // some waits of the helper take as long
     if (!x)
       break;
     if (const auto* output = std::get_if<frames::output>(&*x))
@@ -289,7 +289,7 @@ std::vector<pid_t> host::supervisors() const {
 wire host::run(const job_plan& plan) {
   keys_.push_back(plan.key);
   auto to = connect();
-  to.send(frames::run{plan});
+  to.send(frames::run_of(plan));
   CHECK_EQ(to.expect<frames::accepted>().key, plan.key);
   return to;
 }

@@ -8,19 +8,6 @@ using namespace muster;
 using namespace muster::gitlab;
 using namespace muster::test;
 
-namespace {
-
-constexpr auto secret_word = "open-sesame-4711";
-
-/// No secret of the test is in what the manager said.
-void check_silence(const hosts_world& x) {
-  auto log = x.manager().log();
-  CHECK_FALSE(has(log, secret_word));
-  CHECK_FALSE(has(log, "PRIVATE KEY"));
-}
-
-} // namespace
-
 TEST_CASE("keys of every kind, format and protection lead to a job") {
   struct row {
     const char* name;

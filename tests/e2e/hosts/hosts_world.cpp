@@ -1,6 +1,7 @@
 #include "tests/e2e/hosts/hosts_world.hpp"
 
 #include <cstdlib>
+#include <doctest/doctest.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
@@ -96,6 +97,12 @@ std::string entry_of(const sshd& host, const std::string& name,
 
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
+}
+
+void check_silence(const hosts_world& x) {
+  auto log = x.manager().log();
+  CHECK_FALSE(has(log, secret_word));
+  CHECK_FALSE(has(log, "PRIVATE KEY"));
 }
 
 } // namespace muster::test

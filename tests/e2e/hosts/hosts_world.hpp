@@ -58,4 +58,10 @@ std::string entry_of(const sshd& host, const std::string& name,
 /// Whether `part` is in `text`.
 bool has(const std::string& text, const std::string& part);
 
+/// The password and passphrase of these tests.
+constexpr auto secret_word = "open-sesame-4711";
+
+/// No secret of the test is in what the manager said.
+void check_silence(const hosts_world& x);
+
 } // namespace muster::test

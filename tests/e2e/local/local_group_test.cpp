@@ -12,6 +12,8 @@
 #include <fmt/format.h>
 #include <functional>
 #include <set>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <thread>
@@ -353,6 +355,40 @@ TEST_CASE("user_data runs inside the instance before its sshd") {
   auto ids = boot(group, 1);
   CHECK_EQ(ssh(group, at, ids[0], "test \"$(cat ~/made)\" = \"$HOME\"").status,
            0);
+}
+
+TEST_CASE(
+  "an instance sees the sockets that its group shows, where they were") {
+  place at;
+  auto folder = at.path + "/sockets"; // of /tmp, which is an instance's own
+  fs::create_directory(folder);
+  auto path = folder + "/engine.sock";
+  int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  REQUIRE_LT(path.size(), sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  REQUIRE_EQ(
+    bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  auto link = at.path + "/link";
+  fs::create_symlink(folder, link);
+  local::options settings;
+  settings.sockets = {link + "/engine.sock"};
+  local_group group{settings, {}, at.path + "/state"};
+  REQUIRE(group.init(soon()).has_value());
+  auto ids = boot(group, 1);
+  auto ssh_at = [&](const std::string& command) {
+    auto info = group.get_connect_info(ids[0], soon());
+    REQUIRE(info.has_value());
+    return ssh(group, at, ids[0], command).status;
+  };
+  CHECK_EQ(ssh_at("test -S " + path), 0);
+  if (group.isolation().isolated) // the rest of that folder is not there
+    CHECK_NE(ssh_at("test -e " + at.path + "/state/local"), 0);
+  REQUIRE(group.decrease(ids, soon()).has_value());
+  CHECK(eventually([&] { return list(group).empty(); }));
+  CHECK(fs::is_socket(path)); // only its place inside is gone
+  close(listener);
 }
 
 TEST_CASE(

@@ -28,7 +28,7 @@ std::string small_home(int mebibytes) {
 }
 
 /// Of a disk that has room for the helper and some megabytes of a job.
-constexpr int room_mebibytes = is_sanitized ? 48 : 24;
+constexpr int room_mebibytes = is_sanitized ? 96 : 24;
 
 /// A server that takes connections and never says a word.
 class silent_server {

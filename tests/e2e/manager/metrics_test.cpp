@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <doctest/doctest.h>
+#include <fstream>
 #include <httplib.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -130,6 +131,29 @@ TEST_CASE("a manager is scraped while a job runs and after it") {
   CHECK_EQ(text.find(x.gitlab.token()), std::string::npos);
   CHECK_EQ(text.find(x.gitlab.job(id)->token), std::string::npos);
   x.check_rules();
+}
+
+TEST_CASE("promtool finds no fault in the metrics of a manager at work") {
+  watched_world x;
+  CHECK(x.serves_a_job());
+  x.ended(x.enqueue_script("exit 1"));
+  auto id = x.enqueue({{"script", "echo begun; sleep 60"},
+                       {"variables",
+                        {{"GIT_STRATEGY", "none"},
+                         {"FF_EXPORT_HIGH_CARDINALITY_METRICS", "true"}}}});
+  REQUIRE(x.shows(id, "\nbegun"));
+  auto file = x.place.path() / "metrics.txt";
+  auto text = x.get("/metrics");
+  for (const auto* seen :
+       {"gitlab_runner_failed_jobs_total{", "fleeting_taskscaler_tasks{",
+        "gitlab_runner_job_stage_duration_seconds_bucket{"})
+    CHECK_NE(text.find(seen), std::string::npos);
+  std::ofstream{file} << text;
+  CHECK_EQ(run_shell("promtool check metrics < '" + file.string()
+                     + "' 2>&1; echo \"status $?\""),
+           "status 0\n");
+  REQUIRE(x.gitlab.cancel(id, false));
+  x.ended(id);
 }
 
 TEST_CASE("a scraper that hangs holds neither jobs nor the end up") {

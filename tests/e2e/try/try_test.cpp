@@ -1,6 +1,7 @@
 #include "tests/e2e/try/try_world.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <doctest/doctest.h>
 #include <filesystem>
 
@@ -107,9 +108,32 @@ TEST_CASE("a wrong file is shown with a caret, and nothing is started") {
   done = x.run({"-f", "gone.yml"});
   CHECK_EQ(done.status, 2);
   CHECK(has(done.output, "there is no gone.yml that could be read"));
-  done = x.run({"--executor", "docker-autoscaler"});
+  done = x.run({"--executor", "docker"});
   CHECK_EQ(done.status, 2);
-  CHECK(has(done.output, "docker-autoscaler is not there yet"));
+  CHECK(has(done.output, "write instance or docker-autoscaler"));
+}
+
+TEST_CASE("in containers it says what is missing, and starts nothing") {
+  try_world x{"job: {script: 'true'}\n"};
+  auto done = x.run({"--executor", "docker-autoscaler"});
+  CAPTURE(done.output);
+  CHECK_EQ(done.status, 2);
+  CHECK(has(done.output, "job job names no image: write image: into it"));
+  done = x.run({"--image", "alpine"});
+  CHECK_EQ(done.status, 2);
+  CHECK(has(done.output, "write --executor docker-autoscaler, too"));
+  setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock", 1);
+  done = x.run({"--executor", "docker-autoscaler", "--image", "alpine"});
+  CHECK_EQ(done.status, 1);
+  CHECK(has(done.output, "unix:///nonexistent/docker.sock cannot be reached"));
+  CHECK(has(done.output, "apt-get install docker.io"));
+  setenv("DOCKER_HOST", "ssh://elsewhere", 1);
+  done = x.run({"--executor", "docker-autoscaler", "--image", "alpine"});
+  CHECK_EQ(done.status, 1);
+  CHECK(has(done.output, "ssh://elsewhere"));
+  CHECK(has(done.output, "a Docker Engine of this machine"));
+  unsetenv("DOCKER_HOST");
+  CHECK(x.leftovers().empty());
 }
 
 TEST_CASE("the list shows what would run, and runs nothing") {

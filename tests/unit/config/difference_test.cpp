@@ -85,6 +85,28 @@ TEST_CASE("values of keys that may hold a secret are not shown") {
            "autoscaler.connector_config.password changed (drain)");
 }
 
+TEST_CASE("settings of containers are for the next jobs") {
+  auto of = [](const std::string& docker) {
+    auto text = runner("a", "glrt-1", "g") + "[runners.docker]\n" + docker;
+    auto at = text.find("\"instance\"");
+    REQUIRE_NE(at, std::string::npos);
+    return text.replace(at, 10, "\"docker-autoscaler\"");
+  };
+  auto image = of("image = \"a\"\nmemory = \"1g\"\n");
+  CHECK(said(image, image).empty());
+  CHECK_EQ(said(image, of("image = \"b\"\ncap_add = [\"NET_RAW\"]\n")),
+           lines{"runner \"a\": docker.cap_add none -> [\"NET_RAW\"] (next "
+                 "jobs); docker.image \"a\" -> \"b\" (next jobs); "
+                 "docker.memory \"1g\" -> none (next jobs)"});
+  auto service = [&](const std::string& password) {
+    return of(fmt::format("image = \"a\"\n[[runners.docker.services]]\n"
+                          "name = \"db\"\nenvironment = [\"PASSWORD={}\"]\n",
+                          password));
+  };
+  CHECK_EQ(said(service("hidden1"), service("hidden2")),
+           lines{"runner \"a\": docker.services changed (next jobs)"});
+}
+
 TEST_CASE("changed keys are told with their effect") {
   struct row {
     const char* what;

@@ -191,7 +191,7 @@ TEST_CASE("values that cannot be served are refused, by runner or as a whole") {
     {"executor", "[[runners]]\nexecutor = \"instanc\"\n", severity::error, 2,
      12, "did you mean \"instance\"?"},
     {"docker-autoscaler", "[[runners]]\nexecutor = \"docker-autoscaler\"\n",
-     severity::error, 2, 12, "not supported yet"},
+     severity::error, 2, 12, "requires [runners.docker]"},
     {"peer's executor", "[[runners]]\nexecutor = \"shell\"\n", severity::error,
      2, 12, "GitLab Runner's alone"},
     {"no autoscaler", "[[runners]]\nexecutor = \"instance\"\n", severity::error,
@@ -279,6 +279,7 @@ TEST_CASE("a key that is not acted on yet is noticed once") {
   size_t proxies = 0;
   size_t docker = 0;
   size_t ignored = 0;
+  // The whole section, since it is the instance executor's.
   for (const auto& what : loaded.diagnostics) {
     proxies += what.key_path == "runners.proxy_exec";
     docker += what.key_path.starts_with("runners.docker");
@@ -351,6 +352,49 @@ TEST_CASE("damaged files end in diagnostics that can be shown") {
 }
 
 // Time that grows with the square would not end within the test's.
+TEST_CASE("gaps between the policies are named, and fail nothing") {
+  load_options options;
+  options.mode = check_mode::strict;
+  options.state_dir = "/state";
+  std::vector<std::string> gaps{"mon-fri 18:00-24:00", "sat-sun 00:00-24:00"};
+  options.policy_gaps = [&gaps](const std::vector<policy_config>& policies) {
+    return policies.size() == 2 ? gaps : std::vector<std::string>{"wrong"};
+  };
+  auto two = "concurrent = 1\nlog_level = \"info\"\n"
+             + runner("", "[[runners.autoscaler.policy]]\nidle_count = 1\n"
+                          "idle_time = \"5m\"\n"
+                          "[[runners.autoscaler.policy]]\n"
+                          "idle_time = \"5m\"\n");
+  auto said = [&] {
+    std::vector<std::string> out;
+    auto loaded = parse_config(two, "config.toml", options);
+    CHECK(loaded.passed);
+    for (const auto& x : loaded.diagnostics)
+      if (x.message.starts_with("no policy is in force")) {
+        CHECK_EQ(x.level, severity::notice);
+        out.push_back(format_diagnostic(x, loaded.source));
+      }
+    return out;
+  };
+  REQUIRE_EQ(said().size(), 1);
+  CHECK_NE(said()[0].find("config.toml:9:1: note: no policy is in force "
+                          "mon-fri 18:00-24:00, sat-sun 00:00-24:00: nothing "
+                          "is kept idle then, and instances go after 5 "
+                          "minutes\n"),
+           std::string::npos);
+  CHECK_NE(said()[0].find("a first policy without periods"), std::string::npos);
+  gaps.assign(6, "mon 00:00-01:00");
+  REQUIRE_EQ(said().size(), 1);
+  CHECK_NE(said()[0].find(", mon 00:00-01:00 and 2 more times: nothing"),
+           std::string::npos);
+  gaps.clear();
+  CHECK_EQ(said().size(), 0);
+  // Without any policy the built-in one is no gap.
+  gaps.assign(1, "mon-sun 00:00-24:00");
+  two = "concurrent = 1\nlog_level = \"info\"\n" + runner();
+  CHECK_EQ(said().size(), 0);
+}
+
 TEST_CASE("of a hundred thousand mistakes some are told") {
   std::string keys;
   for (int i = 0; i < 50'000; ++i)

@@ -22,7 +22,7 @@ const char* const whole_job = R"({
     "repo_object_format": "sha256", "ref": "main", "sha": "abc",
     "before_sha": "000", "ref_type": "branch",
     "refspecs": ["+refs/heads/*:refs/remotes/origin/*"], "depth": 20,
-    "protected": null},
+    "protected": true},
   "runner_info": {"timeout": 3600, "uuid": "x"},
   "variables": [
     {"key": "A", "value": "1", "public": true, "masked": false},
@@ -32,8 +32,12 @@ const char* const whole_job = R"({
     {"name": "script", "script": ["one", "two"], "timeout": 3600,
      "when": "on_success", "allow_failure": false},
     {"name": "after_script", "script": ["three"]}],
-  "image": {"name": "alpine", "executor_opts": {"docker": {"user": 1}}},
-  "services": [{"name": "redis"}],
+  "image": {"name": "alpine", "entrypoint": [""], "ports": null,
+    "pull_policy": ["never"],
+    "executor_opts": {"docker": {"user": 1, "platform": "arm64"}}},
+  "services": [{"name": "redis", "alias": "db, cache", "command": ["-v"],
+    "entrypoint": null, "variables": [{"key": "S", "value": "$A"}],
+    "executor_opts": {"docker": {"user": "u"}}}],
   "artifacts": [{"name": "n-$A", "untracked": true, "paths": ["out", "*.log"],
     "exclude": ["tmp"], "when": "always", "artifact_type": "archive",
     "artifact_format": "zip", "expire_in": "1 week", "access": "all"}, {}],
@@ -124,6 +128,25 @@ TEST_CASE("a job is read whole") {
   CHECK_EQ(job->dependencies[0].token.reveal(), "t");
   CHECK_EQ(job->dependencies[0].name, "x");
   CHECK_EQ(job->dependencies[0].file_name, "a.zip");
+  CHECK(job->git.is_protected);
+  CHECK_EQ(job->image.name, "alpine");
+  CHECK_EQ(job->image.entrypoint, texts{""});
+  CHECK_EQ(job->image.pull_policies, texts{"never"});
+  CHECK_EQ(job->image.user, "1");
+  CHECK_EQ(job->image.platform, "arm64");
+  REQUIRE_EQ(job->services.size(), 1);
+  CHECK_EQ(job->services[0].name, "redis");
+  CHECK_EQ(job->services[0].alias, "db, cache");
+  CHECK_EQ(job->services[0].command, texts{"-v"});
+  CHECK(job->services[0].entrypoint.empty());
+  REQUIRE_EQ(job->services[0].variables.size(), 1);
+  CHECK_EQ(job->services[0].variables[0].value.reveal(), "$A");
+  CHECK_EQ(job->services[0].user, "u");
+  REQUIRE_EQ(job->credentials.size(), 1);
+  CHECK_EQ(job->credentials[0].type, "registry");
+  CHECK_EQ(job->credentials[0].url, "r");
+  CHECK_EQ(job->credentials[0].username, "u");
+  CHECK_EQ(job->credentials[0].password.reveal(), "p");
   CHECK_EQ(job->dependencies[1].file_name, "");
   CHECK_EQ(job->policy.name, "P");
   CHECK_EQ(job->policy.overrides, policy_overrides::ignored);
@@ -234,6 +257,13 @@ TEST_CASE("a job with a field of the wrong type is refused, naming it") {
          "policy_variables_override_exceptions": "A"}})",
      "field policy_options.policy_variables_override_exceptions is of type "
      "string, not array"},
+    {R"({"image": "alpine"})", "field image is of type string, not object"},
+    {R"({"image": {"executor_opts": {"docker": {"user": []}}}})",
+     "field image.executor_opts.docker.user is of type array, not string"},
+    {R"({"services": [{"variables": [{"key": 1}]}]})",
+     "field services[0].variables[0].key is of type number, not string"},
+    {R"({"credentials": [{"password": 1}]})",
+     "field credentials[0].password is of type number, not string"},
     {R"({"features": {"token_mask_prefixes": [1]}})",
      "field features.token_mask_prefixes[0] is of type number, not string"},
   };
@@ -355,6 +385,23 @@ TEST_CASE("a request for a job holds what GitLab needs") {
   x = json::parse(to_json(what));
   CHECK_EQ(x["last_update"], "abc");
   CHECK_EQ(x["info"]["labels"]["zone"], "a");
+}
+
+TEST_CASE("features of containers are those of the docker-autoscaler") {
+  job_request what;
+  what.info.executor = "docker-autoscaler";
+  what.info.gpus = "all";
+  auto x = json::parse(to_json(what));
+  CHECK_EQ(x["info"]["executor"], "docker-autoscaler");
+  CHECK_EQ(x["info"]["config"]["gpus"], "all");
+  CHECK_EQ(x["info"]["features"].size(), 31);
+  for (const auto* there :
+       {"image", "services", "service_variables", "service_multiple_aliases",
+        "image_executor_opts", "service_executor_opts", "variables", "cache",
+        "cancel_gracefully"})
+    CHECK_EQ(x["info"]["features"][there], true);
+  for (const auto* absent : {"shared", "session", "terminal", "vault_secrets"})
+    CHECK_EQ(x["info"]["features"][absent], false);
 }
 
 TEST_CASE("an update has the form of the wire example") {

@@ -264,6 +264,12 @@ TEST_CASE("an instance that the cloud deletes serves nobody") {
   CHECK_FALSE(x.next_slot());
   CHECK(x.counts() == fleet_counts{.present = 1});
   CHECK(x.deletions_due(start + 1h).empty());
+  SUBCASE("until it is told to stay") {
+    x.cloud_keeps(id_of("i"));
+    x.cloud_keeps(id_of("stranger"));
+    CHECK(x.next_slot());
+    CHECK_EQ(x.counts().instances, 1);
+  }
 }
 
 TEST_CASE("the sums are those of the instances, whatever happened") {

@@ -128,6 +128,10 @@ TEST_CASE("ids that come twice, or not at all, are tolerated") {
     CHECK(x.reconcile({one("a", deleted), one("a")}, start).empty());
     CHECK(x.reconcile({one("a"), one("a", deleted)}, start).empty());
   }
+  SUBCASE("one that is going is less alive than one that is not") {
+    CHECK(x.reconcile({one("a", deleting), one("a")}, start).empty());
+    CHECK(x.reconcile({one("a"), one("a", deleting)}, start).empty());
+  }
   SUBCASE("both over: it is over") {
     CHECK_EQ(words(x.reconcile({one("a", deleted), one("a", timeout)}, start)),
              list{"gone a deleted preexisted"});

@@ -1,4 +1,5 @@
 #include "actors/group/schedule.hpp"
+#include "actors/group/time_zone.hpp"
 
 #include <doctest/doctest.h>
 

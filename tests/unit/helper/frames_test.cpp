@@ -33,6 +33,39 @@ job_plan full_plan() {
   return plan;
 }
 
+image_request full_image(const char* name) {
+  image_request x;
+  x.name = name;
+  x.platform = "linux/arm64/v8";
+  x.policies = {pull_policy::never, pull_policy::always};
+  x.kept = true;
+  x.auth = secret{"auth"};
+  x.auth_source = "$DOCKER_AUTH_CONFIG";
+  return x;
+}
+
+job_plan plan_with_containers() {
+  auto plan = full_plan();
+  plan.stages[0].place = stage_place::engine;
+  plan.stages[1].place = stage_place::build;
+  auto& x = plan.containers.emplace();
+  x.host = "unix:///run/docker.sock";
+  x.api_version = "1.41";
+  x.job_label = "17";
+  x.helper = {"predefined", full_image("helper:{arch}"), secret{"{}"}};
+  x.build = {"build", full_image("ruby"), secret{R"({"Env":[]})"}};
+  x.services = {{{"postgres", full_image("postgres"), secret{"{}"}},
+                 "postgres:16",
+                 {"postgres", "db"}}};
+  x.volumes = {{"cache", "/cache", "{}", true}};
+  x.network = network_request{"net", "{}"};
+  x.services_timeout_ms = -1;
+  x.services_logs = true;
+  x.keep_anonymous_volumes = true;
+  x.given_to_user = {"/builds/a", "/builds/a.tmp"};
+  return plan;
+}
+
 /// A plan as a manager of version 1 may send it.
 job_plan plan_v1() {
   auto plan = full_plan();
@@ -60,6 +93,7 @@ std::vector<frame> one_of_each() {
           stage_ended{7, 8, 9, 2, plan_outcome::timed_out, 137, "late"},
           job_ended{10, 11, plan_outcome::broken, 1, -1, 99, "lost"},
           run{full_plan()},
+          run_containers{plan_with_containers()},
           pack{}};
 }
 
@@ -111,6 +145,59 @@ TEST_CASE("a plan keeps all of its fields") {
   CHECK(stage.status_variable);
   CHECK_EQ(stage.retry_pause_ms, 7);
   CHECK_EQ(stage.retry_pause_max_ms, 8);
+}
+
+TEST_CASE("a plan keeps its containers, and is said in the lowest version") {
+  CHECK_EQ(version_of(full_plan()), 2);
+  CHECK(std::holds_alternative<run>(run_of(full_plan())));
+  CHECK_EQ(version_of(plan_with_containers()), version);
+  auto back = decoded(encode(run_of(plan_with_containers())));
+  REQUIRE(back.has_value());
+  const auto& plan = std::get<run_containers>(*back).plan;
+  CHECK_EQ(plan.stages[0].place, stage_place::engine);
+  CHECK_EQ(plan.stages[1].place, stage_place::build);
+  CHECK_EQ(plan.stages[0].script.size(), 100'000);
+  REQUIRE(plan.containers.has_value());
+  const auto& x = *plan.containers;
+  CHECK_EQ(x.host, "unix:///run/docker.sock");
+  CHECK_EQ(x.api_version, "1.41");
+  CHECK_EQ(x.job_label, "17");
+  CHECK_EQ(x.helper.name, "predefined");
+  CHECK_EQ(x.helper.image.name, "helper:{arch}");
+  CHECK_EQ(x.helper.image.platform, "linux/arm64/v8");
+  REQUIRE_EQ(x.helper.image.policies.size(), 2);
+  CHECK_EQ(x.helper.image.policies[0], pull_policy::never);
+  CHECK(x.helper.image.kept);
+  CHECK_EQ(x.helper.image.auth.reveal(), "auth");
+  CHECK_EQ(x.helper.image.auth_source, "$DOCKER_AUTH_CONFIG");
+  CHECK_EQ(x.build.body.reveal(), R"({"Env":[]})");
+  REQUIRE_EQ(x.services.size(), 1);
+  CHECK_EQ(x.services[0].container.name, "postgres");
+  CHECK_EQ(x.services[0].label, "postgres:16");
+  CHECK_EQ(x.services[0].aliases, std::vector<std::string>{"postgres", "db"});
+  REQUIRE_EQ(x.volumes.size(), 1);
+  CHECK_EQ(x.volumes[0].destination, "/cache");
+  CHECK(x.volumes[0].temporary);
+  REQUIRE(x.network.has_value());
+  CHECK_EQ(x.network->name, "net");
+  CHECK_EQ(x.services_timeout_ms, -1);
+  CHECK(x.services_logs);
+  CHECK(x.keep_anonymous_volumes);
+  CHECK_EQ(x.given_to_user.size(), 2);
+  CHECK_EQ(x.given_to_user.back(), "/builds/a.tmp");
+}
+
+TEST_CASE("an end that only containers have is said by records alone") {
+  auto back = decoded(
+    encode(stage_ended{1, 2, 3, 1, plan_outcome::dependency_failed, 0, ""}));
+  REQUIRE(back.has_value());
+  CHECK_EQ(std::get<stage_ended>(*back).outcome,
+           plan_outcome::dependency_failed);
+  auto bytes
+    = encode(job_ended{1, 2, plan_outcome::dependency_failed, 0, 0, 0, ""});
+  REQUIRE(decoded(bytes).has_value());
+  ++bytes[5 + 16];
+  CHECK_FALSE(decoded(bytes).has_value());
 }
 
 TEST_CASE("a manager of version 1 is understood, and no more than it knew") {
@@ -193,7 +280,7 @@ TEST_CASE("impossible frames are refused before their bytes are awaited") {
     {"no type", std::string("\0\0\0\0", 4)},
     {"too large", std::string("\x01\0\0\x04", 4)},
     {"type 0", std::string("\x01\0\0\0\0", 5)},
-    {"type after the last", std::string("\x01\0\0\0\x13", 5)},
+    {"type after the last", std::string("\x01\0\0\0\x14", 5)},
     {"something left over", std::string("\x02\0\0\0\x06\0", 6)},
     {"text longer than its frame",
      std::string("\x05\0\0\0\x05\xff\xff\xff\xff", 9)},

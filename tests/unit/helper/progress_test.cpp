@@ -11,7 +11,8 @@ namespace {
 
 const char* name_of(plan_outcome x) {
   constexpr const char* names[]
-    = {"success", "failed", "timed_out", "canceled", "broken"};
+    = {"success", "failed",        "timed_out",     "canceled",
+       "broken",  "misconfigured", "image_missing", "dependency_failed"};
   return names[static_cast<size_t>(x)];
 }
 
@@ -523,6 +524,19 @@ TEST_CASE("what cannot be run breaks the job, but not while cleaning up") {
   auto y = usual_job_at(6);
   CHECK_EQ(y.happens(script_broken{"no shell"}),
            "end 6 broken; finish success 0 0");
+}
+
+TEST_CASE("a job whose containers cannot be ends as they say, and at once") {
+  for (auto how : {plan_outcome::misconfigured, plan_outcome::image_missing,
+                   plan_outcome::dependency_failed}) {
+    CAPTURE(name_of(how));
+    auto x = usual_job_at(0);
+    CHECK_EQ(x.happens(script_broken{"no image", how}),
+             std::string{"end 0 "} + name_of(how) + "; quietly run 6");
+    CHECK_EQ(x.happens(script_over{0}),
+             std::string{"finish "} + name_of(how) + " 0 0");
+    CHECK_EQ(x.state.verdict.text, "no image");
+  }
 }
 
 TEST_CASE("a script that cannot be ended keeps the reason why it was to end") {

@@ -20,7 +20,7 @@ log_recipe full() {
   x.sections = true;
   x.stages
     = {{"step_script", "Executing", stage_phase::step, 3, false, "by policy\n"},
-       {"cleanup", "Cleaning", stage_phase::cleanup, 1, true, {}}};
+       {"cleanup", "Cleaning", stage_phase::cleanup, 1, true, {}, true}};
   x.masked = {secret{std::string{"any \0 byte \xff", 13}}, secret{"other"}};
   x.token_prefixes = {"glpat-"};
   x.mask_all_default_tokens = false;

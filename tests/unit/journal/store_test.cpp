@@ -186,6 +186,7 @@ TEST_CASE("a journal of version 2 keeps its jobs, their tokens in what they "
     REQUIRE(store.put_job(expected));
   }
   alter(at, "ALTER TABLE jobs DROP COLUMN token; DROP TABLE leftovers; "
+            "ALTER TABLE instances DROP COLUMN leaves; "
             "PRAGMA user_version = 2");
   expected.token = {};
   for (int i = 0; i < 2; ++i) {
@@ -281,7 +282,7 @@ TEST_CASE("a journal of a newer version is refused in words") {
   alter(at, "PRAGMA user_version = 7");
   auto why = refusal(at);
   CHECK_EQ(why.code, journal_errc::not_readable);
-  CHECK(tells(why, "has version 7, this muster knows up to 4"));
+  CHECK(tells(why, "has version 7, this muster knows up to 5"));
 }
 
 TEST_CASE("another program's database is refused and left alone") {
@@ -418,11 +419,52 @@ TEST_CASE("a journal of version 3 keeps its jobs, and has room for leftovers") {
     auto store = open(at);
     REQUIRE(store.put_job(job("k")));
   }
-  alter(at, "DROP TABLE leftovers; PRAGMA user_version = 3");
+  alter(at, "DROP TABLE leftovers; ALTER TABLE instances DROP COLUMN leaves; "
+            "PRAGMA user_version = 3");
   for (int i = 0; i < 2; ++i) {
     auto store = open(at);
     CHECK(*store.all_jobs() == std::vector{job("k")});
     CHECK(store.put_leftover({"g", instance_id{"i"}, acquisition_key{"k"}}));
+  }
+}
+
+TEST_CASE("a journal of version 4 keeps its instances, all of them to stay") {
+  folder at;
+  {
+    auto store = open(at);
+    REQUIRE(store.put_instance(instance("i-1")));
+  }
+  alter(at, "ALTER TABLE instances DROP COLUMN leaves; "
+            "PRAGMA user_version = 4");
+  for (int i = 0; i < 2; ++i) {
+    auto store = open(at);
+    CHECK(*store.instances_of("group") == std::vector{instance("i-1")});
+  }
+}
+
+TEST_CASE("what is not told of an instance stays as it was written") {
+  folder at;
+  auto store = open(at);
+  instance_id i{"i-1"};
+  REQUIRE(store.put_instance({"g", i, 0, 0, 1'000, {}, ""}));
+  REQUIRE(store.put_instance({"g", i, 1, 2'000, 0, {}, ""}));
+  REQUIRE(store.put_instance({"g", i, 1, 0, 0, {}, "ssh k1"}));
+  REQUIRE(store.put_instance({"g", i, 2, 0, 0, {}, "", "unhealthy"}));
+  journal_instance expected{"g", i, 2, 2'000, 1'000, {}, "ssh k1", "unhealthy"};
+  CHECK(*store.instances_of("g") == std::vector{expected});
+  SUBCASE("the machine stays, and may be an instance again") {
+    REQUIRE(store.release_instance("g", i));
+    expected = {"g", i, 0, 0, 0, {}, "ssh k1", ""};
+    CHECK(*store.instances_of("g") == std::vector{expected});
+  }
+  SUBCASE("it is gone, and what jobs have left on it") {
+    REQUIRE(store.put_leftover({"g", i, acquisition_key{"a"}}));
+    REQUIRE(
+      store.put_leftover({"g", instance_id{"i-2"}, acquisition_key{"b"}}));
+    REQUIRE(store.remove_instance("g", i));
+    CHECK(store.instances_of("g")->empty());
+    REQUIRE_EQ(store.leftovers_of("g")->size(), 1);
+    CHECK_EQ(store.leftovers_of("g")->front().key, acquisition_key{"b"});
   }
 }
 

@@ -17,6 +17,7 @@ TEST_CASE("without a plugin_config every option has its default") {
     CHECK_EQ(options->max_size, 4'294'967'295);
     CHECK(options->user_data.empty());
     CHECK(options->sshd_options.empty());
+    CHECK(options->sockets.empty());
   }
 }
 
@@ -24,7 +25,8 @@ TEST_CASE("every option of a plugin_config is taken") {
   auto options = parse_options(R"({
     "name": "pool-1", "boot_delay": "1m0.5s", "boot_timeout": "20s",
     "max_size": 7, "user_data": "echo hello\n",
-    "sshd_options": ["MaxSessions 1", "Banner none"]})");
+    "sshd_options": ["MaxSessions 1", "Banner none"],
+    "sockets": ["/run/docker.sock"]})");
   REQUIRE(options.has_value());
   CHECK_EQ(options->name, "pool-1");
   CHECK_EQ(options->boot_delay, 60'500ms);
@@ -33,6 +35,7 @@ TEST_CASE("every option of a plugin_config is taken") {
   CHECK_EQ(options->user_data, "echo hello\n");
   CHECK(options->sshd_options
         == std::vector<std::string>{"MaxSessions 1", "Banner none"});
+  CHECK(options->sockets == std::vector<std::string>{"/run/docker.sock"});
 }
 
 TEST_CASE("a delay that is no whole number of milliseconds is not cut short") {
@@ -69,6 +72,8 @@ TEST_CASE("an option that cannot be used is refused and named") {
     {R"({"sshd_options": "MaxSessions 1"})", "sshd_options"},
     {R"({"sshd_options": [1]})", "sshd_options"},
     {R"({"sshd_options": ["a\nb"]})", "sshd_options"},
+    {R"({"sockets": "/run/docker.sock"})", "sockets"},
+    {R"({"sockets": ["run/docker.sock"]})", "absolute"},
     {R"([])", "table"},
     {R"("x")", "table"},
     {R"({"name": )", "JSON"},

@@ -96,7 +96,7 @@ TEST_CASE("a job is counted once, and shown as long as it is there") {
                     R"(stage="",state="pending")");
   CHECK_EQ(f.now().at(pending), 1);
   job->at(executor_stage::prepare);
-  job->stage_begun("get_sources");
+  job->stage_begun("get_sources", 0us);
   auto running = of("gitlab_runner_jobs", R"(executor_stage="prepare")",
                     R"(stage="get_sources",state="running")");
   CHECK_EQ(f.now().at(running), 1);
@@ -136,11 +136,12 @@ TEST_CASE("failures are counted by muster's own reason") {
     return f.now().sum("gitlab_runner_failed_jobs_total",
                        {std::string{"failure_reason=\""} + reason + "\""});
   };
-  f.runner->job(a_job())->ended({false, false, true, "job_canceled", 1s});
+  f.runner->job(a_job(5))->ended({false, false, true, "job_canceled", 1s});
   CHECK_EQ(failed("job_canceled"), 1);
-  f.runner->job(a_job())->ended({false, false, false, "a\nword of GitLab", 1s});
+  f.runner->job(a_job(6))->ended(
+    {false, false, false, "a\nword of GitLab", 1s});
   CHECK_EQ(failed("unknown_failure"), 1);
-  f.runner->job_failed("runner_system_failure");
+  f.runner->job_failed(7, "runner_system_failure");
   CHECK_EQ(failed("runner_system_failure"), 1);
   CHECK_EQ(f.now().sum("gitlab_runner_worker_processing_failures_total",
                        {R"(failure_type="job_failure")"}),
@@ -170,12 +171,12 @@ TEST_CASE("what GitLab tells of its queue is counted") {
 TEST_CASE("times of stages are told for jobs that want it, in a closed set") {
   fixture f;
   auto facts = a_job();
-  f.runner->job(facts)->stage_begun("get_sources");
+  f.runner->job(facts)->stage_begun("get_sources", 0us);
   CHECK_EQ(f.now().sum("gitlab_runner_job_stage_duration_seconds_count"), 0);
   facts.tells_stages = true;
   auto job = f.runner->job(facts);
-  job->stage_begun("get_sources");
-  job->stage_begun("step_of-this-job-alone");
+  job->stage_begun("get_sources", 0us);
+  job->stage_begun("step_of-this-job-alone", 0us);
   job->ended({true, false, false, "", 1s});
   auto count = [&](const char* stage) {
     return f.now().sum("gitlab_runner_job_stage_duration_seconds_count",
@@ -260,6 +261,28 @@ TEST_CASE("instances are shown by state, with the times that they took") {
   CHECK_EQ(x.at(of("fleeting_taskscaler_max_use_count_per_instance")), 10);
 }
 
+TEST_CASE("a group's histograms have the bounds that it is given") {
+  fixture f;
+  time_buckets bounds;
+  bounds.creation = {2, 7.5};
+  auto group = f.runner->group(bounds);
+  group->seen("i-1", cloud_state::creating, time_point{104s}, time_point{100s});
+  auto x = f.now();
+  auto sample = [](const char* name, const char* le) {
+    auto out = of(std::string{name} + "_seconds_bucket");
+    out.pop_back();
+    return out + ",le=\"" + le + "\"}";
+  };
+  auto bucket
+    = [&](const char* name, const char* le) { return x.at(sample(name, le)); };
+  constexpr auto creation = "fleeting_provisioner_instance_creation_time";
+  CHECK_EQ(bucket(creation, "2"), 0);
+  CHECK_EQ(bucket(creation, "7.5"), 1);
+  CHECK_EQ(bucket(creation, "+Inf"), 1);
+  CHECK_FALSE(x.has(sample(creation, "5"))); // built in
+  CHECK_EQ(bucket("fleeting_provisioner_instance_deletion_time", "5"), 0);
+}
+
 TEST_CASE("an instance that nobody asked for has no time of creation") {
   fixture f;
   auto group = f.runner->group();
@@ -322,19 +345,131 @@ TEST_CASE("a stage that is told too late leaves a job as it ended") {
   job_facts facts;
   facts.job = 5;
   auto job = f.runner->job(facts);
-  job->stage_begun("step_script");
+  job->stage_begun("step_script", 0us);
   job->ended({true, false, false, "", 1s});
-  job->stage_begun("after_script");
+  job->stage_begun("after_script", 0us);
   auto list = f.table.jobs_text();
   CHECK_NE(list.find("state=success"), std::string::npos);
   CHECK_EQ(list.find("after_script"), std::string::npos);
 }
 
+TEST_CASE("a job ends once, whoever tells it and how often") {
+  fixture f;
+  auto failed = [&f](const char* reason) {
+    return f.now().sum("gitlab_runner_failed_jobs_total",
+                       {std::string{"failure_reason=\""} + reason + "\""});
+  };
+  auto job = f.runner->job(a_job());
+  job->ended({false, false, false, "script_failure", 1s});
+  job->ended({true, false, false, "", 2s});
+  CHECK_EQ(f.now().sum("gitlab_runner_jobs", {R"(state="failed")"}), 1);
+  CHECK_EQ(f.now().sum("gitlab_runner_job_duration_seconds_count"), 1);
+  job.reset();
+  SUBCASE("its actor is lost then") {
+    f.runner->job_failed(7, "runner_system_failure");
+    CHECK_EQ(failed("runner_system_failure"), 0);
+    // It comes again in another manager's time, or another one is lost.
+    f.runner->job_failed(7, "runner_system_failure");
+    f.runner->job_failed(8, "runner_system_failure");
+    CHECK_EQ(failed("runner_system_failure"), 2);
+  }
+  SUBCASE("its actor ends in order") {
+    f.runner->job_over(7);
+    f.runner->job_failed(7, "runner_system_failure");
+    CHECK_EQ(failed("runner_system_failure"), 1);
+  }
+  CHECK_EQ(failed("script_failure"), 1);
+}
+
+TEST_CASE("a job that cannot be begun is a failure of another type") {
+  fixture f;
+  f.runner->happened(runner_event::job_refused);
+  auto types = [&f](const char* type) {
+    return f.now().sum("gitlab_runner_worker_processing_failures_total",
+                       {std::string{"failure_type=\""} + type + "\""});
+  };
+  CHECK_EQ(types("other"), 1);
+  CHECK_EQ(types("job_failure"), 0);
+  CHECK_EQ(f.now().sum("gitlab_runner_failed_jobs_total",
+                       {R"(failure_reason="runner_system_failure")"}),
+           1);
+}
+
+TEST_CASE("stages that ended under an earlier manager were counted there") {
+  fixture f;
+  auto facts = a_job();
+  facts.is_new = false;
+  facts.age = 1h;
+  facts.tells_stages = true;
+  auto job = f.runner->job(facts);
+  CHECK_NE(f.table.jobs_text().find("duration=1h0m"), std::string::npos);
+  job->stage_begun("prepare_executor", 0us);
+  job->stage_begun("prepare_script", 50min);
+  job->stage_begun("get_sources", 40min);
+  job->stage_begun("step_script", 30min); // goes on
+  job->stage_begun("after_script", 0us);
+  job->ended({true, false, false, "", 1h});
+  auto x = f.now();
+  auto told = [&x](const char* what, const char* stage) {
+    return x.sum(std::string{"gitlab_runner_job_stage_duration_seconds_"}
+                   + what,
+                 {std::string{"stage=\""} + stage + "\""});
+  };
+  CHECK_EQ(x.sum("gitlab_runner_job_stage_duration_seconds_count"), 2);
+  CHECK_EQ(told("count", "step_script"), 1);
+  CHECK_GE(told("sum", "step_script"), 1800);
+  CHECK_LT(told("sum", "step_script"), 1860);
+  CHECK_EQ(told("count", "after_script"), 1);
+  CHECK_LT(told("sum", "after_script"), 60);
+}
+
+TEST_CASE("a queue is what all who have it hold, and those alone") {
+  fixture f;
+  auto depth = [&f](const char* what) {
+    return f.now().sum(std::string{"muster_queue_"} + what,
+                       {R"(queue="gitlab_requests")"});
+  };
+  auto failed = f.runner->queue(told_queue::gitlab_requests);
+  failed->holds(5);
+  auto next = f.runner->queue(told_queue::gitlab_requests);
+  next->holds(2);
+  CHECK_EQ(depth("depth"), 7);
+  failed.reset();
+  CHECK_EQ(depth("depth"), 2);
+  next.reset();
+  CHECK_EQ(depth("depth"), 0);
+  CHECK_EQ(depth("high_water"), 7);
+}
+
+TEST_CASE("runners with one token are shown as their sum") {
+  fixture f;
+  auto x = facts();
+  x.name = "other";
+  auto other = f.table.runner(x);
+  f.runner->requests(1, 2);
+  other->requests(2, 2);
+  auto shown = [&f](const char* name) {
+    return f.now().at(std::string{"gitlab_runner_request_concurrency"} + name
+                      + R"({runner="abcdefghi",system_id="s_1"})");
+  };
+  CHECK_EQ(shown(""), 3);
+  CHECK_EQ(shown("_hard_limit"), 4);
+  CHECK_EQ(shown("_used_limit"), 4);
+  other.reset(); // it was removed
+  CHECK_EQ(shown(""), 1);
+  CHECK_EQ(shown("_hard_limit"), 2);
+  f.runner->bounds(7, 5);
+  CHECK_EQ(shown("_hard_limit"), 5);
+  CHECK_EQ(f.now().at(of("gitlab_runner_limit")), 7);
+}
+
 TEST_CASE("a queue tells its depth, and the most that it ever had") {
   fixture f;
+  auto asked = f.runner->queue(told_queue::gitlab_requests);
   for (size_t depth : {3, 17, 2})
-    f.runner->queue(told_queue::gitlab_requests, depth);
-  f.table.queue(told_queue::journal, 4);
+    asked->holds(depth);
+  auto written = f.table.queue(told_queue::journal);
+  written->holds(4);
   process_samples sampled;
   sampled.log_bytes = 100;
   sampled.log_bytes_peak = 200;
@@ -371,7 +506,7 @@ TEST_CASE("every series that is shown has the labels of the table") {
   facts.queue_depth = 1;
   facts.tells_stages = true;
   auto job = f.runner->job(facts);
-  job->stage_begun("get_sources");
+  job->stage_begun("get_sources", 0us);
   job->ended({false, false, false, "script_failure", 1s});
   auto group = f.runner->group();
   group->limits({});

@@ -38,7 +38,78 @@ TEST_CASE("what a job is made of is taken over") {
            "stop");
   CHECK_EQ(spec_of("hooks: {pre_get_sources_script: [a]}")["hooks"],
            json({{"pre_get_sources_script", {"a"}}}));
+}
+
+TEST_CASE("images and services are taken over with what they are made from") {
   CHECK_EQ(spec_of("image: alpine")["image"], "alpine");
+  CHECK_EQ(spec_of("image: 1.10")["image"], "1.10");
+  CHECK_FALSE(spec_of("image:").contains("image"));
+  CHECK_EQ(spec_of("image: {name: a:1, entrypoint: [\"\"], pull_policy: never, "
+                   "docker: {platform: arm64/v8, user: 1000}}")["image"],
+           json({{"name", "a:1"},
+                 {"entrypoint", {""}},
+                 {"pull_policy", {"never"}},
+                 {"docker", {{"platform", "arm64/v8"}, {"user", "1000"}}}}));
+  CHECK_EQ(spec_of("image: {name: a, pull_policy: [always, "
+                   "if-not-present]}")["image"]["pull_policy"],
+           json({"always", "if-not-present"}));
+  CHECK_EQ(spec_of("services: []")["services"], json::array());
+  CHECK_EQ(
+    spec_of("services: [redis, {name: pg:16, alias: 'db,sql', command: [pg, "
+            "-c, 'a=b c'], entrypoint: [e], pull_policy: if-not-present, "
+            "variables: {A: '$B', C: {value: d, expand: false}}, docker: "
+            "{user: pg}}]")["services"],
+    json::array({"redis",
+                 {{"name", "pg:16"},
+                  {"alias", "db,sql"},
+                  {"command", {"pg", "-c", "a=b c"}},
+                  {"entrypoint", {"e"}},
+                  {"pull_policy", {"if-not-present"}},
+                  {"variables",
+                   {{"A", "$B"}, {"C", {{"value", "d"}, {"expand", false}}}}},
+                  {"docker", {{"user", "pg"}}}}}));
+}
+
+TEST_CASE("a job's own image and services win over default's, and those over "
+          "what stands at the top") {
+  auto image = [](const std::string& top, const std::string& job) {
+    return job_named(parsed(top + "job: {script: x" + job + "}\n"), "job")
+      .spec.value("image", json{});
+  };
+  CHECK_EQ(image("image: top\n", ""), "top");
+  CHECK_EQ(image("default: {image: d}\n", ""), "d");
+  CHECK_EQ(image("default: {image: d}\n", ", image: own"), "own");
+  CHECK_EQ(image("image: top\n", ", inherit: {default: false}"), json{});
+  auto spec = job_named(parsed("default: {services: [a]}\n"
+                               ".base: {image: {name: b, pull_policy: never}}\n"
+                               "job: {extends: .base, script: x, services: [],"
+                               " image: {name: c}}\n"),
+                        "job")
+                .spec;
+  CHECK_EQ(spec["services"], json::array());
+  CHECK_EQ(spec["image"], json({{"name", "c"}, {"pull_policy", {"never"}}}));
+}
+
+TEST_CASE("where jobs do not run in containers, images are named, and looked "
+          "at all the same") {
+  auto context = push_to_main();
+  context.containers = false;
+  auto read = parse_pipeline("image: a\n"
+                             "one: {script: x}\n"
+                             "two: {script: x, services: [b]}\n",
+                             context);
+  CHECK(read.notes.passed());
+  auto what = said(read);
+  CHECK_NE(what.find("warning ci.yml:1:1: image has no effect here: jobs run "
+                     "on the instance itself"),
+           std::string::npos);
+  CHECK_NE(what.find("ci.yml:3:18: services has no effect here: "),
+           std::string::npos);
+  CHECK_NE(refused("job: {script: x, image: {nmae: a}}\n", context)
+             .find("did you mean \"name\"?"),
+           std::string::npos);
+  CHECK_EQ(said(parse_pipeline("image: a\njob: {script: x}\n", push_to_main())),
+           "");
 }
 
 TEST_CASE("artifacts are taken over with their reports") {
@@ -125,9 +196,11 @@ TEST_CASE("every keyword without effect is named, once each") {
       text += "more: {script: x, " + std::string{x.scope} + ": {name: x, "
               + name + ": x}}\n";
     CAPTURE(text);
-    // A cache has no name; it is only there for `environment`.
+    // A cache has no name; it is only there for `environment` and images.
     if (x.scope == "cache")
       text = "job: {script: x, cache: {" + name + ": x}}\n";
+    if (x.scope == "services")
+      text = "job: {script: x, services: [{name: x, " + name + ": x}]}\n";
     auto read = parse_pipeline(text, push_to_main());
     auto what = said(read);
     CAPTURE(what);

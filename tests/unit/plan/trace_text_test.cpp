@@ -111,6 +111,8 @@ TEST_CASE("the final line tells each outcome in the documented words") {
     {job_failed(script_exited(1)),
      "[31;1mERROR: Job failed: run exit (exit code: 1): Process exited with "
      "status 1"},
+    {job_failed(script_exited(1, true)),
+     "[31;1mERROR: Job failed: exit code 1"},
     {job_failed(job_timed_out(1h)),
      "[31;1mERROR: Job failed: execution took longer than 1h0m0s seconds"},
     {job_failed(script_timed_out()),

@@ -34,6 +34,7 @@ struct pipeline_context {
   variable_map predefined;             ///< CI_*, as rules see them
   variable_map given; ///< of who starts the pipeline: they win over the file's
   std::shared_ptr<pipeline_files> files; ///< null: there is no project
+  bool containers = true; ///< jobs run in some; else `image` has no effect
 };
 
 } // namespace muster::gitlab

@@ -2,6 +2,7 @@
 
 #include "tools/coordinator/job_parts.hpp"
 #include "tools/coordinator/job_spec.hpp"
+#include "tools/coordinator/pipeline/images.hpp"
 #include "tools/coordinator/pipeline/keywords.hpp"
 #include "tools/coordinator/pipeline/tree_edit.hpp"
 
@@ -86,6 +87,10 @@ public:
   json read() {
     for (const auto& [key, at, value] : job_.map)
       try {
+        if (!context_.containers && (key == "image" || key == "services"))
+          notes_.warn(at, key
+                            + " has no effect here: jobs run on the instance "
+                              "itself");
         read_keyword(key, value);
       } catch (const yaml_refused& problem) {
         notes_.refuse(problem);
@@ -128,18 +133,13 @@ private:
     out_["timeout"] = x.text;
   }
 
+  /// Null is as if it were not there.
   void read_images(const std::string& key, const yaml_value& x) {
     if (x.is == kind::null)
       return;
-    auto part = to_json(x);
-    try {
-      for (const auto& entry : list_of(part))
-        if (image_of(entry).value("name", "").empty())
-          bad(x.at, fmt::format("{} has no name", key));
-    } catch (const json::exception&) {
-      bad(x.at, fmt::format("{} has a part of a wrong kind", key));
-    }
-    out_[key] = std::move(part);
+    auto where = named(key.c_str());
+    out_[key] = key == "image" ? read_image(x, where, notes_)
+                               : read_services(x, where, notes_);
   }
 
   void read_hooks(const yaml_value& x) {

@@ -10,7 +10,8 @@ namespace {
 using enum keyword_use;
 
 constexpr std::string_view by_gitlab = "GitLab alone acts on it";
-constexpr std::string_view on_instance = "jobs run on the instance itself";
+constexpr std::string_view no_cluster = "there is no cluster";
+constexpr std::string_view no_terminal = "no terminal is opened from here";
 constexpr std::string_view no_tokens
   = "no tokens are made here: give its variables with --variable";
 
@@ -23,8 +24,8 @@ const std::vector<keyword> table{
   {"file", "before_script"},
   {"file", "after_script"},
   {"file", "cache"},
-  {"file", "image", ignored, on_instance},
-  {"file", "services", ignored, on_instance},
+  {"file", "image"},
+  {"file", "services"},
   {"file", "spec", refused, "inputs of a pipeline are not supported"},
 
   {"default", "after_script"},
@@ -34,10 +35,10 @@ const std::vector<keyword> table{
   {"default", "hooks"},
   {"default", "id_tokens", refused, no_tokens},
   {"default", "identity", refused, "there is no cloud to log in to"},
-  {"default", "image", ignored, on_instance},
+  {"default", "image"},
   {"default", "interruptible", ignored, "nothing interrupts a pipeline here"},
   {"default", "retry"},
-  {"default", "services", ignored, on_instance},
+  {"default", "services"},
   {"default", "tags", ignored, "every job runs on instances of this machine"},
   {"default", "timeout"},
 
@@ -55,7 +56,7 @@ const std::vector<keyword> table{
   {"job", "hooks"},
   {"job", "id_tokens", refused, no_tokens},
   {"job", "identity", refused, "there is no cloud to log in to"},
-  {"job", "image", ignored, on_instance},
+  {"job", "image"},
   {"job", "inherit"},
   {"job", "inputs", refused, "inputs of a job are not supported"},
   {"job", "interruptible", ignored, "nothing interrupts a pipeline here"},
@@ -73,7 +74,7 @@ const std::vector<keyword> table{
   {"job", "run", refused, "steps are not supported: use script"},
   {"job", "script"},
   {"job", "secrets", refused, no_tokens},
-  {"job", "services", ignored, on_instance},
+  {"job", "services"},
   {"job", "stage"},
   {"job", "start_in"},
   {"job", "tags", ignored, "every job runs on instances of this machine"},
@@ -113,6 +114,27 @@ const std::vector<keyword> table{
   {"environment", "url"},
 
   {"hooks", "pre_get_sources_script"},
+
+  {"image", "docker"},
+  {"image", "entrypoint"},
+  {"image", "kubernetes", ignored, no_cluster},
+  {"image", "name"},
+  {"image", "ports", ignored, no_terminal},
+  {"image", "pull_policy"},
+  {"image:docker", "platform"},
+  {"image:docker", "user"},
+  {"services", "alias"},
+  {"services", "command"},
+  {"services", "docker"},
+  {"services", "entrypoint"},
+  {"services", "kubernetes", ignored, no_cluster},
+  {"services", "name"},
+  {"services", "ports", ignored, no_terminal},
+  {"services", "pull_policy"},
+  {"services", "variables"},
+  {"services:docker", "platform"},
+  {"services:docker", "user"},
+
   {"inherit", "default"},
   {"inherit", "variables"},
 
@@ -171,7 +193,7 @@ const std::vector<keyword> table{
   {"include:rules", "when"},
 
   {"only", "changes"},
-  {"only", "kubernetes", refused, "there is no cluster"},
+  {"only", "kubernetes", refused, no_cluster},
   {"only", "refs"},
   {"only", "variables"},
 

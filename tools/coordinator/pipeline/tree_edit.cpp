@@ -46,7 +46,6 @@ public:
     yaml_value out;
     out.is = x.is;
     out.text = x.text;
-    out.quoted = x.quoted;
     out.at = x.at;
     for (const auto& entry : x.list) {
       auto value = resolved(entry, level);

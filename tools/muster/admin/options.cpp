@@ -52,7 +52,7 @@ void admin_commands::add_list() {
 }
 
 void admin_commands::add_verify() {
-  auto* cmd = add("verify", "Ask GitLab whether the runners' tokens are valid",
+  auto* cmd = add("verify", "Ask GitLab if tokens are valid; reset-token, list",
                   verify_.config_path);
   cmd->add_option("-n,--name", verify_.name, "Only runners with this name")
     ->type_name("NAME");
@@ -128,8 +128,8 @@ void admin_commands::add_reset_token() {
 
 void admin_commands::add_register() {
   auto& x = register_;
-  auto* cmd
-    = add("register", "Add a runner to the configuration", x.config_path);
+  auto* cmd = add("register", "Add a runner to the file; also: unregister",
+                  x.config_path);
   cmd
     ->add_option("--template-config", x.template_path,
                  "A file with one [[runners]], for the rest")

@@ -1,8 +1,10 @@
 #include "tools/muster/try/manager_child.hpp"
 
 #include "actors/journal/state_folder.hpp"
+#include "config/config.hpp"
 #include "providers/local/files.hpp"
 #include "providers/local/local_group.hpp"
+#include "tools/muster/own_files.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -37,7 +39,7 @@ constexpr std::chrono::seconds removal_patience{30};
 constexpr size_t complaints_max = 8;
 
 /// A path or a name as a string of TOML.
-std::string quoted(const std::string& text) {
+std::string toml_text(const std::string& text) {
   std::string out = "\"";
   for (unsigned char c : text)
     if (c == '"' || c == '\\')
@@ -49,7 +51,34 @@ std::string quoted(const std::string& text) {
   return out + '"';
 }
 
+/// Keys of the runner that say how its jobs run.
+std::string executor_text(const child_settings& x) {
+  if (!x.engine)
+    return fmt::format("executor = \"instance\"\n"
+                       "cache_dir = {}\n",
+                       toml_text(x.cache));
+  auto out = fmt::format(
+    "executor = \"docker-autoscaler\"\n"
+    "[runners.docker]\n"
+    "host = {}\n"
+    "volumes = [{}]\n"
+    "pull_policy = \"if-not-present\"\n"
+    "allowed_pull_policies = [\"always\", \"if-not-present\", \"never\"]\n",
+    toml_text(x.engine->address), toml_text(x.cache + ":/cache"));
+  if (!x.image.empty())
+    out += fmt::format("image = {}\n", toml_text(x.image));
+  if (auto archive = own_helper_image(); !archive.empty())
+    out += fmt::format("[runners.muster]\n"
+                       "helper_image_archive = {}\n",
+                       toml_text(archive));
+  return out;
+}
+
 std::string config_text(const std::string& place, const child_settings& x) {
+  auto sockets
+    = x.engine && !x.engine->socket.empty()
+        ? fmt::format("sockets = [{}]\n", toml_text(x.engine->socket))
+        : "";
   return fmt::format("concurrent = {}\n"
                      "check_interval = 1\n"
                      "shutdown_timeout = 20\n"
@@ -59,8 +88,7 @@ std::string config_text(const std::string& place, const child_settings& x) {
                      "name = \"try\"\n"
                      "url = {}\n"
                      "token = {}\n"
-                     "executor = \"instance\"\n"
-                     "cache_dir = {}\n"
+                     "{}"
                      "[runners.autoscaler]\n"
                      "plugin = \"local\"\n"
                      "capacity_per_instance = {}\n"
@@ -68,12 +96,28 @@ std::string config_text(const std::string& place, const child_settings& x) {
                      "delete_instances_on_shutdown = true\n"
                      "[runners.autoscaler.plugin_config]\n"
                      "name = \"{}\"\n"
+                     "{}"
                      "[[runners.autoscaler.policy]]\n"
                      "idle_count = 0\n"
                      "idle_time = \"1h\"\n",
-                     x.concurrent, quoted(place + "/s"), quoted(x.url),
-                     quoted(x.token), quoted(x.cache), x.concurrent,
-                     group_name);
+                     x.concurrent, toml_text(place + "/s"), toml_text(x.url),
+                     toml_text(x.token), executor_text(x), x.concurrent,
+                     group_name, sockets);
+}
+
+/// What a try's folder has of its Engine: its address, and the short token that
+/// all labels there have, a line each.
+std::string engine_file(const std::string& place) {
+  return place + "/engine";
+}
+
+/// Removes what a try's jobs left at its Engine, if there was one.
+void clean_engine(const std::string& place) {
+  std::ifstream in{engine_file(place)};
+  std::string address;
+  std::string token;
+  if (std::getline(in, address) && std::getline(in, token))
+    remove_from_engine(address, token);
 }
 
 /// A line of the manager's log.
@@ -133,6 +177,7 @@ void end_instances(const std::string& state_dir) {
 /// Removes a try's folder with all that is in it and of it.
 void remove_try(const std::string& path) {
   end_instances(path + "/s");
+  clean_engine(path);
   if (auto pid = local::start_removal(path); pid > 0)
     waitpid(pid, nullptr, 0);
 }
@@ -190,8 +235,8 @@ void remove_stale(const std::string& parent) {
 }
 
 /// Settings of the environment that are not meant for this manager; nothing on
-/// loopback goes through a proxy.
-void prepare_environment() {
+/// this machine goes through a proxy.
+void prepare_environment(const child_settings& x) {
   for (const auto* name : {"CONFIG_FILE", "LOG_LEVEL", "LOG_FORMAT",
                            "RUNNER_DEBUG", "LISTEN_ADDRESS"})
     unsetenv(name);
@@ -199,6 +244,8 @@ void prepare_environment() {
     const char* known = std::getenv(name);
     auto value = fmt::format("{}{}127.0.0.1", known == nullptr ? "" : known,
                              known == nullptr ? "" : ",");
+    if (x.engine)
+      value += "," + x.engine->gateway;
     setenv(name, value.c_str(), 1);
   }
 }
@@ -255,7 +302,19 @@ manager_child::start(const try_folder& place, const child_settings& what) {
     return fail(
       child_errc::folder,
       fmt::format("cannot write {}: {}", out.log_file(), std::strerror(errno)));
-  prepare_environment();
+  if (what.engine) {
+    auto known
+      = what.engine->address + "\n" + short_token(secret{what.token}) + "\n";
+    if (auto problem = local::write_file(engine_file(out.place_), known, 0600);
+        !problem.empty())
+      return fail(child_errc::folder, problem);
+    std::error_code bad; // else the Engine makes it, for root alone
+    fs::create_directories(what.cache, bad);
+    if (bad)
+      return fail(child_errc::folder,
+                  fmt::format("cannot make {}: {}", what.cache, bad.message()));
+  }
+  prepare_environment(what);
   std::vector<std::string> words{
     "/proc/self/exe", "--log-format", "json", "run", "--config", file};
   std::vector<char*> arguments;

@@ -1,9 +1,11 @@
 #pragma once
 
 #include "messages/result.hpp"
+#include "tools/muster/try/local_engine.hpp"
 
 #include <chrono>
 #include <ios>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -21,11 +23,13 @@ struct child_settings {
   std::string token; ///< of the runner
   std::string cache; ///< folder of caches that outlive the try
   int concurrent = 4;
+  std::optional<local_engine> engine; ///< jobs run in its containers
+  std::string image;                  ///< there, of jobs that name none
 };
 
 /// A folder of a try's own below the state folder, for as long as this object
 /// lives. Those of tries that were killed are removed when the next one begins,
-/// with the instances that they left.
+/// with the instances and the containers that they left.
 class try_folder {
 public:
   /// Errors: `folder`.

@@ -8,6 +8,7 @@
 #include "tools/muster/commands.hpp"
 #include "tools/muster/try/interrupts.hpp"
 #include "tools/muster/try/job_list.hpp"
+#include "tools/muster/try/local_engine.hpp"
 #include "tools/muster/try/manager_child.hpp"
 #include "tools/muster/try/working_tree.hpp"
 
@@ -38,6 +39,7 @@ constexpr std::chrono::seconds cancel_patience{10};
 constexpr std::chrono::seconds stop_patience{40};
 constexpr std::chrono::hours time_limit{24 * 7};
 constexpr size_t told_max = 64; ///< of the manager's complaints
+constexpr const char* docker_executor = "docker-autoscaler";
 constexpr int failed_status = 1;
 constexpr int usage_status = 2;
 constexpr int interrupted_status = 130;
@@ -107,6 +109,7 @@ gitlab::read_pipeline read_pipeline(const named_text& file,
     = gitlab::rule_variables(commit, tree.project, "http://127.0.0.1");
   for (const auto& [key, value] : options.variables)
     context.given[key] = value;
+  context.containers = options.executor == docker_executor;
   context.files = std::make_shared<gitlab::git_files>(
     tree.top, tree.sha, gitlab::git_files::from::working_tree);
   return gitlab::parse_pipeline(file.text, context);
@@ -122,8 +125,11 @@ bool show_notes(const gitlab::read_pipeline& pipeline) {
 // -- a run
 // ---------------------------------------------------------------------
 
-test_gitlab_options server_options(const working_tree& tree) {
+test_gitlab_options server_options(const working_tree& tree,
+                                   const std::optional<local_engine>& engine) {
   test_gitlab_options out;
+  if (engine)
+    out.host = engine->gateway; // loopback is another one in a container
   out.control = false; // any user of this machine could queue a job with it
   out.repositories = {fmt::format("{}={}", tree.project, tree.top)};
   out.store.runner_tokens = {"glrt-" + random_word()};
@@ -149,10 +155,11 @@ class session {
 public:
   /// `told` is what a manager will say, and was said already.
   session(const try_options& options, const working_tree& tree,
-          std::string told)
+          std::optional<local_engine> engine, std::string told)
     : options_(options),
       tree_(tree),
-      gitlab_(server_options(tree)),
+      engine_(std::move(engine)),
+      gitlab_(server_options(tree, engine_)),
       told_{std::move(told)} {
   }
 
@@ -169,9 +176,9 @@ public:
     auto place = try_folder::make(state_dir);
     if (!place)
       return failed(failed_status, place.error().text);
-    auto manager = manager_child::start(*place, {gitlab_.url(), gitlab_.token(),
-                                                 cache_folder(state_dir),
-                                                 options_.concurrent});
+    auto manager = manager_child::start(
+      *place, {gitlab_.url(), gitlab_.token(), cache_folder(state_dir),
+               options_.concurrent, engine_, options_.image});
     if (!manager)
       return failed(failed_status, manager.error().text);
     return follow(*manager, signals, *pipeline);
@@ -255,13 +262,34 @@ private:
 
   const try_options& options_;
   const working_tree& tree_;
+  std::optional<local_engine> engine_; ///< jobs run in its containers
   test_gitlab gitlab_;
   std::deque<std::string> told_; ///< once is enough
   std::optional<steady_clock::time_point> hurries_at_;
 };
 
+/// Why jobs cannot run in containers as they are; empty if they can.
+std::string image_problem(const try_options& options,
+                          const gitlab::pipeline_file& file) {
+  for (const auto& job : file.jobs)
+    if (!job.spec.contains("image") && options.image.empty())
+      return fmt::format("job {} names no image: write image: into it or into "
+                         "default:, or name one for all such jobs with --image",
+                         job.name);
+  return "";
+}
+
 int run_session(const try_options& options, const working_tree& tree,
                 const gitlab::pipeline_file& file, const std::string& name) {
+  std::optional<local_engine> engine;
+  if (options.executor == docker_executor) {
+    if (auto problem = image_problem(options, file); !problem.empty())
+      return failed(usage_status, problem);
+    auto found = find_local_engine();
+    if (!found)
+      return failed(failed_status, found.error().text);
+    engine = std::move(*found);
+  }
   auto here = local::survey_machine();
   if (!here)
     return failed(failed_status, here.error().text);
@@ -272,7 +300,8 @@ int run_session(const try_options& options, const working_tree& tree,
                "muster try: jobs get commit {}; changes that are not committed "
                "are not in it\n",
                tree.sha.substr(0, 8));
-  return session{options, tree, here->isolation_text}.run(file, name);
+  return session{options, tree, std::move(engine), here->isolation_text}.run(
+    file, name);
 }
 
 } // namespace
@@ -280,13 +309,14 @@ int run_session(const try_options& options, const working_tree& tree,
 int try_pipeline(const try_options& options) {
   // What there is to say is said here; the manager has a log of its own.
   log::configure("error", "runner");
-  if (options.executor == "docker-autoscaler")
-    return failed(usage_status, "the executor docker-autoscaler is not there "
-                                "yet; leave --executor out, or write instance");
-  if (options.executor != "instance")
+  if (options.executor != docker_executor && options.executor != "instance")
     return failed(usage_status,
-                  fmt::format("there is no executor \"{}\"; it is instance",
+                  fmt::format("there is no executor \"{}\"; write instance or "
+                              "docker-autoscaler",
                               options.executor));
+  if (options.executor == "instance" && !options.image.empty())
+    return failed(usage_status, "--image is for containers: write --executor "
+                                "docker-autoscaler, too");
   std::error_code ignored;
   auto tree = find_working_tree(fs::current_path(ignored).string());
   if (!tree)

@@ -1,0 +1,180 @@
+#include "actors/recorder/reader.hpp"
+#include "actors/replay/replay.hpp"
+#include "messages/group.hpp"
+#include "tests/e2e/manager/world.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <fmt/format.h>
+
+using namespace muster;
+using namespace muster::gitlab;
+using namespace muster::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string recordings(const world& x) {
+  return x.place.state() / "recordings";
+}
+
+std::vector<record> all_records(const std::string& place) {
+  auto reader = recording_reader::open(place);
+  REQUIRE(reader);
+  std::vector<record> out;
+  record x;
+  while (reader->next(x))
+    out.push_back(x);
+  return out;
+}
+
+replay_report replayed(const std::vector<record>& all) {
+  replay again;
+  for (const auto& x : all)
+    if (!again.take(x))
+      break;
+  return again.finish();
+}
+
+std::string told(const replay_report& x) {
+  if (!x.diverged)
+    return "no divergence";
+  return fmt::format("record {}, {}: recorded {}, replayed {}; {}",
+                     x.diverged->at.number, x.diverged->actor,
+                     x.diverged->recorded, x.diverged->replayed,
+                     x.diverged->state);
+}
+
+/// A manager's run with many jobs, instances that wear out, some that die, and
+/// a file that changes meanwhile.
+struct busy_run {
+  world x;
+
+  static world::settings how() {
+    world::settings out;
+    out.manager.concurrent = 8;
+    out.manager.capacity = 2;
+    out.manager.instances = 4;
+    // In small files.
+    out.manager.file = {"[muster.recorder]", "max_size = \"2m\""};
+    return out;
+  }
+
+  explicit busy_run(int jobs) : x(how()) {
+    std::vector<int64_t> ids;
+    for (int i = 0; i < jobs; ++i)
+      ids.push_back(x.enqueue_script(fmt::format("sleep 0.{}", i % 5)));
+    for (int i = 0; i < jobs; ++i) {
+      if (i == jobs / 4 || i == jobs / 2)
+        kill_one();
+      if (i == jobs / 3)
+        reload();
+      x.ended(ids[static_cast<size_t>(i)]);
+    }
+    CHECK_EQ(x.stop_manager(), 0);
+  }
+
+  void kill_one() const {
+    for (const auto& id : x.place.living()) {
+      ::kill(x.place.instances().at(id).process.pid, SIGKILL);
+      return;
+    }
+  }
+
+  void reload() {
+    auto other = x.config;
+    other.concurrent = 6;
+    other.instances = 3;
+    x.place.write_config(other);
+    x.manager->signal(SIGHUP);
+    CHECK(x.manager->says("Configuration loaded"));
+  }
+};
+
+} // namespace
+
+TEST_CASE("a run under load with faults comes out again as it was") {
+  busy_run run{120};
+  auto all = all_records(recordings(run.x));
+  auto report = replayed(all);
+  CHECK_MESSAGE(!report.diverged, told(report));
+  CHECK_GE(report.actors, 3);
+  CHECK_GE(report.handled, 100);
+  CHECK_GE(report.compared, 100);
+  CHECK_EQ(run_muster({"replay", recordings(run.x)}).status, 0);
+
+  // Without its first half.
+  std::vector<fs::path> files;
+  for (const auto& file : fs::directory_iterator{recordings(run.x)})
+    files.push_back(file.path());
+  std::sort(files.begin(), files.end());
+  REQUIRE_GE(files.size(), 4);
+  for (size_t i = 0; i < files.size() / 2; ++i)
+    fs::remove(files[i]);
+  auto half = all_records(recordings(run.x));
+  CHECK_GT(half.back().number, half.size() + 1'000);
+  auto again = replayed(half);
+  CHECK_MESSAGE(!again.diverged, told(again));
+  CHECK_GE(again.handled, 100);
+  CHECK_EQ(again.remarks, std::vector<std::string>{});
+}
+
+TEST_CASE("what was decided otherwise is told with both sides and the state") {
+  world x;
+  for (int i = 0; i < 3; ++i)
+    CHECK(x.serves_a_job());
+  CHECK_EQ(x.stop_manager(), 0);
+  auto all = all_records(recordings(x));
+  CHECK_FALSE(replayed(all).diverged);
+
+  SUBCASE("another number of instances") {
+    auto found = std::find_if(all.begin(), all.end(), [](const auto& y) {
+      return y.what.template match_elements<increase>();
+    });
+    REQUIRE(found != all.end());
+    found->what = caf::make_message(increase{7});
+    auto report = replayed(all);
+    REQUIRE(report.diverged);
+    CHECK_EQ(report.diverged->at.number, found->number);
+    CHECK_NE(report.diverged->recorded.find("count=7"), std::string::npos);
+    CHECK_NE(report.diverged->replayed.find("count=1"), std::string::npos);
+    CHECK_NE(report.diverged->state.find("group_state"), std::string::npos);
+  }
+
+  SUBCASE("a message that was not sent") {
+    auto found = std::find_if(all.begin(), all.end(), [](const auto& y) {
+      return y.what.template match_elements<occupy>();
+    });
+    REQUIRE(found != all.end());
+    auto twice = *found;
+    all.insert(found, std::move(twice));
+    auto report = replayed(all);
+    REQUIRE(report.diverged);
+    CHECK_EQ(report.diverged->at.type, "occupy");
+    CHECK_EQ(report.diverged->replayed, "");
+  }
+
+  SUBCASE("a message that only the replay sends") {
+    auto found = std::find_if(all.begin(), all.end(), [](const auto& y) {
+      return y.kind == record_kind::handled
+             && y.what.template match_elements<occupy>();
+    });
+    REQUIRE(found != all.end());
+    all.erase(found);
+    CHECK(replayed(all).diverged);
+  }
+
+  SUBCASE("of no interest to who asks for another actor") {
+    auto found = std::find_if(all.begin(), all.end(), [](const auto& y) {
+      return y.what.template match_elements<increase>();
+    });
+    REQUIRE(found != all.end());
+    found->what = caf::make_message(increase{7});
+    replay again{{"runner:nobody"}};
+    for (const auto& y : all)
+      again.take(y);
+    CHECK_FALSE(again.finish().diverged);
+  }
+}

@@ -1,0 +1,99 @@
+#include "tools/muster/simulate/report.hpp"
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+using namespace muster;
+using namespace muster::simulate;
+using namespace std::chrono_literals;
+
+namespace {
+
+outcome made(const std::string& name) {
+  run_facts x;
+  x.begins = time_point{1h};
+  x.ends = x.begins + 48h;
+  x.capacity = 2;
+  x.machines.push_back({x.begins, x.begins + 1min, simulated::far});
+  auto at = x.begins + 1h;
+  x.jobs.push_back({at, at + 90s, at + 1h, simulated::job_fate::done});
+  x.calls = {10, 1, 2, 3, 4};
+  return {name, figures_of(x, 0.25, 10)};
+}
+
+const report_head head{"config.toml", "jobs.csv", "r",  3,
+                       1'795'420'800, 7,          "40s"};
+
+/// Whether each element that is opened is closed, in its order.
+bool is_balanced(const std::string& text) {
+  std::vector<std::string> open;
+  for (size_t at = 0; (at = text.find('<', at)) != std::string::npos;) {
+    auto end = text.find('>', at);
+    if (end == std::string::npos)
+      return false;
+    auto tag = text.substr(at + 1, end - at - 1);
+    at = end;
+    if (tag.starts_with("!") || tag.ends_with("/"))
+      continue;
+    auto name = tag.substr(0, tag.find_first_of(" \n"));
+    if (!name.starts_with("/")) {
+      open.push_back(name);
+    } else if (open.empty() || "/" + open.back() != name) {
+      return false;
+    } else {
+      open.pop_back();
+    }
+  }
+  return open.empty();
+}
+
+} // namespace
+
+TEST_CASE("the table has a column a policy") {
+  auto text = text_of(head, {made("one"), made("two")});
+  CHECK_NE(text.find("one  "), std::string::npos);
+  CHECK_NE(text.find("two\n"), std::string::npos);
+  CHECK_NE(text.find("3 jobs of jobs.csv are left out"), std::string::npos);
+  CHECK_NE(text.find("instance-hours"), std::string::npos);
+  CHECK_NE(text.find("1m30s"), std::string::npos);
+  CHECK_NE(text.find("12.00"), std::string::npos); // 48 h of 0.25
+  CHECK_EQ(text.find("lost"), std::string::npos);  // there are none
+}
+
+TEST_CASE("programs get the figures as numbers") {
+  auto x = nlohmann::json::parse(json_of(head, {made("one")}));
+  const auto& one = x["policies"][0];
+  CHECK_EQ(x["seed"], 7);
+  CHECK_EQ(one["policy"], "one");
+  CHECK_EQ(one["waiting_s"]["p50"], 90.0);
+  CHECK_EQ(one["instance_hours"], doctest::Approx(48));
+  CHECK_EQ(one["calls"]["heartbeat"], 4);
+  CHECK_EQ(one["over_time"]["instances"].size(), 10);
+}
+
+TEST_CASE("a name that is not UTF-8 does not spoil the JSON") {
+  auto bad = head;
+  bad.history_path = "\xff.csv";
+  CHECK_NOTHROW(nlohmann::json::parse(json_of(bad, {made("\xfe")})));
+}
+
+TEST_CASE("the page is well-formed, and what is foreign in it is text") {
+  auto evil = head;
+  evil.config_path = "<script>alert('&')</script>.toml";
+  auto page = html_of(evil, {made("a<b"), made("two"), made("three")});
+  CHECK(is_balanced(page));
+  CHECK_EQ(page.find("<script"), std::string::npos);
+  CHECK_NE(page.find("a&lt;b"), std::string::npos);
+  size_t charts = 0;
+  for (size_t at = 0; (at = page.find("<polyline", at)) != std::string::npos;
+       ++at)
+    ++charts;
+  CHECK_EQ(charts, 9); // three kinds of three policies
+  CHECK_EQ(page.find("nan"), std::string::npos);
+  CHECK_EQ(page.find("http"), page.find("http://www.w3.org/2000/svg"));
+}
+
+TEST_CASE("a page of nothing is a page") {
+  CHECK(is_balanced(html_of(head, {{"none", figures_of({}, {}, 1)}})));
+}
