@@ -15,6 +15,18 @@ int unavailable_of_requests(const fleet_limits& limits, int requests) {
                              limits.capacity_per_instance, false);
 }
 
+/// Slots that may go: beside what is wanted and what is reserved, and those of
+/// more instances than there may be.
+int spare_slots(const scaling_decision& x) {
+  auto each = int64_t{x.policy.capacity_per_instance};
+  auto kept = x.wanted + x.now.reserved;
+  if (x.policy.max_instances > 0)
+    kept = std::min(kept, x.policy.max_instances * each);
+  auto spare = x.now.instances * each - kept;
+  return static_cast<int>(
+    std::clamp<int64_t>(spare, 0, std::numeric_limits<int>::max()));
+}
+
 /// Instances that may be asked for beside all that are present.
 int room_to_grow(const fleet& instances, const decision_input& in) {
   if (in.policy.max_instances <= 0)
@@ -62,9 +74,17 @@ group_decision decide_group(const fleet& instances,
   group_decision result;
   result.scaling
     = decide_scaling(capacity_of(instances, promises, in.requests), in.policy);
-  auto plan = instances.choose_retirements(-result.scaling.change, in.idle_time,
-                                           in.requests, in.now);
+  auto plan = instances.choose_retirements(spare_slots(result.scaling),
+                                           in.idle_time, in.requests, in.now);
   result.cordon = std::move(plan.retire);
+  auto surplus = static_cast<int>(std::ranges::count(
+    result.cordon, retire_reason::max_idle_time, &retirement::reason));
+  if (surplus > 0 && surplus > -result.scaling.change) {
+    result.scaling.change = -surplus;
+    result.scaling.unrestricted
+      = std::min(result.scaling.unrestricted, -surplus);
+    result.scaling.rule = scaling_rule::surplus;
+  }
   result.next_look = plan.next_look;
   if (result.scaling.change > 0)
     grow(result, instances, in);

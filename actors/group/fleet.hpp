@@ -124,16 +124,19 @@ public:
   /// Decides which instances to cordon.
   ///
   /// Worn out and unhealthy ones always, once nothing of them is taken: they
-  /// count no more and are no part of the `surplus`. Of the surplus, oldest
-  /// first, those with nothing taken that have been idle for `idle_time` since
-  /// the later of last use and first listing. `requests` are instances asked
-  /// for and not seen yet: they and those not up yet bear the surplus first, so
-  /// that no ready instance is removed while one that is not needed comes up.
+  /// count no more and are no part of the surplus. Of that, oldest first, those
+  /// with nothing taken that have been idle for `idle_time` since the later of
+  /// last use and first listing, as long as they have no more than the `spare`
+  /// slots. `requests` are instances asked for and not seen yet: they and those
+  /// not up yet bear the surplus first, so that no ready instance is removed
+  /// while one that is not needed comes up.
   ///
   /// Source: reference/autoscaling, section 6. Unlike the peer's, an instance
-  /// that is cordoned already uses up nothing of the surplus, and unhealthy
-  /// ones do not wait for one.
-  retirement_plan choose_retirements(int surplus,
+  /// that is cordoned already uses up nothing of the surplus, unhealthy ones do
+  /// not wait for one, and what a use limit leaves of an instance counts as
+  /// what it is: the peer keeps partly used ones in the place of whole ones,
+  /// and one for ever.
+  retirement_plan choose_retirements(int spare,
                                      std::chrono::milliseconds idle_time,
                                      int requests, group_time now) const;
 
@@ -206,6 +209,10 @@ private:
   void index_keys(members::iterator at);
   void forget_keys(const member& x);
   bool is_revocable(const member& x) const;
+  /// Slots of it that serve, or will [slots].
+  int usable(const entry& x) const;
+  /// The same of all that are not up yet, requests among them.
+  int usable_coming(int requests) const;
 
   static constexpr rank first_unseen = rank{1} << 62;
 

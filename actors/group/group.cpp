@@ -23,6 +23,8 @@ constexpr auto request_patience = 10min;
 /// So many listings must leave out the instance of a job that holds a slot of
 /// an earlier manager; see also `cloud_view`.
 constexpr int claim_misses = 6;
+/// A machine that is gone is not given out if a listing has it within that.
+constexpr auto lost_for = 1h;
 /// A provider that lives so long is not about to fail again for the same
 /// reason.
 constexpr auto provider_trust = 1min;
@@ -466,7 +468,7 @@ struct driver {
     write_instance row;
     row.group = st().id;
     row.instance = id;
-    row.use_count = book->told.use_count;
+    row.use_count = uses(*book);
     row.last_use_ms = x.last_use_ms;
     row.provisioned_at_ms = x.provisioned_at_ms;
     row.leaves = x.leaves;
@@ -562,16 +564,22 @@ struct driver {
       found.push_back({one.instance, one.state});
     for (const auto& one : s.cloud.reconcile(found, self->now()))
       observe(one);
-    std::erase_if(s.lost, [&found](const auto& id) {
-      return std::none_of(found.begin(), found.end(), [&id](const auto& one) {
-        return one.instance == id;
-      });
-    });
+    forget_lost(found);
     give_up_claims();
     if (!std::exchange(s.ready, true))
       self->send(setup->parent, group_ready{s.id});
     arm_listing();
     decide_soon();
+  }
+
+  /// A given host may come back as it was. A machine that does has something of
+  /// former jobs, or was to be deleted.
+  void forget_lost(const std::vector<listed>& found) const {
+    auto& s = st();
+    std::erase_if(s.lost, [&](const auto& x) {
+      return std::ranges::find(found, x.first, &listed::instance) == found.end()
+             && (s.keeps_instances || x.second + lost_for < self->now());
+    });
   }
 
   void tell_metrics(const observation& x) const {
@@ -632,15 +640,15 @@ struct driver {
     auto is_foreign = !known_one && x.cause == instance_cause::preexisted
                       && !s.keeps_instances;
     auto use_count = add(x, known_one ? known->second : known_instance{});
-    if (!is_foreign)
-      note_in_journal(x.instance,
-                      {.provisioned_at_ms = unix_ms_of(
-                         s.instances.find(x.instance)->provisioned_at)});
     s.coming[x.instance]
       = x.requested == group_time{} ? self->now() : x.requested;
     if (x.requested != group_time{} && x.requested <= s.replaced_at)
       s.instances.cordon(x.instance, retire_reason::reconfigured);
-    spawn_instance(x, use_count);
+    spawn_instance(x, use_count); // counts the jobs that go on there
+    if (!is_foreign)
+      note_in_journal(x.instance,
+                      {.provisioned_at_ms = unix_ms_of(
+                         s.instances.find(x.instance)->provisioned_at)});
     // One that was lost a moment ago is not taken for a new one: it would be
     // dialed and lost again, in the place of one that works.
     // Of a machine that comes back, what is left there is ended instead.
@@ -670,16 +678,23 @@ struct driver {
     tell(x.instance, provider_state{x.state});
   }
 
-  /// Returns the use count. Its clocks go on where they were.
+  /// Returns the use count without the jobs that go on there. Its clocks go on
+  /// where they were.
   int32_t add(const observation& x, const known_instance& known) const {
     auto provisioned = known.provisioned_at_ms > 0
                          ? moment_of(known.provisioned_at_ms)
                          : self->now();
     auto last_use = known.last_use_ms > 0 ? moment_of(known.last_use_ms)
                                           : group_time::min();
-    st().instances.add(x.instance, x.cause, provisioned, known.use_count,
-                       last_use);
-    return known.use_count;
+    // Jobs that go on there are in that count, and count again with their
+    // slots.
+    auto claimed = std::ranges::count_if(st().claims, [&x](const auto& row) {
+      return row.second.what.instance == x.instance;
+    });
+    auto use_count
+      = std::max(0, known.use_count - static_cast<int32_t>(claimed));
+    st().instances.add(x.instance, x.cause, provisioned, use_count, last_use);
+    return use_count;
   }
 
   /// Whether something of a job may be there that nobody looks after: slots
@@ -785,6 +800,8 @@ struct driver {
     st().known.erase(x.instance);
     st().failed.erase(x.instance);
     if (!st().keeps_instances)
+      st().lost[x.instance] = self->now();
+    if (!st().keeps_instances)
       st().leftovers.erase(x.instance);
   }
 
@@ -792,7 +809,7 @@ struct driver {
     auto& s = st();
     auto is_lost = is(why, instance_errc::removed_externally);
     if (is_lost)
-      s.lost.insert(id);
+      s.lost[id] = self->now();
     auto only_actor = !is_lost && !is(why, instance_errc::retired);
     if (only_actor)
       remember(id);
@@ -825,7 +842,7 @@ struct driver {
     s.instances.drop(id);
     s.actors.erase(id);
     s.coming.erase(id);
-    s.cloud.forget(id);
+    s.cloud.forget(id, only_actor);
     st().metrics->gone(id.value, self->now());
     look_again();
     decide_soon();
@@ -838,7 +855,7 @@ struct driver {
       return;
     known_instance x;
     x.instance = id;
-    x.use_count = book->told.use_count;
+    x.use_count = uses(*book);
     x.provisioned_at_ms = unix_ms_of(book->provisioned_at);
     if (book->last_use > group_time::min())
       x.last_use_ms = unix_ms_of(book->last_use);
@@ -1035,6 +1052,7 @@ struct driver {
       st().leftovers.erase(x.instance); // else it would not be ready
       st().growth.instance_ready();
       st().problem.clear();
+      st().refusal.clear();
       tell_ready(x.instance);
     } else if (prepared && x.failed && !st().keeps_instances) {
       st().growth.instance_failed(self->now());
@@ -1181,7 +1199,8 @@ struct driver {
     out.slots_taken = counts.acquired + counts.cleaning;
     out.no_provider = !s.provider;
     out.may_not_grow = s.growth.is_pausing(self->now());
-    out.problem = s.problem;
+    // What an instance said tells more.
+    out.problem = s.problem.empty() ? s.refusal : s.problem;
     return out;
   }
 
@@ -1303,10 +1322,7 @@ struct driver {
       log::info("increasing instances response", with);
     s.cloud.answered(x.asked, x.accepted, !is(x.why, provider_errc::timed_out));
     expect_change();
-    if (x.why && s.problem.empty()) // what an instance said tells more
-      s.problem = text_of(x.why);
-    else if (!x.why && s.increase_failures > 0)
-      s.problem.clear();
+    s.refusal = x.why ? text_of(x.why) : "";
     // What was refused is wanted again, but not in a loop without a pause.
     if (x.accepted < x.asked) {
       s.increase_not_before = self->now() + pause_after(s.increase_failures++);

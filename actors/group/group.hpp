@@ -89,14 +89,16 @@ struct group_state {
   bool initialized = false; ///< a provider has said that it is of that
   std::map<instance_id, instance_actor> actors;
   std::map<instance_id, known_instance> known; ///< by the journal, at the start
-  std::set<instance_id> lost; ///< that did not answer; the cloud may list them
+  /// Those that are gone, and when: the cloud may list them, still or again.
+  std::map<instance_id, group_time> lost;
   std::set<instance_id> failed; ///< go since they do not work
   bool keeps_instances = false; ///< what goes may come back as it was
   /// Keys of jobs of which something may be on instances that come back, until
   /// these are ready.
   std::map<instance_id, std::set<acquisition_key>> leftovers;
   growth_throttle growth;
-  std::string problem; ///< of the last instance, or of asking for one
+  std::string problem; ///< of the last instance that did not get ready
+  std::string refusal; ///< of the last request for more, if it failed
   std::map<acquisition_key, waiting_notice> notices; ///< to those who wait
   group_time next_notice = group_time::min();
   int shutdown_retries = 0; ///< of deletions

@@ -75,9 +75,9 @@ void cloud_view::removal_asked(const instance_id& instance) {
     x->second.removal_asked = true;
 }
 
-void cloud_view::forget(const instance_id& instance) {
+void cloud_view::forget(const instance_id& instance, bool comes_back) {
   if (known_.erase(instance) > 0)
-    forgotten_.insert(instance);
+    forgotten_[instance] = comes_back;
 }
 
 std::vector<observation>
@@ -89,8 +89,8 @@ cloud_view::reconcile(const std::vector<listed>& listing, group_time now) {
     see(x, now, result);
   }
   miss_absent(present, result);
-  std::erase_if(forgotten_, [&present](const instance_id& x) {
-    return !present.contains(x);
+  std::erase_if(forgotten_, [&present](const auto& x) {
+    return !present.contains(x.first);
   });
   has_listed_ = true;
   return result;
@@ -173,7 +173,9 @@ void cloud_view::miss_absent(const std::set<instance_id>& present,
 }
 
 int cloud_view::requests() const {
-  return static_cast<int>(requests_.size());
+  auto back
+    = std::ranges::count_if(forgotten_, [](const auto& x) { return x.second; });
+  return static_cast<int>(requests_.size()) + static_cast<int>(back);
 }
 
 std::vector<group_time> cloud_view::requested_at() const {
@@ -200,18 +202,18 @@ bool cloud_view::has_listed() const {
 }
 
 bool cloud_view::expects_change() const {
-  return !requests_.empty() || !has_listed_
+  return requests() > 0 || !has_listed_
          || std::ranges::any_of(known_, [](const auto& x) {
               return x.second.removal_asked || !is_lasting(x.second.state);
             });
 }
 
 bool cloud_view::expects_instance() const {
-  return !requests_.empty() || std::ranges::any_of(known_, [](const auto& x) {
-    return !x.second.removal_asked
-           && (x.second.state == cloud_state::creating
-               || x.second.state == cloud_state::resuming);
-  });
+  return requests() > 0 || std::ranges::any_of(known_, [](const auto& x) {
+           return !x.second.removal_asked
+                  && (x.second.state == cloud_state::creating
+                      || x.second.state == cloud_state::resuming);
+         });
 }
 
 cloud_state cloud_view::state_of(const instance_id& instance) const {

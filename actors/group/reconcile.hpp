@@ -65,9 +65,10 @@ public:
   /// Removal was asked for: its absence from a listing is no surprise.
   void removal_asked(const instance_id& instance);
 
-  /// It was found dead otherwise. If a listing still has it, it is discovered
-  /// again, and is not taken for one that was requested.
-  void forget(const instance_id& instance);
+  /// It was found dead otherwise, or only its actor was: then it `comes_back`
+  /// with the next listing, and counts until that. If a listing still has it,
+  /// it is discovered again, and is not taken for one that was requested.
+  void forget(const instance_id& instance, bool comes_back);
 
   /// Compares a listing that succeeded with what is known. Observations come in
   /// the order of the listing, then the absent ones by id.
@@ -80,7 +81,8 @@ public:
   std::vector<observation> reconcile(const std::vector<listed>& listing,
                                      group_time now);
 
-  /// Requests that no listing has shown yet [instances].
+  /// Requests that no listing has shown yet, and those that are to come back
+  /// [instances].
   int requests() const;
 
   /// When these were made, the oldest first.
@@ -149,8 +151,8 @@ private:
 
   bool has_listed_ = false;
   rows known_;
-  std::deque<request> requests_; ///< oldest first
-  std::set<instance_id> forgotten_;
+  std::deque<request> requests_;          ///< oldest first
+  std::map<instance_id, bool> forgotten_; ///< whether it comes back
 };
 
 } // namespace muster

@@ -1,3 +1,4 @@
+#include "actors/group/capacity.hpp"
 #include "actors/group/fleet.hpp"
 
 #include <algorithm>
@@ -17,7 +18,22 @@ bool is_to_go(const member& x) {
 
 } // namespace
 
-retirement_plan fleet::choose_retirements(int surplus,
+int fleet::usable(const entry& x) const {
+  return limits_.capacity_per_instance - x.part.unavailable;
+}
+
+int fleet::usable_coming(int requests) const {
+  auto each = limits_.capacity_per_instance
+              - unavailable_slots(0, 0, limits_.max_use_count,
+                                  limits_.capacity_per_instance, false);
+  auto result = requests * each;
+  if (sums_.not_ready > 0)
+    for (const auto& [age, x] : members_)
+      result += x.role == standing::coming ? usable(x) : 0;
+  return result;
+}
+
+retirement_plan fleet::choose_retirements(int spare,
                                           std::chrono::milliseconds idle_time,
                                           int requests, group_time now) const {
   retirement_plan result;
@@ -29,17 +45,17 @@ retirement_plan fleet::choose_retirements(int surplus,
                                          : retire_reason::unhealthy;
     result.retire.push_back({x.is.told.instance, reason});
   }
-  if (surplus <= 0)
+  auto each = sums_.unavailable > 0 ? 1 : limits_.capacity_per_instance;
+  if (spare <= 0 || spare < each)
     return result;
-  auto coming = sums_.not_ready + requests;
-  auto left_coming = surplus;
-  auto left_serving = std::max(0, surplus - coming);
+  auto left_coming = spare;
+  auto left_serving = spare - usable_coming(requests);
   for (const auto& [age, x] : members_) {
-    if (left_coming == 0 && left_serving == 0)
+    if (left_coming < each && left_serving < each)
       break;
     auto& left = x.role == standing::coming ? left_coming : left_serving;
     auto stays = x.role == standing::leaving || x.role == standing::finishing;
-    if (stays || x.taken || left == 0)
+    if (stays || x.taken || usable(x) > left)
       continue;
     auto expires = after(idle_since(x.is), idle_time);
     if (expires > now) {
@@ -47,7 +63,7 @@ retirement_plan fleet::choose_retirements(int surplus,
       continue;
     }
     result.retire.push_back({x.is.told.instance, retire_reason::max_idle_time});
-    --left;
+    left -= usable(x);
   }
   return result;
 }

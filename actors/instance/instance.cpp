@@ -195,16 +195,8 @@ instance_actor::behavior_type instance(self_t self, instance_setup given) {
     self->monitor(st.slots.back());
   }
   self->set_down_handler(
-    [self, act, up = setup->parent.address()](const caf::down_msg& x) {
-      if (x.source == up) {
-        self->quit(x.reason);
-        return;
-      }
-      const auto& slots = self->state.slots;
-      for (size_t i = 0; i < slots.size(); ++i)
-        if (slots[i].address() == x.source)
-          act(instance_life::slot_lost{static_cast<int32_t>(i)});
-    });
+    // Of a slot, too: who has it knows, and claims it from the next actor.
+    [self](const caf::down_msg& x) { self->quit(x.reason); });
   for (const auto& x : setup->claims)
     act(instance_life::claimed{x});
   return {
@@ -241,9 +233,10 @@ instance_actor::behavior_type instance(self_t self, instance_setup given) {
     [act](const heartbeat_answered& x) { act(x); },
     [self, act, setup](const dialed& x) {
       if (!x.why)
-        self->send(setup->journal, write_instance{setup->group, setup->id,
-                                                  self->state.life.use_count, 0,
-                                                  x.host_key, 0, ""});
+        self->send(setup->journal,
+                   write_instance{setup->group, setup->id,
+                                  instance_life::uses(self->state.life), 0,
+                                  x.host_key, 0, ""});
       act(x);
     },
     [act](const connection_health& x) { act(x); },

@@ -19,7 +19,7 @@ struct instance_setup {
   std::string group; ///< the cloud's own group id
   instance_id id;
   instance_life::options options;
-  int32_t use_count = 0;                  ///< from an earlier manager
+  int32_t use_count = 0;                  ///< so far, without those of `claims`
   std::vector<occupy> claims;             ///< jobs that hold its slots already
   std::vector<acquisition_key> leftovers; ///< jobs of which something may be
                                           ///< there

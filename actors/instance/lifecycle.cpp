@@ -201,6 +201,14 @@ struct stepper {
     return ask_heartbeat{};
   }
 
+  /// One that never runs must not take the place of one that would.
+  actions await_boot() {
+    if (st.phase != instance_phase::creating || st.prepare_by != time_point{})
+      return {};
+    st.prepare_by = now + opts.boot_timeout;
+    return {arm_timer{st.prepare_by, ++st.timer}};
+  }
+
   actions operator()(const provider_state& x) {
     switch (x.state) {
       case cloud_state::running:
@@ -227,7 +235,7 @@ struct stepper {
       case cloud_state::suspended:
         return drain("the cloud has suspended the instance");
       default:
-        return {};
+        return await_boot();
     }
   }
 
@@ -365,7 +373,6 @@ struct stepper {
     if (x.what.slot < 0 || index >= st.slots.size())
       return {answer_occupy{x.what.key, x.what.slot, false}};
     st.promised[index] = x.what.key;
-    --st.use_count; // it was counted when it began
     return {forward_occupy{x.what}};
   }
 
@@ -389,22 +396,12 @@ struct stepper {
     return settle(std::move(out));
   }
 
-  actions operator()(const slot_lost& x) {
-    auto index = static_cast<size_t>(x.slot);
-    if (index >= st.slots.size())
-      return {};
-    st.slots[index] = {slot_phase::unusable, st.slots[index].key};
-    actions out;
-    if (auto key = std::exchange(st.promised[index], {}); !key.empty())
-      out.emplace_back(answer_occupy{key, x.slot, false});
-    auto more = leaving() ? settle({}) : drain("a slot of the instance failed");
-    out.insert(out.end(), more.begin(), more.end());
-    return out;
-  }
-
   actions operator()(const instance_timer& x) {
     if (x.version != st.timer)
       return {};
+    if (st.phase == instance_phase::creating)
+      return fail("it did not run within "
+                  + std::to_string(opts.boot_timeout / 1min) + " minutes");
     if (st.step == preparation::done || st.step == preparation::none)
       return st.suspected && !st.asked_heartbeat ? actions{ask_alive()}
                                                  : actions{};
@@ -436,6 +433,12 @@ state initial(const options& opts, int32_t use_count,
   st.promised.resize(static_cast<size_t>(opts.capacity));
   st.use_count = use_count;
   return st;
+}
+
+int32_t uses(const state& st) {
+  auto promised = std::ranges::count_if(
+    st.promised, [](const auto& key) { return !key.empty(); });
+  return st.use_count + static_cast<int32_t>(promised);
 }
 
 std::vector<action> step(state& st, const options& opts, const event& what,

@@ -21,6 +21,7 @@ struct image_archive {
 struct options {
   int32_t capacity = 1; ///< slots
   std::string ready_command;
+  std::chrono::milliseconds boot_timeout{1'800'000};  ///< until it runs
   std::chrono::milliseconds prepare_timeout{600'000}; ///< from running to ready
   std::chrono::milliseconds command_timeout{300'000}; ///< of one try
   int32_t failure_threshold = 3;
@@ -82,15 +83,11 @@ struct claimed {
   occupy what;
 };
 
-struct slot_lost {
-  int32_t slot = 0;
-};
-
 using event
   = std::variant<provider_state, removed_from_cloud, connect_info_found,
                  host_key_found, dialed, connection_health, info_wanted,
                  command_ended, leftovers_ended, heartbeat_answered, retire,
-                 occupy, claimed, slot_status, slot_lost, instance_timer>;
+                 occupy, claimed, slot_status, instance_timer>;
 
 struct ask_connect_info {};
 struct ask_host_key {};
@@ -138,6 +135,9 @@ using action
 /// before the first slot is given out; other processes are nobody's here.
 state initial(const options& opts, int32_t use_count,
               std::vector<acquisition_key> leftovers = {});
+
+/// Jobs that it has had, those that are about to get a slot among them.
+int32_t uses(const state& st);
 
 /// Moves an instance on: it prepares itself once it runs, serves while ready,
 /// and goes away in two steps, draining and then deleting, so that no taken

@@ -1,4 +1,2 @@
 // Precompiled: each file that includes all of CAF takes seconds otherwise.
-#include "messages/type_ids.hpp"
-
-#include <caf/all.hpp>
+#include "actors/message_types.hpp"

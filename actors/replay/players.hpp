@@ -19,7 +19,6 @@ struct actor_again {
   caf::actor handle;
   bool runs = false;      ///< again; else a stand-in
   bool has_ended = false; ///< in the replay
-  caf::error why;         ///< likewise
   bool is_over = false;   ///< in the recording
   bool from_snapshot = false;
   state_text show = nullptr;

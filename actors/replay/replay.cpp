@@ -8,11 +8,9 @@
 #include "actors/replay/revive.hpp"
 #include "actors/replay/snapshot.hpp"
 #include "actors/replay/stand_in.hpp"
-#include "messages/type_ids.hpp"
+#include "actors/virtual_time.hpp"
 
 #include <algorithm>
-#include <caf/detail/test_actor_clock.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 #include <fmt/format.h>
 
 namespace muster {
@@ -65,13 +63,6 @@ std::string runner_of(const std::string& role) {
   return name.starts_with(begin) ? name.substr(begin.size()) : name;
 }
 
-struct system_config : caf::actor_system_config {
-  system_config() {
-    add_message_types<caf::id_block::muster>();
-    set("scheduler.policy", caf::atom("testing"));
-  }
-};
-
 } // namespace
 
 class replay::world final : public delivery {
@@ -95,14 +86,11 @@ public:
     if (report.diverged)
       return false;
     ++report.records;
-    last_ = x;
+    last_ = &x;
     if (x.kind != record_kind::state && !states_.empty())
       restore_all();
-    if (x.kind != record_kind::gap) {
-      report.span = std::max(report.span, x.at);
-      clock().current_time = beginning + x.at;
-      unix_us_ = x.unix_us;
-    }
+    if (x.kind != record_kind::gap)
+      pass_time(x);
     switch (x.kind) {
       case record_kind::born:
         born_again(x);
@@ -129,15 +117,6 @@ public:
     }
     look_for_overdue();
     return !report.diverged;
-  }
-
-  void finish() {
-    if (report.diverged)
-      return;
-    players_.for_each([this](actor_again& x) {
-      if (x.runs && !x.notes.empty())
-        differ(x, "", "remark: " + x.notes.front());
-    });
   }
 
   // -- the door ---------------------------------------------------------------
@@ -180,11 +159,9 @@ public:
       ++report.actors;
   }
 
-  void ended(const caf::local_actor& self, const caf::error& why) override {
-    if (auto* x = players_.by_actor(self.id())) {
+  void ended(const caf::local_actor& self, const caf::error& /*why*/) override {
+    if (auto* x = players_.by_actor(self.id()))
       x->has_ended = true;
-      x->why = why;
-    }
   }
 
   void sent(const caf::local_actor& /*to*/,
@@ -211,7 +188,7 @@ private:
   // -- the actors' system -----------------------------------------------------
 
   caf::scheduler::test_coordinator& scheduler() {
-    return dynamic_cast<caf::scheduler::test_coordinator&>(sys_.scheduler());
+    return time_.scheduler();
   }
 
   caf::detail::test_actor_clock& clock() {
@@ -241,6 +218,14 @@ private:
     x.current_time = now;
   }
 
+  void pass_time(const record& x) {
+    if (!std::exchange(is_anew_, false) && x.at > at_)
+      report.span += x.at - at_;
+    at_ = x.at;
+    clock().current_time = beginning + x.at;
+    unix_us_ = x.unix_us;
+  }
+
   /// All actors end.
   void let_go() {
     lets_pass_ = true;
@@ -253,6 +238,9 @@ private:
     scheduler().run();
     players_.clear();
     lines_.clear();
+    orders_.clear();
+    next_look_ = {};
+    is_anew_ = true;
     lets_pass_ = false;
   }
 
@@ -272,7 +260,7 @@ private:
   // -- who is who -------------------------------------------------------------
 
   caf::actor make_stand_in() {
-    return sys_.spawn<stand_in, caf::lazy_init>(
+    return time_.sys.spawn<stand_in, caf::lazy_init>(
       [this](const caf::local_actor& to, caf::mailbox_element_ptr what) {
         if (!lets_pass_ && !collects_timers_)
           caught(to.id(), *what);
@@ -359,7 +347,7 @@ private:
     auto orders = std::make_shared<newest<group_orders>>();
     orders_[x.to.role] = orders;
     with.orders = orders;
-    auto made = sys_.spawn(group, std::move(with));
+    auto made = time_.sys.spawn(group, std::move(with));
     run(caf::actor_cast<caf::actor>(made));
     return true;
   }
@@ -431,6 +419,11 @@ private:
         caf::exit_msg{caf::actor_addr{}, what.get_as<exit_told>(0).why});
     else
       revive(what, [this](const std::string& role) { return handle_of(role); });
+    // What it remarked before has been compared by now.
+    if (!to.notes.empty()) {
+      differ(to, "", "remark: " + to.notes.front());
+      return;
+    }
     caf::strong_actor_ptr sender;
     if (from != nullptr)
       sender = caf::actor_cast<caf::strong_actor_ptr>(from->handle);
@@ -563,8 +556,13 @@ private:
                            "middle of its life, and its state there cannot be "
                            "read",
                            to_string(x.to)));
-        if (players_.by_number(x.to.number) == nullptr)
+        if (auto* half = players_.by_number(x.to.number)) {
+          half->runs = false;
+          half->show = nullptr;
+          --report.actors;
+        } else {
           add_stand_in(x.to);
+        }
       }
     // What they did while they were made is none of their decisions.
     lines_.clear();
@@ -640,7 +638,7 @@ private:
     with.provider = caf::actor_cast<provider_gate_actor>(parent.handle);
     with.dialer = caf::actor_cast<dialer_actor>(handle_of("dialer"));
     with.journal = caf::actor_cast<journal_actor>(handle_of("journal"));
-    auto actor = sys_.spawn(instance, std::move(with));
+    auto actor = time_.sys.spawn(instance, std::move(with));
     run(caf::actor_cast<caf::actor>(actor));
     while (run_unborn()) { // its slots
     }
@@ -688,7 +686,7 @@ private:
               std::string replayed) {
     if (report.diverged || !concerns(who.who.role))
       return;
-    divergence x{last_, to_string(who.who), std::move(recorded),
+    divergence x{*last_, to_string(who.who), std::move(recorded),
                  std::move(replayed)};
     if (who.show != nullptr && !who.has_ended)
       x.state = who.show(dynamic_cast<caf::local_actor&>(
@@ -702,8 +700,7 @@ private:
   }
 
   replay_options options_;
-  system_config cfg_;
-  caf::actor_system sys_{cfg_};
+  virtual_time time_;
   delivery* former_door_ = nullptr;
   std::shared_ptr<edges> edge_;
   int64_t unix_us_ = 0;
@@ -715,7 +712,9 @@ private:
   bool collects_timers_ = false;
   time_point timer_due_;
   time_point next_look_;
-  record last_;
+  const record* last_ = nullptr; ///< the one being taken
+  std::chrono::nanoseconds at_{0};
+  bool is_anew_ = true;        ///< no time has passed since the run or a gap
   std::vector<record> states_; ///< of a snapshot that is being read
 };
 
@@ -727,11 +726,6 @@ replay::~replay() = default;
 
 bool replay::take(const record& x) {
   return world_->take(x);
-}
-
-const replay_report& replay::finish() {
-  world_->finish();
-  return world_->report;
 }
 
 const replay_report& replay::report() const {

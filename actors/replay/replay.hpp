@@ -56,9 +56,6 @@ public:
   /// after is of no use.
   bool take(const record& x);
 
-  /// After the last record, looks for what was sent again and not recorded.
-  const replay_report& finish();
-
   const replay_report& report() const;
 
 private:

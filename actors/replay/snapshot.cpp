@@ -18,22 +18,23 @@ template <class Inspector>
 void show(Inspector& f, group_state& x) {
   show(f, x.limits);
   f(x.replaces, x.replaced_at, x.provider_max, x.instances, x.promises, x.cloud,
-    x.id, x.known, x.lost, x.failed, x.keeps_instances, x.leftovers, x.growth,
-    x.problem, x.notices, x.next_notice, x.shutdown_retries, x.acquirers,
-    x.claims, x.last_told, x.told, x.refused_by, x.boots, x.coming, x.deciding,
-    x.starved, x.ready, x.draining, x.drain_by, x.timer, x.timer_due,
-    x.listings, x.listing_out, x.list_ticks, x.list_due, x.listing_calls,
-    x.changed_at, x.provider_failures, x.provider_since, x.increase_failures,
-    x.decrease_failures, x.increase_not_before, x.increases_out,
-    x.decreases_out);
+    x.id, x.initialized, x.known, x.lost, x.failed, x.keeps_instances,
+    x.leftovers, x.growth, x.problem, x.refusal, x.notices, x.next_notice,
+    x.shutdown_retries, x.acquirers, x.claims, x.last_told, x.told,
+    x.refused_by, x.boots, x.coming, x.deciding, x.starved, x.ready, x.draining,
+    x.drain_by, x.timer, x.timer_due, x.listings, x.listing_out, x.list_ticks,
+    x.list_due, x.listing_calls, x.changed_at, x.provider_failures,
+    x.provider_since, x.increase_failures, x.decrease_failures,
+    x.increase_not_before, x.increases_out, x.decreases_out);
 }
 
 template <class Inspector>
 void show(Inspector& f, instance_snapshot& x) {
   auto& o = x.options;
-  f(x.group, x.id, o.capacity, o.ready_command, o.prepare_timeout,
-    o.command_timeout, o.failure_threshold, o.heartbeat, o.clean_timeout,
-    o.engine_host, o.image.path, o.image.name, o.image_timeout);
+  f(x.group, x.id, o.capacity, o.ready_command, o.boot_timeout,
+    o.prepare_timeout, o.command_timeout, o.failure_threshold, o.heartbeat,
+    o.clean_timeout, o.engine_host, o.image.path, o.image.name,
+    o.image_timeout);
 }
 
 template <class Inspector>
@@ -41,8 +42,8 @@ void show(Inspector& f, instance_state& x) {
   auto& l = x.life;
   f(l.phase, l.step, l.slots, l.promised, l.use_count, l.failures, l.reason,
     l.asked_heartbeat, l.heartbeat_asked, l.timer, l.prepare_by, l.last_problem,
-    l.told_problem, l.told_at, l.failed, l.renewing, l.leftovers, l.checking,
-    x.version, x.info, x.slot_versions, x.holders, x.running_since);
+    l.told_problem, l.told_at, l.failed, l.suspected, l.renewing, l.leftovers,
+    l.checking, x.version, x.info, x.slot_versions, x.holders, x.running_since);
 }
 
 template <class Inspector>

@@ -70,6 +70,7 @@ struct writing {
     known_instances out{x.group, {}, {}};
     for (const auto& [id, noted] : all->instances) {
       known_instance one{id, noted.use_count, 0, noted.host_key, {}};
+      one.leftovers = {noted.leftovers.begin(), noted.leftovers.end()};
       for (const auto& [key, held] : all->holds)
         if (held.instance == id)
           one.jobs.push_back(key);
@@ -108,8 +109,14 @@ journal_actor::behavior_type journal(journal_self self, const world_ptr& all) {
     [w](const read_instances& x) { w.on(x); },
     [](const read_jobs&) {},
     [w](const read_host_key& x) { w.on(x); },
-    [](const write_leftover&) {},
-    [](const forget_leftover&) {},
+    [w](const write_leftover& x) {
+      w.all->instances[x.instance].leftovers.insert(x.key);
+    },
+    [w](const forget_leftover& x) {
+      if (auto row = w.all->instances.find(x.instance);
+          row != w.all->instances.end())
+        row->second.leftovers.erase(x.key);
+    },
   };
 }
 

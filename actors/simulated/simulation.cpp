@@ -99,6 +99,11 @@ const runner_state& simulation::runner() const {
   return *state_of<runner_state>(runner_);
 }
 
+peer simulation::slot_of(const job_actor& job) {
+  const auto* x = state_of<job_state>(job);
+  return x == nullptr ? peer{} : x->slot;
+}
+
 const group_state* simulation::group() const {
   const auto& group = runner().group;
   return group ? state_of<group_state>(group) : nullptr;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "actors/simulated/runner.hpp"
-#include "actors/simulated/virtual_time.hpp"
+#include "actors/virtual_time.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -37,6 +37,9 @@ public:
 
   /// The state of the group, between two messages; null if it is not there.
   const group_state* group() const;
+
+  /// Where a job runs; nobody, if it has no slot.
+  static peer slot_of(const job_actor& job);
 
 private:
   void end(const caf::actor& who);

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,7 @@ struct world {
   struct noted_instance {
     int32_t use_count = 0;
     std::string host_key;
+    std::set<acquisition_key> leftovers;
   };
 
   /// A job's hold on a slot, as the journal would have it.

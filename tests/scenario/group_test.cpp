@@ -892,6 +892,41 @@ TEST_CASE("a job that waits is told what for, once for each change") {
            std::string::npos);
 }
 
+TEST_CASE("a job that waits hears what kept an instance from getting ready, "
+          "whatever becomes of the next request") {
+  fixture f;
+  f.begin();
+  f.reserves("a");
+  auto a = f.acquires("a", 2h);
+  f.world.send(f.it, increased{1, 1, {}});
+  f.cloud.push_back({instance_id{"i-1"}, cloud_state::running});
+  f.list();
+  fails_to_prepare(f, "i-1");
+  f.world.send(f.it, decreased{{instance_id{"i-1"}}, {instance_id{"i-1"}}, {}});
+  f.cloud.clear();
+  f.list();
+  auto asks_again = [&] {
+    auto before = f.provider().count<increase>();
+    for (int k = 0; k < 400 && f.provider().count<increase>() == before; ++k)
+      f.world.run_for(1s);
+    REQUIRE_EQ(f.provider().count<increase>(), before + 1);
+  };
+  if (f.provider().count<increase>() < 2)
+    asks_again();
+  f.world.send(
+    f.it,
+    increased{1, 0, error_of(provider_errc::call_failed, "out of quota")});
+  asks_again();
+  f.world.send(f.it, increased{1, 1, {}});
+  a.clear();
+  f.world.run_for(10min);
+  REQUIRE_GE(a.count<acquire_waits>(), 1);
+  auto text = a.last<acquire_waits>().text;
+  CAPTURE(text);
+  CHECK_NE(text.find("no luck"), std::string::npos);
+  CHECK_EQ(text.find("out of quota"), std::string::npos);
+}
+
 TEST_CASE("an acquire that ends in vain says what it waited for") {
   fixture f;
   f.begin();

@@ -209,6 +209,28 @@ TEST_CASE("a provider that never answers does not hold an instance for ever") {
   CHECK_EQ(f.phase(), instance_phase::deleting);
 }
 
+TEST_CASE("an instance that never runs goes away, however often it is listed") {
+  fixture f;
+  f.start();
+  for (int minute = 0; minute < 29; ++minute) {
+    f.world.send(f.it, provider_state{cloud_state::creating});
+    f.world.run_for(1min);
+  }
+  CHECK_EQ(f.phase(), instance_phase::creating);
+  SUBCASE("it is still being made") {
+    f.world.run_for(1min + 1s);
+    CHECK_EQ(f.phase(), instance_phase::deleting);
+    CHECK(f.group.last<instance_status>().failed);
+    CHECK_EQ(f.group.last<instance_status>().reason,
+             "it did not run within 30 minutes");
+  }
+  SUBCASE("it runs at last") {
+    f.world.send(f.it, provider_state{cloud_state::running});
+    f.world.run_for(5min);
+    CHECK_EQ(f.phase(), instance_phase::preparing);
+  }
+}
+
 TEST_CASE("an instance that cannot be dialed goes away and says why") {
   fixture f;
   f.start();
@@ -268,14 +290,14 @@ TEST_CASE("a slot that cannot be proven clean makes its instance go away") {
   CHECK_EQ(f.phase(), instance_phase::deleting);
 }
 
-TEST_CASE("a dead slot makes its instance go away") {
+TEST_CASE("a dead slot takes the instance's actor with it, not the machine") {
   fixture f;
   f.make_ready();
   auto job = f.world.spawn_idle();
   auto slot = f.give_slot("a", 0, job);
   f.world.stop(slot.handle);
-  CHECK_EQ(f.phase(), instance_phase::deleting);
-  CHECK(f.ends.empty());
+  CHECK_EQ(f.ends, std::vector<caf::error>{caf::exit_reason::kill});
+  CHECK_EQ(f.phase(), instance_phase::ready); // was the last that was told
 }
 
 TEST_CASE("a removed instance takes its slots with it and says so") {
@@ -389,7 +411,7 @@ TEST_CASE("an instance and its slots stop when their group dies") {
 TEST_CASE("a job that held a slot before the actor was there keeps it") {
   fixture f;
   auto job = f.world.spawn_idle();
-  f.setup.use_count = 1;
+  f.setup.use_count = 4;
   f.setup.claims.push_back({acquisition_key{"a"}, 1, {"job", job}});
   f.make_ready();
   auto told = f.group.last<slot_occupied>();
@@ -397,7 +419,7 @@ TEST_CASE("a job that held a slot before the actor was there keeps it") {
   CHECK_EQ(told.key, acquisition_key{"a"});
   auto status = f.group.last<instance_status>();
   CHECK_EQ(status.slots[1].phase, slot_phase::held);
-  CHECK_EQ(status.use_count, 1);
+  CHECK_EQ(status.use_count, 5);
 }
 
 TEST_CASE(

@@ -149,6 +149,52 @@ TEST_CASE("an instance whose actor fails keeps its use count") {
   CHECK_EQ(bed.machines.count("i-1"), 0);
 }
 
+TEST_CASE("jobs that go on over failures of the group are counted once") {
+  group_bed bed;
+  bed.scaler().max_use_count = 3;
+  bed.scaler().capacity_per_instance = 2;
+  bed.policy().idle_time = 1h;
+  bed.start();
+  REQUIRE_EQ(bed.jobs("k", 2), 2);
+  bed.run_for(3s);
+  REQUIRE_EQ(bed.place_of("k1"), "i-1/1");
+  CHECK_EQ(bed.written("i-1")->use_count, 2);
+  for (auto i = 0; i < 3; ++i) {
+    bed.restart();
+    bed.run_for(5s);
+    REQUIRE_EQ(bed.place_of("k1"), "i-1/1");
+    CHECK_EQ(bed.written("i-1")->use_count, 2);
+  }
+  bed.end("k0");
+  bed.end("k1");
+  REQUIRE(bed.job("third"));
+  bed.run_for(1s);
+  CHECK_EQ(bed.place_of("third"), "i-1/0");
+  CHECK_EQ(bed.written("i-1")->use_count, 3);
+  REQUIRE(bed.job("fourth"));
+  bed.run_for(5s);
+  CHECK_EQ(bed.place_of("fourth"), "i-2/0");
+}
+
+TEST_CASE("a machine that listings left out and then have again gets no job") {
+  group_bed bed;
+  bed.policy().idle_time = 1h;
+  bed.start();
+  REQUIRE(bed.job("a"));
+  bed.run_for(3s);
+  REQUIRE_EQ(bed.place_of("a"), "i-1/0");
+  bed.machines.at("i-1").hidden = true;
+  bed.run_for(10min);
+  REQUIRE_FALSE(bed.has("a"));
+  CHECK_NE(bed.why_lost("a").find("missing from 6 listings"),
+           std::string::npos);
+  bed.machines.at("i-1").hidden = false; // what the job left is there still
+  REQUIRE(bed.job("b"));
+  bed.run_for(2min);
+  CHECK_EQ(bed.place_of("b"), "i-2/0");
+  CHECK_EQ(bed.machines.count("i-1"), 0);
+}
+
 TEST_CASE("addresses are told to the job, as configured") {
   group_bed bed;
   bed.info.internal_address = "10.0.0.7";

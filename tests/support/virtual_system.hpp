@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/simulated/virtual_time.hpp"
+#include "actors/virtual_time.hpp"
 
 #include <caf/all.hpp>
 #include <chrono>

@@ -1,11 +1,10 @@
 #include "actors/group/decision.hpp"
 #include "actors/instance/instance.hpp"
-#include "messages/type_ids.hpp"
+#include "actors/virtual_time.hpp"
 #include "tools/bench/jobs.hpp"
 #include "tools/bench/scenarios.hpp"
 
 #include <caf/all.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 #include <ctime>
 #include <fmt/format.h>
 #include <malloc.h>
@@ -78,21 +77,11 @@ void measure_decisions(fleet& of, recorder& to) {
          (cpu_us() - before) / 1000);
 }
 
-struct actors_config : caf::actor_system_config {
-  actors_config() {
-    add_message_types<caf::id_block::muster>();
-    set("scheduler.policy", caf::atom("testing")); // by hand, in this thread
-  }
-};
-
 /// Memory of an instance's actors with so many slots [bytes].
 double memory_of_instance(int32_t with_slots) {
   constexpr int instances = 1000;
-  actors_config cfg;
-  caf::actor_system system{cfg};
-  auto& scheduler
-    = dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
-  auto peer = system.spawn([](caf::event_based_actor* x) -> caf::behavior {
+  virtual_time time;
+  auto peer = time.sys.spawn([](caf::event_based_actor* x) -> caf::behavior {
     x->set_default_handler(caf::drop);
     return {[](int) {}};
   });
@@ -109,13 +98,13 @@ double memory_of_instance(int32_t with_slots) {
   made.reserve(instances);
   auto before = bytes_in_use();
   for (auto i = 0; i < instances; ++i)
-    made.push_back(system.spawn(instance, setup));
-  scheduler.run(); // now they have their slots
+    made.push_back(time.sys.spawn(instance, setup));
+  time.run(); // now they have their slots
   auto used = (bytes_in_use() - before) / instances;
   for (const auto& x : made)
     caf::anon_send_exit(x, caf::exit_reason::kill);
   caf::anon_send_exit(peer, caf::exit_reason::kill);
-  scheduler.run();
+  time.run();
   return used;
 }
 

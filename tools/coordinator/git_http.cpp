@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::chrono::minutes patience{10}; ///< for one clone or fetch
 constexpr std::string_view scheme = "Basic ";
+constexpr std::string_view job_user = "gitlab-ci-token:";
 
 std::string base64_decoded(std::string_view text) {
   std::string bytes(text.size() / 4 * 3 + 3, '\0');
@@ -23,8 +24,8 @@ std::string base64_decoded(std::string_view text) {
   if (size < 0)
     return {};
   // Padding is decoded to zeros.
-  auto padding = static_cast<size_t>(std::count(text.begin(), text.end(), '='));
-  bytes.resize(static_cast<size_t>(size) - std::min<size_t>(padding, 2));
+  auto padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+  bytes.resize(size > padding ? static_cast<size_t>(size - padding) : 0);
   return bytes;
 }
 
@@ -34,9 +35,8 @@ bool authorised(server_state& state, const http_request& req) {
   if (!header.starts_with(scheme) || header.size() > 4096)
     return false; // git asks once without
   auto words = base64_decoded(header.substr(scheme.size()));
-  auto colon = words.find(':');
-  if (words.substr(0, colon) == "gitlab-ci-token" && colon != std::string::npos
-      && state.jobs.running_with(words.substr(colon + 1)))
+  if (words.starts_with(job_user)
+      && state.jobs.running_with(words.substr(job_user.size())))
     return true;
   state.violations.add(
     "git-token", 0,

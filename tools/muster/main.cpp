@@ -264,9 +264,14 @@ struct program {
     auto* cmd = app.add_subcommand("simulate",
                                    "Play jobs of the past with other policies");
     add_config_option(cmd, simulate.config_path);
-    cmd->add_option("--jobs", simulate.history, "CSV or JSON: what has run")
-      ->type_name("FILE")
-      ->required();
+    auto* past = cmd->add_option_group("Jobs", "What has run");
+    past->add_option("--jobs", simulate.history, "CSV or JSON")
+      ->type_name("FILE");
+    past
+      ->add_option("--record", simulate.recording,
+                   "What muster run has recorded")
+      ->type_name("FILE|DIR");
+    past->require_option(1);
     cmd
       ->add_option("--policy", simulate.policies,
                    "[runners.autoscaler] to be laid over; repeatable")

@@ -1,6 +1,7 @@
 #include "actors/dialer/edge.hpp"
 #include "actors/journal/state_lock.hpp"
 #include "actors/manager/manager.hpp"
+#include "actors/message_types.hpp"
 #include "actors/metrics/server.hpp"
 #include "config/journal_name.hpp"
 #include "config/listen_address.hpp"
@@ -9,7 +10,6 @@
 #include "config/version.hpp"
 #include "executors/local/local_transport.hpp"
 #include "executors/ssh/reactor.hpp"
-#include "messages/type_ids.hpp"
 #include "providers/fleeting/module.hpp"
 #include "tools/muster/commands.hpp"
 #include "tools/muster/equip.hpp"
@@ -35,9 +35,8 @@ namespace muster {
 
 namespace {
 
-struct system_config : caf::actor_system_config {
+struct system_config : message_system_config {
   explicit system_config(int workers) {
-    add_message_types<caf::id_block::muster>();
     set("scheduler.max-threads", static_cast<size_t>(workers));
     // The other policy looks for work to steal 20,000 times a second after each
     // message and 100 times a second for ever: a fifth of a job's CPU.

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 using namespace muster;
 using namespace muster::gitlab;
@@ -35,7 +36,7 @@ replay_report replayed(const std::vector<record>& all) {
   for (const auto& x : all)
     if (!again.take(x))
       break;
-  return again.finish();
+  return again.report();
 }
 
 std::string told(const replay_report& x) {
@@ -104,6 +105,14 @@ TEST_CASE("a run under load with faults comes out again as it was") {
   CHECK_GE(report.handled, 100);
   CHECK_GE(report.compared, 100);
   CHECK_EQ(run_muster({"replay", recordings(run.x)}).status, 0);
+  auto played
+    = run_muster({"simulate", "-c", run.x.place.config_file().string(),
+                  "--record", recordings(run.x), "--json"});
+  CAPTURE(played.output);
+  CHECK_EQ(played.status, 0);
+  auto figures = nlohmann::json::parse(played.output, nullptr, false);
+  REQUIRE(figures.is_object());
+  CHECK_EQ(figures["policies"][0]["jobs"]["done"], 120);
 
   // Without its first half.
   std::vector<fs::path> files;
@@ -175,6 +184,6 @@ TEST_CASE("what was decided otherwise is told with both sides and the state") {
     replay again{{"runner:nobody"}};
     for (const auto& y : all)
       again.take(y);
-    CHECK_FALSE(again.finish().diverged);
+    CHECK_FALSE(again.report().diverged);
   }
 }

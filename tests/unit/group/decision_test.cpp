@@ -31,6 +31,38 @@ TEST_CASE("what was asked for counts as there") {
   CHECK_FALSE(decide_group(none, waiting, in).acts());
 }
 
+TEST_CASE("what is beyond max_instances is surplus, whatever idle_count says") {
+  reporting_fleet x{{.capacity_per_instance = 2}};
+  for (const auto* name : {"a", "b", "c"})
+    x.ready(name);
+  x.report("a", instance_phase::ready, {{}, held_by("k")}, 1);
+  decision_input in{
+    .policy = {.max_instances = 2, .capacity_per_instance = 2, .idle_count = 5},
+    .now = start};
+  auto what = decide_group(x, {}, in);
+  CHECK(what.cordon
+        == std::vector<retirement>{{id_of("b"), retire_reason::max_idle_time}});
+  CHECK_EQ(what.scaling.change, -1);
+  CHECK_EQ(what.increase, 0);
+}
+
+TEST_CASE("what use limits have left of instances does not keep a group up") {
+  reporting_fleet x{{.capacity_per_instance = 4, .max_use_count = 6}};
+  for (auto i = 0; i < 10; ++i) {
+    auto name = "i-" + std::to_string(i);
+    x.ready(name.c_str());
+    x.report(name.c_str(), instance_phase::ready, {{}, {}, {}, {}}, 5);
+  }
+  decision_input in{.policy = {.capacity_per_instance = 4, .idle_count = 2},
+                    .now = start};
+  auto what = decide_group(x, {}, in);
+  CHECK_EQ(what.cordon.size(), 8);
+  CHECK_EQ(what.scaling.change, -8);
+  CHECK_EQ(what.scaling.rule, scaling_rule::surplus);
+  in.policy.idle_count = 0;
+  CHECK_EQ(decide_group(x, {}, in).cordon.size(), 10);
+}
+
 TEST_CASE("a use limit below the capacity is asked for in one go") {
   fleet none{{.capacity_per_instance = 4, .max_use_count = 1}};
   reservations waiting;

@@ -179,16 +179,34 @@ TEST_CASE("a request that is never delivered is given up at its deadline") {
            list{"discovered late running unexpected"});
 }
 
+TEST_CASE("an instance whose actor failed counts until the next listing") {
+  cloud_view x;
+  x.reconcile({one("a"), one("b")}, start);
+  CHECK_FALSE(x.expects_change());
+  x.forget(id_of("a"), true);
+  CHECK_EQ(x.requests(), 1);
+  CHECK(x.expects_change());
+  SUBCASE("which has it") {
+    CHECK_EQ(words(x.reconcile({one("a"), one("b")}, start)),
+             list{"discovered a running unexpected"});
+  }
+  SUBCASE("which has it no more") {
+    CHECK_EQ(words(x.reconcile({one("b")}, start)), list{});
+  }
+  CHECK_EQ(x.requests(), 0);
+  CHECK_FALSE(x.expects_change());
+}
+
 TEST_CASE("an instance that was found dead and is listed is discovered anew") {
   cloud_view x;
   x.reconcile({one("a")}, start);
-  x.forget(id_of("a"));
+  x.forget(id_of("a"), false);
   x.requested(1, start, never);
   CHECK_EQ(words(x.reconcile({one("a")}, start)),
            list{"discovered a running unexpected"});
   CHECK_EQ(x.requests(), 1); // it is not the one that was asked for
   SUBCASE("once it was away it is like any other") {
-    x.forget(id_of("a"));
+    x.forget(id_of("a"), false);
     x.reconcile({}, start);
     CHECK_EQ(words(x.reconcile({one("a")}, start)),
              list{"discovered a running requested"});

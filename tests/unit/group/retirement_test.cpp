@@ -42,6 +42,17 @@ TEST_CASE("an instance with a slot taken is never chosen") {
   CHECK_EQ(names(x.choose_retirements(4, 0s, 0, start)), list{"free"});
 }
 
+TEST_CASE("a partly used instance goes when what is left of it is spare") {
+  reporting_fleet x{{.capacity_per_instance = 3, .max_use_count = 5}};
+  for (const auto* name : {"used", "new"})
+    x.ready(name);
+  x.report("used", instance_phase::ready, {{}, {}, {}}, 4);
+  CHECK(names(x.choose_retirements(0, 0s, 0, start)).empty());
+  CHECK_EQ(names(x.choose_retirements(1, 0s, 0, start)), list{"used"});
+  CHECK_EQ(names(x.choose_retirements(3, 0s, 0, start)), list{"used"});
+  CHECK_EQ(names(x.choose_retirements(4, 0s, 0, start)), list{"used", "new"});
+}
+
 TEST_CASE("idle time counts from the later of first listing and last use") {
   reporting_fleet x{{}};
   x.ready("used", start);

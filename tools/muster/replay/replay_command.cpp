@@ -4,7 +4,6 @@
 #include "actors/recorder/words.hpp"
 #include "actors/replay/normal_text.hpp"
 #include "actors/replay/replay.hpp"
-#include "config/load.hpp"
 #include "config/log.hpp"
 #include "tools/muster/trace/trace_command.hpp"
 
@@ -18,12 +17,6 @@
 namespace muster {
 
 namespace {
-
-int64_t now_us() {
-  using namespace std::chrono;
-  return duration_cast<microseconds>(system_clock::now().time_since_epoch())
-    .count();
-}
 
 /// How far to go: to a record, or to a time.
 struct limit {
@@ -42,7 +35,7 @@ std::optional<limit> parse_limit(const std::string& text) {
   auto read = std::from_chars(text.data(), end, number);
   if (read.ec == std::errc{} && read.ptr == end)
     out.number = number;
-  else if (auto moment = parse_moment(text, now_us()))
+  else if (auto moment = parse_moment(text))
     out.unix_us = moment;
   else if (!text.empty())
     return std::nullopt;
@@ -160,15 +153,8 @@ void replay_command::add_to(CLI::App& app, int& status,
   });
 }
 
-/// Where to read. What is wrong with the configuration is no matter here.
-std::string replay_command::place() const {
-  return path_.empty()
-           ? recordings_folder(load_config(config_path_).value.muster)
-           : path_;
-}
-
 void replay_command::run(int& status) const {
-  auto reader = recording_reader::open(place());
+  auto reader = recording_reader::open(recordings_place(path_, config_path_));
   if (!reader) {
     std::fprintf(stderr, "muster: %s\n", reader.error().text.c_str());
     status = 2;
@@ -182,7 +168,7 @@ void replay_command::run(int& status) const {
   while (reader->next(x) && !until.is_past(x))
     if (!again.take(x))
       break;
-  const auto& report = again.finish();
+  const auto& report = again.report();
   auto seconds
     = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun)
         .count();
@@ -200,7 +186,7 @@ void replay_command::run(int& status) const {
 }
 
 void replay_command::compare(int& status) const {
-  auto one = recording_reader::open(place());
+  auto one = recording_reader::open(recordings_place(path_, config_path_));
   auto other = recording_reader::open(other_);
   for (const auto* x : {&one, &other})
     if (!*x) {

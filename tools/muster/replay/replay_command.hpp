@@ -18,7 +18,6 @@ public:
 private:
   void run(int& status) const;
   void compare(int& status) const;
-  std::string place() const;
 
   std::string config_path_;
   std::string path_; ///< empty: where the configuration says

@@ -1,5 +1,6 @@
 #include "tools/muster/simulate/simulate_command.hpp"
 
+#include "actors/recorder/reader.hpp"
 #include "actors/simulated/simulation.hpp"
 #include "config/load.hpp"
 #include "config/log.hpp"
@@ -7,6 +8,7 @@
 #include "config/source.hpp"
 #include "tools/muster/plugins.hpp"
 #include "tools/muster/simulate/history.hpp"
+#include "tools/muster/simulate/recorded_history.hpp"
 #include "tools/muster/simulate/report.hpp"
 
 #include <algorithm>
@@ -131,6 +133,26 @@ made<history> read_past(const std::string& path) {
   return std::move(*out);
 }
 
+made<history> read_recorded(const std::string& place,
+                            const std::string& runner) {
+  auto from = recording_reader::open(place);
+  if (!from)
+    return fail(config_errc::not_readable, from.error().text);
+  simulate::recorded_history collected{runner};
+  record x;
+  while (from->next(x))
+    collected.take(x);
+  for (const auto& problem : from->problems())
+    std::fprintf(stderr, "muster: %s\n", problem.c_str());
+  auto out = collected.finish();
+  if (out.jobs.empty())
+    return fail(config_errc::not_valid,
+                fmt::format("{}: no job of the runner {} has run from its "
+                            "beginning to its end there",
+                            place, runner));
+  return out;
+}
+
 /// As GitLab decides: a runner must have all tags of a job.
 std::vector<bool> taken_tags(const history& past, const std::string& tags) {
   std::set<std::string> has;
@@ -219,7 +241,10 @@ int simulate_config(const simulate_options& options) {
   auto variants = read_variants(options);
   if (!variants)
     return complain(variants.error().text);
-  auto past = read_past(options.history);
+  const auto& runner = variants->front().is.runner.name;
+  auto past = options.recording.empty()
+                ? read_past(options.history)
+                : read_recorded(options.recording, runner);
   if (!past)
     return complain(past.error().text);
   auto jobs = planned(*past, options.tags);
@@ -230,8 +255,9 @@ int simulate_config(const simulate_options& options) {
   for (const auto& x : *variants)
     all.push_back({x.name, play(x, *jobs, options)});
   simulate::report_head head{options.config_path,
-                             options.history,
-                             variants->front().is.runner.name,
+                             options.recording.empty() ? options.history
+                                                       : options.recording,
+                             runner,
                              jobs->left_out,
                              std::chrono::duration_cast<std::chrono::seconds>(
                                jobs->begins.time_since_epoch())

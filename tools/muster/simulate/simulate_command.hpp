@@ -12,7 +12,8 @@ namespace muster {
 
 struct simulate_options {
   std::string config_path;
-  std::string history;               ///< of jobs, a file
+  std::string history;               ///< of jobs, a file; or
+  std::string recording;             ///< a flight recording, or a folder
   std::vector<std::string> policies; ///< files to be laid over, each a run
   std::string runner;                ///< its name; empty: the only one
   std::string tags; ///< that the runner has, with commas; empty: any

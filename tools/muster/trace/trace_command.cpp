@@ -21,12 +21,6 @@ namespace muster {
 
 namespace {
 
-int64_t now_us() {
-  using namespace std::chrono;
-  return duration_cast<microseconds>(system_clock::now().time_since_epoch())
-    .count();
-}
-
 std::string time_text(int64_t unix_us) {
   unix_us = std::max<int64_t>(unix_us, 0);
   auto seconds = static_cast<time_t>(unix_us / 1'000'000);
@@ -139,11 +133,12 @@ nlohmann::ordered_json json_of(const totals& x, uintmax_t bytes,
 
 } // namespace
 
-std::optional<int64_t> parse_moment(const std::string& text, int64_t now) {
-  if (auto ago = parse_duration(text))
-    return now
-           - std::chrono::duration_cast<std::chrono::microseconds>(*ago)
-               .count();
+std::optional<int64_t> parse_moment(const std::string& text) {
+  using namespace std::chrono;
+  if (auto ago = parse_duration(text)) {
+    auto then = system_clock::now() - *ago;
+    return duration_cast<microseconds>(then.time_since_epoch()).count();
+  }
   for (const char* form : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"}) {
     tm parts{};
     const char* end = ::strptime(text.c_str(), form, &parts);
@@ -151,6 +146,12 @@ std::optional<int64_t> parse_moment(const std::string& text, int64_t now) {
       return static_cast<int64_t>(::timegm(&parts)) * 1'000'000;
   }
   return std::nullopt;
+}
+
+std::string recordings_place(const std::string& path,
+                             const std::string& config_path) {
+  return path.empty() ? recordings_folder(load_config(config_path).value.muster)
+                      : path;
 }
 
 std::string line_of(const record& x) {
@@ -213,7 +214,7 @@ void trace_commands::add_to(CLI::App& app, int& status,
     to->add_flag("--json", json_, "For programs");
   };
   auto check_moment = [](const std::string& x) {
-    return parse_moment(x, now_us())
+    return parse_moment(x)
              ? ""
              : x + " is neither like 90m nor like 2026-11-28T21:30";
   };
@@ -255,16 +256,10 @@ void trace_commands::add_to(CLI::App& app, int& status,
   stat_command->callback([this, &status] { stat(status); });
 }
 
-/// Where to read. What is wrong with the configuration is no matter here.
-std::string trace_commands::place() const {
-  return path_.empty()
-           ? recordings_folder(load_config(config_path_).value.muster)
-           : path_;
-}
-
 void trace_commands::cat(int& status) const {
-  auto reader = recording_reader::open(place(), snapshots_ ? snapshots::all
-                                                           : snapshots::first);
+  auto reader
+    = recording_reader::open(recordings_place(path_, config_path_),
+                             snapshots_ ? snapshots::all : snapshots::first);
   if (!reader) {
     complain(reader.error().text);
     status = 2;
@@ -272,9 +267,9 @@ void trace_commands::cat(int& status) const {
   }
   auto filter = filter_;
   if (!since_.empty())
-    filter.since_us = parse_moment(since_, now_us());
+    filter.since_us = parse_moment(since_);
   if (!until_.empty())
-    filter.until_us = parse_moment(until_, now_us());
+    filter.until_us = parse_moment(until_);
   record x;
   bool is_any = false;
   while (reader->next(x)) {
@@ -294,7 +289,7 @@ void trace_commands::cat(int& status) const {
 }
 
 void trace_commands::stat(int& status) const {
-  auto reader = recording_reader::open(place());
+  auto reader = recording_reader::open(recordings_place(path_, config_path_));
   if (!reader) {
     complain(reader.error().text);
     status = 2;

@@ -31,7 +31,12 @@ std::string line_of(const record& x);
 
 /// What a time on the command line means: `90m` before now, or
 /// `2026-11-28[T21:30[:05]]` in UTC. Unix time [us]; nothing: it is none.
-std::optional<int64_t> parse_moment(const std::string& text, int64_t now_us);
+std::optional<int64_t> parse_moment(const std::string& text);
+
+/// The recordings that a command reads: those in `path`, or if it is empty
+/// where the configuration has them. What is wrong with that is no matter here.
+std::string recordings_place(const std::string& path,
+                             const std::string& config_path);
 
 /// `muster trace cat|grep|stat`.
 class trace_commands {
@@ -42,7 +47,6 @@ public:
 private:
   void cat(int& status) const;
   void stat(int& status) const;
-  std::string place() const;
 
   std::string config_path_;
   std::string path_; ///< empty: where the configuration says

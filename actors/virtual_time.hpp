@@ -1,7 +1,7 @@
 #pragma once
 
 #include "actors/clock.hpp"
-#include "messages/type_ids.hpp"
+#include "actors/message_types.hpp"
 
 #include <caf/all.hpp>
 #include <caf/detail/test_actor_clock.hpp>
@@ -15,9 +15,8 @@ namespace muster {
 /// moves by hand, and nothing happens but within the functions of this class.
 class virtual_time {
 public:
-  struct config : caf::actor_system_config {
+  struct config : message_system_config {
     config() {
-      add_message_types<caf::id_block::muster>();
       set("scheduler.policy", caf::atom("testing"));
     }
   };
