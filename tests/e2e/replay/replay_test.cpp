@@ -1,7 +1,6 @@
-#include "actors/recorder/reader.hpp"
-#include "actors/replay/replay.hpp"
 #include "messages/group.hpp"
 #include "tests/e2e/manager/world.hpp"
+#include "tests/support/replays.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -19,33 +18,6 @@ namespace {
 
 std::string recordings(const world& x) {
   return x.place.state() / "recordings";
-}
-
-std::vector<record> all_records(const std::string& place) {
-  auto reader = recording_reader::open(place);
-  REQUIRE(reader);
-  std::vector<record> out;
-  record x;
-  while (reader->next(x))
-    out.push_back(x);
-  return out;
-}
-
-replay_report replayed(const std::vector<record>& all) {
-  replay again;
-  for (const auto& x : all)
-    if (!again.take(x))
-      break;
-  return again.report();
-}
-
-std::string told(const replay_report& x) {
-  if (!x.diverged)
-    return "no divergence";
-  return fmt::format("record {}, {}: recorded {}, replayed {}; {}",
-                     x.diverged->at.number, x.diverged->actor,
-                     x.diverged->recorded, x.diverged->replayed,
-                     x.diverged->state);
 }
 
 /// A manager's run with many jobs, instances that wear out, some that die, and
@@ -97,8 +69,8 @@ struct busy_run {
 } // namespace
 
 TEST_CASE("a run under load with faults comes out again as it was") {
-  busy_run run{120};
-  auto all = all_records(recordings(run.x));
+  busy_run run{200};
+  auto all = records_of(recordings(run.x));
   auto report = replayed(all);
   CHECK_MESSAGE(!report.diverged, told(report));
   CHECK_GE(report.actors, 3);
@@ -112,7 +84,7 @@ TEST_CASE("a run under load with faults comes out again as it was") {
   CHECK_EQ(played.status, 0);
   auto figures = nlohmann::json::parse(played.output, nullptr, false);
   REQUIRE(figures.is_object());
-  CHECK_EQ(figures["policies"][0]["jobs"]["done"], 120);
+  CHECK_EQ(figures["policies"][0]["jobs"]["done"], 200);
 
   // Without its first half.
   std::vector<fs::path> files;
@@ -122,7 +94,7 @@ TEST_CASE("a run under load with faults comes out again as it was") {
   REQUIRE_GE(files.size(), 4);
   for (size_t i = 0; i < files.size() / 2; ++i)
     fs::remove(files[i]);
-  auto half = all_records(recordings(run.x));
+  auto half = records_of(recordings(run.x));
   CHECK_GT(half.back().number, half.size() + 1'000);
   auto again = replayed(half);
   CHECK_MESSAGE(!again.diverged, told(again));
@@ -135,7 +107,7 @@ TEST_CASE("what was decided otherwise is told with both sides and the state") {
   for (int i = 0; i < 3; ++i)
     CHECK(x.serves_a_job());
   CHECK_EQ(x.stop_manager(), 0);
-  auto all = all_records(recordings(x));
+  auto all = records_of(recordings(x));
   CHECK_FALSE(replayed(all).diverged);
 
   SUBCASE("another number of instances") {
