@@ -577,8 +577,9 @@ struct driver {
   void forget_lost(const std::vector<listed>& found) const {
     auto& s = st();
     std::erase_if(s.lost, [&](const auto& x) {
-      return std::ranges::find(found, x.first, &listed::instance) == found.end()
-             && (s.keeps_instances || x.second + lost_for < self->now());
+      return (s.keeps_instances || x.second + lost_for < self->now())
+             && std::ranges::find(found, x.first, &listed::instance)
+                  == found.end();
     });
   }
 
@@ -799,10 +800,10 @@ struct driver {
                forget_instance{st().id, x.instance, st().keeps_instances});
     st().known.erase(x.instance);
     st().failed.erase(x.instance);
-    if (!st().keeps_instances)
+    if (!st().keeps_instances) {
       st().lost[x.instance] = self->now();
-    if (!st().keeps_instances)
       st().leftovers.erase(x.instance);
+    }
   }
 
   void instance_down(const instance_id& id, const caf::error& why) const {

@@ -46,7 +46,7 @@ retirement_plan fleet::choose_retirements(int spare,
     result.retire.push_back({x.is.told.instance, reason});
   }
   auto each = sums_.unavailable > 0 ? 1 : limits_.capacity_per_instance;
-  if (spare <= 0 || spare < each)
+  if (spare < each)
     return result;
   auto left_coming = spare;
   auto left_serving = spare - usable_coming(requests);
