@@ -48,6 +48,6 @@ private:
 };
 
 template <class Handle, class State>
-using gauged_ptr = caf::stateful_actor<State, gauged<Handle>>*;
+using gauged_ptr = stateful<State, gauged<Handle>>*;
 
 } // namespace muster

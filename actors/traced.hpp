@@ -184,11 +184,66 @@ public:
   }
 };
 
-template <class Handle, class State>
-using self_ptr = caf::stateful_actor<State, traced<Handle>>*;
+/// An actor with a state that goes when it ends. CAF's own would also compile
+/// what reads and writes that state, wherever such an actor is spawned.
+template <class State, class Base>
+class stateful : public Base {
+public:
+  explicit stateful(caf::actor_config& x) : Base(x), state(state_) {
+    new (&state_) State();
+  }
+
+  stateful(const stateful&) = delete;
+  stateful& operator=(const stateful&) = delete;
+
+  ~stateful() override {
+    // The state went with the actor's end.
+  }
+
+  void on_exit() final {
+    state_.~State();
+  }
+
+  State& state;
+
+private:
+  union {
+    State state_;
+  };
+};
 
 template <class Handle, class State>
-using watched_ptr = caf::stateful_actor<State, watched<Handle>>*;
+using self_ptr = stateful<State, traced<Handle>>*;
+
+template <class Handle, class State>
+using watched_ptr = stateful<State, watched<Handle>>*;
+
+/// Who spawns an actor: another one, or the program. Each deciding actor has a
+/// `spawn_...` that takes it, so that what CAF makes of an actor is compiled
+/// once.
+class spawner {
+public:
+  // NOLINTNEXTLINE(google-explicit-constructor): both stand for it
+  spawner(caf::local_actor* parent)
+    : system_(parent->system()),
+      context_(parent->context()) {
+  }
+
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  spawner(caf::actor_system& system) : system_(system) {
+  }
+
+  template <class Behave, class... Ts>
+  auto spawn(Behave behave, Ts&&... xs) const {
+    caf::actor_config with{context_};
+    return system_.spawn_functor(std::true_type{}, with, behave,
+                                 std::forward<Ts>(xs)...);
+  }
+
+private:
+  caf::actor_system& system_;
+  caf::execution_unit* context_ = nullptr;
+};
 
 /// Tells the door what a deciding actor is, first of all that it does. With a
 /// parent, `role` is what distinguishes it below that one's.

@@ -183,10 +183,7 @@ struct driver {
   }
 };
 
-} // namespace
-
-coordinator_actor::behavior_type coordinator(self_t self,
-                                             coordinator_setup given) {
+coordinator_actor::behavior_type behave(self_t self, coordinator_setup given) {
   plays(self, given.role);
   driver d{self, std::make_shared<const coordinator_setup>(std::move(given))};
   self->state.depth = d.setup->metrics->queue(told_queue::gitlab_requests);
@@ -218,6 +215,13 @@ coordinator_actor::behavior_type coordinator(self_t self,
       d.serve();
     },
   };
+}
+
+} // namespace
+
+coordinator_actor spawn_coordinator(const spawner& at,
+                                    coordinator_setup setup) {
+  return at.spawn(behave, std::move(setup));
 }
 
 } // namespace muster

@@ -55,8 +55,6 @@ typename Inspector::result_type inspect(Inspector& f, coordinator_state& x) {
 /// GitLab's API for one runner: a bounded queue and the HTTP workers that serve
 /// it, final states first. Spawned by the runner, which it monitors. A worker
 /// that dies is replaced; what it was asked is answered as unanswered.
-coordinator_actor::behavior_type
-coordinator(self_ptr<coordinator_actor, coordinator_state> self,
-            coordinator_setup setup);
+coordinator_actor spawn_coordinator(const spawner& at, coordinator_setup setup);
 
 } // namespace muster

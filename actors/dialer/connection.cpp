@@ -556,12 +556,10 @@ struct driver {
   }
 };
 
-} // namespace
-
 connection_actor::behavior_type
-connection(self_ptr<connection_actor, connection_state> self,
-           const dialer_actor& parent, std::shared_ptr<const dial_edge> edge,
-           uint64_t id_base) {
+behave(self_ptr<connection_actor, connection_state> self,
+       const dialer_actor& parent, std::shared_ptr<const dial_edge> edge,
+       uint64_t id_base) {
   plays(self, "connection:" + std::to_string(id_base >> session_id_bits),
         parent.address());
   driver d{self, std::move(edge), id_base};
@@ -618,6 +616,14 @@ connection(self_ptr<connection_actor, connection_state> self,
         d.on_timer();
     },
   };
+}
+
+} // namespace
+
+connection_actor spawn_connection(const spawner& at, dialer_actor parent,
+                                  std::shared_ptr<const dial_edge> edge,
+                                  uint64_t id_base) {
+  return at.spawn(behave, std::move(parent), std::move(edge), id_base);
 }
 
 } // namespace muster

@@ -99,9 +99,8 @@ constexpr int session_id_bits = 24;
 /// helper there up, makes both again with a growing pause when they break, and
 /// answers whoever waits for them. `id_base` keeps its transport ids apart from
 /// those of other connections.
-connection_actor::behavior_type
-connection(self_ptr<connection_actor, connection_state> self,
-           const dialer_actor& parent, std::shared_ptr<const dial_edge> edge,
-           uint64_t id_base);
+connection_actor spawn_connection(const spawner& at, dialer_actor parent,
+                                  std::shared_ptr<const dial_edge> edge,
+                                  uint64_t id_base);
 
 } // namespace muster

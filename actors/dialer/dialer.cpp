@@ -11,17 +11,15 @@ caf::error not_dialed(const instance_id& instance) {
                   "there is no connection to instance " + instance.value);
 }
 
-} // namespace
-
-dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
+dialer_actor::behavior_type behave(self_ptr<dialer_actor, dialer_state> self,
                                    const caf::actor_addr& parent,
                                    std::shared_ptr<const dial_edge> edge) {
   plays(self, "dialer");
   auto make = [self, edge](const instance_id& instance) -> connection_actor {
     auto& st = self->state;
     auto base = ++st.connections_made << session_id_bits;
-    auto made = self->spawn(connection, caf::actor_cast<dialer_actor>(self),
-                            edge, base);
+    auto made
+      = spawn_connection(self, caf::actor_cast<dialer_actor>(self), edge, base);
     self->monitor(made);
     st.connections[instance] = {made, std::nullopt};
     return made;
@@ -95,6 +93,13 @@ dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
       }
     },
   };
+}
+
+} // namespace
+
+dialer_actor spawn_dialer(const spawner& at, caf::actor_addr parent,
+                          std::shared_ptr<const dial_edge> edge) {
+  return at.spawn(behave, std::move(parent), std::move(edge));
 }
 
 } // namespace muster

@@ -29,8 +29,7 @@ typename Inspector::result_type inspect(Inspector& f, dialer_state& x) {
 /// manager, which it monitors. A dead connection is started again: who waits
 /// for a stream has a deadline of its own. Who asks before the instance is
 /// dialed waits too.
-dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
-                                   const caf::actor_addr& parent,
-                                   std::shared_ptr<const dial_edge> edge);
+dialer_actor spawn_dialer(const spawner& at, caf::actor_addr parent,
+                          std::shared_ptr<const dial_edge> edge);
 
 } // namespace muster

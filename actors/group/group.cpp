@@ -645,7 +645,7 @@ struct driver {
       = x.requested == group_time{} ? self->now() : x.requested;
     if (x.requested != group_time{} && x.requested <= s.replaced_at)
       s.instances.cordon(x.instance, retire_reason::reconfigured);
-    spawn_instance(x, use_count); // counts the jobs that go on there
+    start_instance(x, use_count); // counts the jobs that go on there
     if (!is_foreign)
       note_in_journal(x.instance,
                       {.provisioned_at_ms = unix_ms_of(
@@ -738,7 +738,7 @@ struct driver {
     self->send(as<acquirer_actor>(x.asker), std::move(answer));
   }
 
-  void spawn_instance(const observation& x, int32_t use_count) const {
+  void start_instance(const observation& x, int32_t use_count) const {
     instance_setup with;
     with.role = setup->role + "/instance:" + x.instance.value;
     with.group = st().id;
@@ -772,7 +772,7 @@ struct driver {
     with.dialer = setup->dialer;
     with.journal = setup->journal;
     with.log_fields = fields();
-    auto made = self->spawn(instance, std::move(with));
+    auto made = spawn_instance(self, std::move(with));
     self->monitor(made);
     st().actors[x.instance] = made;
   }
@@ -1502,9 +1502,7 @@ struct driver {
   }
 };
 
-} // namespace
-
-group_actor::behavior_type group(self_t self, group_setup given) {
+group_actor::behavior_type behave(self_t self, group_setup given) {
   plays(self, given.role);
   auto& st = self->state;
   // What has been counted is taken back as soon as the actor ends, not when
@@ -1580,6 +1578,12 @@ group_actor::behavior_type group(self_t self, group_setup given) {
     [d](const known_instances& x) { d.on(x); },
     [d](const reconfigure_group& x) { d.on(x); },
   };
+}
+
+} // namespace
+
+group_actor spawn_group(const spawner& at, group_setup setup) {
+  return at.spawn(behave, std::move(setup));
 }
 
 } // namespace muster

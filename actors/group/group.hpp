@@ -147,7 +147,6 @@ typename Inspector::result_type inspect(Inspector& f, group_state& x) {
 /// instance is dropped, and discovered again if the cloud still lists it. When
 /// the group itself fails its instances and its provider stop, and nothing is
 /// deleted.
-group_actor::behavior_type group(self_ptr<group_actor, group_state> self,
-                                 group_setup setup);
+group_actor spawn_group(const spawner& at, group_setup setup);
 
 } // namespace muster

@@ -172,9 +172,7 @@ struct performer {
   }
 };
 
-} // namespace
-
-instance_actor::behavior_type instance(self_t self, instance_setup given) {
+instance_actor::behavior_type behave(self_t self, instance_setup given) {
   plays(self, given.role);
   auto setup = std::make_shared<const instance_setup>(std::move(given));
   auto& st = self->state;
@@ -190,7 +188,7 @@ instance_actor::behavior_type instance(self_t self, instance_setup given) {
   self->monitor(setup->parent);
   for (int32_t i = 0; i < setup->options.capacity; ++i) {
     st.slots.push_back(
-      self->spawn(slot, caf::actor_cast<slot_parent_actor>(self), i));
+      spawn_slot(self, caf::actor_cast<slot_parent_actor>(self), i));
     st.slot_versions.push_back(0);
     self->monitor(st.slots.back());
   }
@@ -252,6 +250,12 @@ instance_actor::behavior_type instance(self_t self, instance_setup given) {
       act(x);
     },
   };
+}
+
+} // namespace
+
+instance_actor spawn_instance(const spawner& at, instance_setup setup) {
+  return at.spawn(behave, std::move(setup));
 }
 
 } // namespace muster

@@ -52,7 +52,6 @@ typename Inspector::result_type inspect(Inspector& f, instance_state& x) {
 /// had been asked to go, else with `removed_externally`, which its slots pass
 /// on to the jobs. A dead provider does not hurt it, a dead slot makes it
 /// retire.
-instance_actor::behavior_type
-instance(self_ptr<instance_actor, instance_state> self, instance_setup setup);
+instance_actor spawn_instance(const spawner& at, instance_setup setup);
 
 } // namespace muster

@@ -613,12 +613,10 @@ trace_actor start_trace(self_t self, const job_setup& setup) {
     = trace_flow::final_span(setup.runner->final_update_retry_limit);
   with.parent = caf::actor_cast<trace_parent_actor>(self);
   with.coordinator = setup.coordinator;
-  return self->spawn(trace, std::move(with));
+  return spawn_trace(self, std::move(with));
 }
 
-} // namespace
-
-job_actor::behavior_type job(self_t self, job_setup given) {
+job_actor::behavior_type behave(self_t self, job_setup given) {
   plays(self, given.role);
   auto setup = std::make_shared<const job_setup>(std::move(given));
   auto& st = self->state;
@@ -734,6 +732,12 @@ job_actor::behavior_type job(self_t self, job_setup given) {
       performer{self, *setup, nullptr}.arm_plan();
     },
   };
+}
+
+} // namespace
+
+job_actor spawn_job(const spawner& at, job_setup setup) {
+  return at.spawn(behave, std::move(setup));
 }
 
 } // namespace muster

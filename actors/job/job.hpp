@@ -107,7 +107,6 @@ typename Inspector::result_type inspect(Inspector& f, job_state& x) {
 /// `job_ended` once its result is confirmed. Its own failure counts as
 /// `runner_system_failure`; a dead trace fails it, since output would be lost
 /// in silence.
-job_actor::behavior_type job(self_ptr<job_actor, job_state> self,
-                             job_setup setup);
+job_actor spawn_job(const spawner& at, job_setup setup);
 
 } // namespace muster

@@ -51,7 +51,7 @@ struct driver {
     with.journal = st().journal;
     with.edge = setup->edge;
     with.metrics = parts.metrics;
-    row.actor = self->spawn(runner, std::move(with));
+    row.actor = spawn_runner(self, std::move(with));
     self->monitor(row.actor);
   }
 
@@ -414,9 +414,7 @@ struct driver {
   }
 };
 
-} // namespace
-
-manager_actor::behavior_type manager(self_t self, manager_setup given) {
+manager_actor::behavior_type behave(self_t self, manager_setup given) {
   plays(self, "manager");
   auto setup = std::make_shared<const manager_setup>(std::move(given));
   driver d{self, setup};
@@ -425,7 +423,7 @@ manager_actor::behavior_type manager(self_t self, manager_setup given) {
   st.permits_free = st.file.concurrent;
   st.permits_wanted = setup->edge->metrics->queue(told_queue::permits);
   st.journal = setup->make_journal(self, self->address());
-  st.dialer = self->spawn(dialer, self->address(), setup->dial);
+  st.dialer = spawn_dialer(self, self->address(), setup->dial);
   self->monitor(st.journal);
   self->monitor(st.dialer);
   self->set_down_handler([d](const caf::down_msg& x) {
@@ -477,6 +475,12 @@ manager_actor::behavior_type manager(self_t self, manager_setup given) {
       d.confirmed(runner_id{x.runner});
     },
   };
+}
+
+} // namespace
+
+manager_actor spawn_manager(const spawner& at, manager_setup setup) {
+  return at.spawn(behave, std::move(setup));
 }
 
 } // namespace muster

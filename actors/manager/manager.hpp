@@ -106,7 +106,6 @@ typename Inspector::result_type inspect(Inspector& f, manager_state& x) {
 /// runners with it, and a dead journal ends the manager: nothing may run that
 /// is not written. A configuration that was read again comes into force by
 /// difference: no job ends for it, and no group gets a second scaler.
-manager_actor::behavior_type
-manager(self_ptr<manager_actor, manager_state> self, manager_setup setup);
+manager_actor spawn_manager(const spawner& at, manager_setup setup);
 
 } // namespace muster

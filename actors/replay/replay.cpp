@@ -347,7 +347,7 @@ private:
     auto orders = std::make_shared<newest<group_orders>>();
     orders_[x.to.role] = orders;
     with.orders = orders;
-    auto made = time_.sys.spawn(group, std::move(with));
+    auto made = spawn_group(time_.sys, std::move(with));
     run(caf::actor_cast<caf::actor>(made));
     return true;
   }
@@ -638,7 +638,7 @@ private:
     with.provider = caf::actor_cast<provider_gate_actor>(parent.handle);
     with.dialer = caf::actor_cast<dialer_actor>(handle_of("dialer"));
     with.journal = caf::actor_cast<journal_actor>(handle_of("journal"));
-    auto actor = time_.sys.spawn(instance, std::move(with));
+    auto actor = spawn_instance(time_.sys, std::move(with));
     run(caf::actor_cast<caf::actor>(actor));
     while (run_unborn()) { // its slots
     }
@@ -652,7 +652,7 @@ private:
 
   template <class State, class Handle>
   static State& state_of(const actor_again& x) {
-    return dynamic_cast<caf::stateful_actor<State, traced<Handle>>&>(
+    return dynamic_cast<stateful<State, traced<Handle>>&>(
              *caf::actor_cast<caf::abstract_actor*>(x.handle))
       .state;
   }

@@ -54,7 +54,7 @@ void show(Inspector& f, slot_state& x) {
 template <class State, class Handle>
 State* state_of(const caf::local_actor& self) {
   auto& x = const_cast<caf::local_actor&>(self); // which is only read
-  auto* actor = dynamic_cast<caf::stateful_actor<State, traced<Handle>>*>(&x);
+  auto* actor = dynamic_cast<stateful<State, traced<Handle>>*>(&x);
   return actor == nullptr ? nullptr : &actor->state;
 }
 

@@ -101,7 +101,7 @@ struct driver {
     with.edge = setup->edge;
     with.metrics = setup->metrics->group(
       cfg().autoscaler ? cfg().autoscaler->buckets : time_buckets{});
-    st().group = self->spawn(group, std::move(with));
+    st().group = spawn_group(self, std::move(with));
     self->monitor(st().group);
     for (const auto& row : st().jobs)
       self->send(row.second.actor,
@@ -117,7 +117,7 @@ struct driver {
     with.make_worker = st().make_worker;
     with.parent = self->address();
     with.metrics = setup->metrics;
-    st().coordinator = self->spawn(coordinator, std::move(with));
+    st().coordinator = spawn_coordinator(self, std::move(with));
     self->monitor(st().coordinator);
   }
 
@@ -563,7 +563,7 @@ struct driver {
     with.journal = setup->journal;
     with.edge = setup->edge;
     with.metrics = setup->metrics;
-    row.actor = self->spawn(job, std::move(with));
+    row.actor = spawn_job(self, std::move(with));
     self->monitor(row.actor);
     if (s.stopping && s.mode != stop_mode::graceful)
       interrupt(row.actor);
@@ -926,9 +926,7 @@ struct driver {
   }
 };
 
-} // namespace
-
-runner_actor::behavior_type runner(self_t self, runner_setup given) {
+runner_actor::behavior_type behave(self_t self, runner_setup given) {
   auto setup = std::make_shared<const runner_setup>(std::move(given));
   driver d{self, setup};
   plays(self, d.role());
@@ -1002,6 +1000,12 @@ runner_actor::behavior_type runner(self_t self, runner_setup given) {
     [d](const idle_tick& x) { d.on(x); },
     [d](const reconfigure_runner& x) { d.on(x); },
   };
+}
+
+} // namespace
+
+runner_actor spawn_runner(const spawner& at, runner_setup setup) {
+  return at.spawn(behave, std::move(setup));
 }
 
 } // namespace muster

@@ -133,7 +133,6 @@ typename Inspector::result_type inspect(Inspector& f, runner_state& x) {
 /// its coordinator, its group and its jobs, those that an earlier manager left
 /// first. A dead group or coordinator is started again while jobs go on; a dead
 /// job is reported as failed by the system.
-runner_actor::behavior_type runner(self_ptr<runner_actor, runner_state> self,
-                                   runner_setup setup);
+runner_actor spawn_runner(const spawner& at, runner_setup setup);
 
 } // namespace muster

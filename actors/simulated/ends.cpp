@@ -80,9 +80,8 @@ struct writing {
   }
 };
 
-} // namespace
-
-dialer_actor::behavior_type dialer(dialer_self self, const world_ptr& all) {
+dialer_actor::behavior_type behave_as_dialer(dialer_self self,
+                                             const world_ptr& all) {
   dialing d{self, all};
   return {
     [d](const dial& x) { d.on(x); },
@@ -94,7 +93,16 @@ dialer_actor::behavior_type dialer(dialer_self self, const world_ptr& all) {
   };
 }
 
-journal_actor::behavior_type journal(journal_self self, const world_ptr& all) {
+} // namespace
+
+dialer_actor spawn_dialer(const spawner& at, world_ptr all) {
+  return at.spawn(behave_as_dialer, std::move(all));
+}
+
+namespace {
+
+journal_actor::behavior_type behave_as_journal(journal_self self,
+                                               const world_ptr& all) {
   writing w{self, all};
   // Jobs are written down by themselves, in the world: see `noted_hold`.
   return {
@@ -118,6 +126,12 @@ journal_actor::behavior_type journal(journal_self self, const world_ptr& all) {
         row->second.leftovers.erase(x.key);
     },
   };
+}
+
+} // namespace
+
+journal_actor spawn_journal(const spawner& at, world_ptr all) {
+  return at.spawn(behave_as_journal, std::move(all));
 }
 
 } // namespace muster::simulated

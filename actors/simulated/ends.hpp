@@ -17,11 +17,9 @@ struct journal_state {
 
 /// The way to simulated instances: those that are alive can be dialed, their
 /// ready command succeeds, and nothing of a job stays there.
-dialer_actor::behavior_type dialer(self_ptr<dialer_actor, dialer_state> self,
-                                   const world_ptr& all);
+dialer_actor spawn_dialer(const spawner& at, world_ptr all);
 
 /// Keeps in memory what a group wants to know again when it is started anew.
-journal_actor::behavior_type
-journal(self_ptr<journal_actor, journal_state> self, const world_ptr& all);
+journal_actor spawn_journal(const spawner& at, world_ptr all);
 
 } // namespace muster::simulated

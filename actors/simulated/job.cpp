@@ -100,10 +100,8 @@ struct driver {
   }
 };
 
-} // namespace
-
-job_actor::behavior_type job(self_t self, const job_setup& setup,
-                             const world_ptr& all) {
+job_actor::behavior_type behave(self_t self, const job_setup& setup,
+                                const world_ptr& all) {
   driver d{self, setup, all};
   self->state.group = setup.group;
   d.course().fate = job_fate::waiting;
@@ -116,6 +114,12 @@ job_actor::behavior_type job(self_t self, const job_setup& setup,
     [d](const job_timer& x) { d.on(x); },
     [d](const group_changed& x) { d.on(x); },
   };
+}
+
+} // namespace
+
+job_actor spawn_job(const spawner& at, job_setup setup, world_ptr all) {
+  return at.spawn(behave, std::move(setup), std::move(all));
 }
 
 } // namespace muster::simulated

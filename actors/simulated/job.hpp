@@ -29,7 +29,6 @@ struct job_state {
 /// A job without a log: it asks for a slot, holds it as long as the job took,
 /// and gives it back. Of its slot's loss it thinks as a real job does. Spawned
 /// by the runner.
-job_actor::behavior_type job(self_ptr<job_actor, job_state> self,
-                             const job_setup& setup, const world_ptr& all);
+job_actor spawn_job(const spawner& at, job_setup setup, world_ptr all);
 
 } // namespace muster::simulated

@@ -111,11 +111,8 @@ struct driver {
   }
 };
 
-} // namespace
-
-provider_actor::behavior_type provider(self_t self,
-                                       const provider_parent_actor& parent,
-                                       const world_ptr& all) {
+provider_actor::behavior_type
+behave(self_t self, const provider_parent_actor& parent, const world_ptr& all) {
   driver d{self, parent, all};
   self->monitor(parent);
   self->set_down_handler(
@@ -128,6 +125,13 @@ provider_actor::behavior_type provider(self_t self,
     [d](const get_connect_info& x) { d.on(x); },
     [d](const heartbeat& x) { d.on(x); },
   };
+}
+
+} // namespace
+
+provider_actor spawn_provider(const spawner& at, provider_parent_actor parent,
+                              world_ptr all) {
+  return at.spawn(behave, std::move(parent), std::move(all));
 }
 
 } // namespace muster::simulated

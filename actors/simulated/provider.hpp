@@ -12,8 +12,7 @@ struct provider_state {
 
 /// The provider of a group whose cloud is simulated. Spawned by the group,
 /// which it monitors.
-provider_actor::behavior_type
-provider(self_ptr<provider_actor, provider_state> self,
-         const provider_parent_actor& parent, const world_ptr& all);
+provider_actor spawn_provider(const spawner& at, provider_parent_actor parent,
+                              world_ptr all);
 
 } // namespace muster::simulated

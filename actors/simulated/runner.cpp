@@ -27,7 +27,7 @@ struct driver {
   start_provider_actor make_provider() const {
     return
       [all = all](caf::local_actor* from, const provider_parent_actor& parent) {
-        return from->spawn(simulated::provider, parent, all);
+        return spawn_provider(from, parent, all);
       };
   }
 
@@ -43,7 +43,7 @@ struct driver {
     with.dialer = setup.dialer;
     with.journal = setup.journal;
     with.edge = setup.edge;
-    s.group = self->spawn(group, std::move(with));
+    s.group = spawn_group(self, std::move(with));
     self->monitor(s.group);
     for (const auto& row : s.jobs)
       self->send(row.second.actor,
@@ -158,7 +158,7 @@ struct driver {
                       / std::max(all->options.runner->request_concurrency, 1);
     job_setup with{x.key, index, s.group,
                    caf::actor_cast<job_parent_actor>(self)};
-    auto made = self->spawn(job, with, all);
+    auto made = spawn_job(self, with, all);
     self->monitor(made);
     s.jobs[x.key] = {made, index};
     look();
@@ -207,9 +207,7 @@ struct driver {
   }
 };
 
-} // namespace
-
-runner_actor::behavior_type runner(self_t self, const runner_setup& setup,
+runner_actor::behavior_type behave(self_t self, const runner_setup& setup,
                                    const world_ptr& all) {
   driver d{self, setup, all};
   all->begins = self->now();
@@ -233,6 +231,13 @@ runner_actor::behavior_type runner(self_t self, const runner_setup& setup,
     },
     [d](const reconfigure_runner& x) { d.on(x); },
   };
+}
+
+} // namespace
+
+runner_actor spawn_runner(const spawner& at, runner_setup setup,
+                          world_ptr all) {
+  return at.spawn(behave, std::move(setup), std::move(all));
 }
 
 } // namespace muster::simulated

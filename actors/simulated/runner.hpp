@@ -50,8 +50,6 @@ struct runner_state {
 /// GitLab's queue and the runner that takes jobs from it, in one: jobs come as
 /// planned, and each is asked for only with a permit and a reservation. Polls
 /// that would find nothing are left out. Spawns the group and the jobs.
-runner_actor::behavior_type runner(self_ptr<runner_actor, runner_state> self,
-                                   const runner_setup& setup,
-                                   const world_ptr& all);
+runner_actor spawn_runner(const spawner& at, runner_setup setup, world_ptr all);
 
 } // namespace muster::simulated

@@ -17,7 +17,7 @@ constexpr auto hopeless = 24h * 7;
 /// somebody may not have heard of that yet.
 template <class State, class Handle>
 State* state_of(const Handle& x) {
-  using actor_type = caf::stateful_actor<State, traced<Handle>>;
+  using actor_type = stateful<State, traced<Handle>>;
   auto* self
     = dynamic_cast<actor_type*>(caf::actor_cast<caf::abstract_actor*>(x));
   if (self == nullptr || self->getf(caf::abstract_actor::is_terminated_flag))
@@ -46,11 +46,10 @@ std::shared_ptr<const edges> edges_of(const world_ptr& all,
 simulation::simulation(world_options given)
   : all_(std::make_shared<world>(std::move(given))) {
   all_->begins = time_.now();
-  dialer_ = time_.sys.spawn(dialer, all_);
-  journal_ = time_.sys.spawn(journal, all_);
-  runner_ = time_.sys.spawn(
-    simulated::runner, runner_setup{dialer_, journal_, edges_of(all_, time_)},
-    all_);
+  dialer_ = spawn_dialer(time_.sys, all_);
+  journal_ = spawn_journal(time_.sys, all_);
+  runner_ = simulated::spawn_runner(
+    time_.sys, runner_setup{dialer_, journal_, edges_of(all_, time_)}, all_);
 }
 
 simulation::~simulation() {

@@ -2,8 +2,11 @@
 
 namespace muster {
 
-slot_actor::behavior_type slot(self_ptr<slot_actor, slot_state> self,
-                               const slot_parent_actor& parent, int32_t index) {
+namespace {
+
+slot_actor::behavior_type behave(self_ptr<slot_actor, slot_state> self,
+                                 const slot_parent_actor& parent,
+                                 int32_t index) {
   plays(self, "slot:" + std::to_string(index), parent.address());
   self->state.index = index;
   self->monitor(parent);
@@ -40,6 +43,13 @@ slot_actor::behavior_type slot(self_ptr<slot_actor, slot_state> self,
     [act](const vacate_slot& x) { act(x); },
     [act](const slot_cleaned& x) { act(x); },
   };
+}
+
+} // namespace
+
+slot_actor spawn_slot(const spawner& at, slot_parent_actor parent,
+                      int32_t index) {
+  return at.spawn(behave, std::move(parent), index);
 }
 
 } // namespace muster

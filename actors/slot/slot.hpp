@@ -22,7 +22,7 @@ typename Inspector::result_type inspect(Inspector& f, slot_state& x) {
 /// One unit of an instance's capacity. Spawned by its instance, which it
 /// monitors: it ends with it. It monitors the job that holds it; the job's
 /// death ends the hold. Its own failure makes the instance retire.
-slot_actor::behavior_type slot(self_ptr<slot_actor, slot_state> self,
-                               const slot_parent_actor& parent, int32_t index);
+slot_actor spawn_slot(const spawner& at, slot_parent_actor parent,
+                      int32_t index);
 
 } // namespace muster

@@ -95,7 +95,9 @@ void tell_failed_call(std::string_view call, const answer_info& x,
   log::warning(std::string{call} + "... failed", with);
 }
 
-trace_actor::behavior_type trace(self_t self, trace_setup given) {
+namespace {
+
+trace_actor::behavior_type behave(self_t self, trace_setup given) {
   plays(self, given.role);
   auto setup = std::make_shared<const trace_setup>(std::move(given));
   self->monitor(setup->parent);
@@ -158,6 +160,12 @@ trace_actor::behavior_type trace(self_t self, trace_setup given) {
         act(trace_flow::update_answered{});
     },
   };
+}
+
+} // namespace
+
+trace_actor spawn_trace(const spawner& at, trace_setup setup) {
+  return at.spawn(behave, std::move(setup));
 }
 
 } // namespace muster

@@ -47,7 +47,6 @@ void tell_failed_call(std::string_view call, const answer_info& x,
 /// Sends a job's log and its final state. Owns offsets only: the bytes are in
 /// the job's `trace_buffer`. Spawned by its job, which it monitors. Told
 /// of another coordinator, it takes what it had asked the old one for failed.
-trace_actor::behavior_type trace(self_ptr<trace_actor, trace_state> self,
-                                 trace_setup setup);
+trace_actor spawn_trace(const spawner& at, trace_setup setup);
 
 } // namespace muster

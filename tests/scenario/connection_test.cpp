@@ -53,10 +53,11 @@ struct fixture {
   int64_t unix_seconds = 1'000'000; ///< of the wall clock
 
   explicit fixture(const std::string& helper_path = {}) {
-    it = world.spawn(dialer, parent.address(),
-                     std::make_shared<const dial_edge>(
-                       wire, helper_path.empty() ? helper.path : helper_path,
-                       [this] { return unix_seconds * 1'000'000; }));
+    it = world.take(
+      spawn_dialer(world.sys, parent.address(),
+                   std::make_shared<const dial_edge>(
+                     wire, helper_path.empty() ? helper.path : helper_path,
+                     [this] { return unix_seconds * 1'000'000; })));
   }
 
   peer me() {

@@ -28,7 +28,7 @@ struct fixture {
       workers.push_back(world.spawn_probe_now<http_worker_actor>());
       return {workers.back().handle, [count = stopped] { ++*count; }};
     };
-    it = world.spawn(coordinator, setup);
+    it = world.take(spawn_coordinator(world.sys, setup));
   }
 
   peer me() {

@@ -100,7 +100,7 @@ struct fixture {
     auto shared = std::make_shared<edges>();
     shared->unix_us = [] { return int64_t{1'790'000'000'000'000}; };
     setup.edge = shared;
-    it = world.spawn(group, setup);
+    it = world.take(spawn_group(world.sys, setup));
     provider_ready ready;
     ready.group = "cloud-group";
     ready.max_size = 100;

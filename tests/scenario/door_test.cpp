@@ -138,7 +138,7 @@ TEST_CASE("what has no role of its own gets one below its parent's") {
   test::virtual_system world;
   auto parent = world.spawn_probe<slot_parent_actor>();
   door.roles[parent.handle.id()] = "instance:i-1";
-  auto slot = world.spawn(muster::slot, parent.handle, 3);
+  auto slot = world.take(spawn_slot(world.sys, parent.handle, 3));
   CHECK(door.has("instance:i-1/slot:3 born"));
   CHECK(the_handler.self == nullptr);
 }

@@ -90,7 +90,7 @@ TEST_CASE("what a group and its instances do becomes an instance's story") {
   auto edge = std::make_shared<edges>();
   edge->unix_us = [] { return int64_t{1'790'000'000'000'000}; };
   setup.edge = edge;
-  auto it = world.spawn(group, setup);
+  auto it = world.take(spawn_group(world.sys, setup));
   provider_ready ready;
   ready.group = "cloud-group";
   ready.max_size = 100;

@@ -101,7 +101,7 @@ public:
     shared->unix_us
       = [this] { return wall_start_us + now_ms() * 1000 + clock_step_us; };
     setup.edge = shared;
-    it = world.spawn(group, setup);
+    it = world.take(spawn_group(world.sys, setup));
     for (const auto& x : claims_)
       world.send(it, x);
     claims_.clear();

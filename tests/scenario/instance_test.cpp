@@ -32,7 +32,7 @@ struct fixture {
   }
 
   void start() {
-    it = world.spawn(instance, setup);
+    it = world.take(spawn_instance(world.sys, setup));
     auto watcher
       = world.sys.spawn([this](caf::event_based_actor* self) -> caf::behavior {
           self->set_down_handler(

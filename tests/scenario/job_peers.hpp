@@ -82,7 +82,7 @@ struct job_peers {
   }
 
   void start() {
-    it = world.spawn(job, setup);
+    it = world.take(spawn_job(world.sys, setup));
   }
 
   void gitlab_says(int status, const char* job_status = "") {

@@ -54,7 +54,7 @@ struct fixture {
   }
 
   void start() {
-    it = world.spawn(manager, setup);
+    it = world.take(spawn_manager(world.sys, setup));
     auto watcher
       = world.sys.spawn([this](caf::event_based_actor* self) -> caf::behavior {
           self->set_down_handler(

@@ -78,7 +78,7 @@ struct counted_group {
     shared->unix_us = [] { return int64_t{1'790'000'000'000'000}; };
     setup.edge = shared;
     setup.metrics = table.runner(facts())->group();
-    it = world.spawn(group, std::move(setup));
+    it = world.take(spawn_group(world.sys, std::move(setup)));
     provider_ready ready;
     ready.group = "g";
     ready.max_size = 100;
@@ -241,7 +241,7 @@ TEST_CASE("requests that a coordinator takes along wait no longer") {
     workers.push_back(world.spawn_probe_now<http_worker_actor>());
     return {workers.back().handle, [] {}};
   };
-  auto it = world.spawn(coordinator, setup);
+  auto it = world.take(spawn_coordinator(world.sys, setup));
   for (int i = 0; i < 500; ++i) {
     update_job x;
     x.key = acquisition_key{std::to_string(i)};

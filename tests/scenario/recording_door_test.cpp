@@ -100,11 +100,11 @@ boss_actor::behavior_type boss(self_ptr<boss_actor, boss_state> self,
                                const journal_actor& edge) {
   plays(self, "instance:i-1");
   self->state.slot
-    = self->spawn(muster::slot, caf::actor_cast<slot_parent_actor>(self), 0);
+    = spawn_slot(self, caf::actor_cast<slot_parent_actor>(self), 0);
   self->monitor(self->state.slot);
   self->set_down_handler([self](const caf::down_msg&) {
     self->state.slot
-      = self->spawn(muster::slot, caf::actor_cast<slot_parent_actor>(self), 0);
+      = spawn_slot(self, caf::actor_cast<slot_parent_actor>(self), 0);
   });
   return {
     [self](const slot_status&) { ++self->state.seen; },
@@ -195,7 +195,7 @@ TEST_CASE("who takes a dead actor's role is its next life") {
   auto actor = world.spawn(boss, edge);
   auto found = at.records();
   auto slot = caf::actor_cast<caf::actor>(
-    dynamic_cast<caf::stateful_actor<boss_state, traced<boss_actor>>&>(
+    dynamic_cast<stateful<boss_state, traced<boss_actor>>&>(
       *caf::actor_cast<caf::abstract_actor*>(actor))
       .state.slot);
   world.stop(slot);

@@ -100,7 +100,7 @@ struct fixture {
     setup.reread = board;
     for (const auto& x : file.runners)
       setup.runners.push_back(equipper(x)(nullptr));
-    it = world.spawn(manager, setup);
+    it = world.take(spawn_manager(world.sys, setup));
     auto watcher
       = world.sys.spawn([this](caf::event_based_actor* self) -> caf::behavior {
           self->set_down_handler(

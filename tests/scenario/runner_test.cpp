@@ -64,7 +64,7 @@ struct fixture {
     shared->temp_dir = "/tmp";
     setup.edge = shared;
     setup.metrics = metrics;
-    it = world.spawn(runner, setup);
+    it = world.take(spawn_runner(world.sys, setup));
   }
 
   void read_journal(std::vector<left_job> jobs = {}) {

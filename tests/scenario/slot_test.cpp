@@ -9,7 +9,7 @@ TEST_CASE("a slot has itself cleaned when its holder dies") {
   test::virtual_system world;
   auto instance = world.spawn_probe<slot_parent_actor>();
   auto job = world.spawn_idle();
-  auto slot = world.spawn(muster::slot, instance.handle, 0);
+  auto slot = world.take(spawn_slot(world.sys, instance.handle, 0));
   world.send(slot, occupy_slot{acquisition_key{"a"}, {"job:a", job}});
   CHECK_EQ(instance.last<slot_status>().phase, slot_phase::held);
   world.stop(job);
@@ -22,7 +22,7 @@ TEST_CASE("a slot has itself cleaned when its holder dies") {
 TEST_CASE("a slot stops when its instance dies") {
   test::virtual_system world;
   auto instance = world.spawn_probe<slot_parent_actor>();
-  auto slot = world.spawn(muster::slot, instance.handle, 0);
+  auto slot = world.take(spawn_slot(world.sys, instance.handle, 0));
   auto watcher = world.spawn_probe<caf::actor>();
   bool down = false;
   auto w = world.sys.spawn([&](caf::event_based_actor* self) -> caf::behavior {

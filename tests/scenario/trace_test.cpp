@@ -22,7 +22,7 @@ struct fixture {
     setup.job = 1;
     setup.parent = job.handle;
     setup.coordinator = gitlab.handle;
-    it = world.spawn(trace, setup);
+    it = world.take(spawn_trace(world.sys, setup));
   }
 
   void answer_patch(int status, int64_t sent, int64_t total,

@@ -53,20 +53,20 @@ struct probe {
 /// before a call returns.
 class virtual_system : public virtual_time {
 public:
-  ~virtual_system() {
-    for (auto& x : owned_)
-      caf::anon_send_exit(x, caf::exit_reason::kill);
-    run();
-    run_for(std::chrono::hours(24 * 7)); // what is left may hold a timer
-  }
+  ~virtual_system();
 
-  /// Spawns an actor under test; it is stopped with the system.
-  template <class... Ts>
-  auto spawn(Ts&&... xs) {
-    auto made = sys.spawn(std::forward<Ts>(xs)...);
+  /// Takes an actor under test; it is stopped with the system.
+  template <class Handle>
+  Handle take(Handle made) {
     keep(made);
     run();
     return made;
+  }
+
+  /// Spawns one that has no `spawn_...` of its own.
+  template <class... Ts>
+  auto spawn(Ts&&... xs) {
+    return take(sys.spawn(std::forward<Ts>(xs)...));
   }
 
   /// Spawns an actor that stands for a peer and keeps what it is told.
@@ -81,28 +81,11 @@ public:
   template <class Interface>
   probe<Interface> spawn_probe_now() {
     auto log = std::make_shared<probe_log>();
-    auto made = sys.spawn([log](caf::event_based_actor* self) -> caf::behavior {
-      self->set_default_handler(
-        [log](caf::scheduled_actor*,
-              caf::message_view& x) -> caf::result<caf::message> {
-          log->messages.push_back(x.move_content_to_message());
-          return caf::message{};
-        });
-      self->set_down_handler(
-        [log](const caf::down_msg& x) { log->downs.push_back(x.reason); });
-      return {[](int) {}};
-    });
-    keep(made);
-    return {caf::actor_cast<Interface>(made), log};
+    return {caf::actor_cast<Interface>(spawn_logger(log)), log};
   }
 
   /// Spawns an actor that does nothing but live.
-  caf::actor spawn_idle() {
-    auto made = sys.spawn(
-      [](caf::event_based_actor*) -> caf::behavior { return {[](int) {}}; });
-    keep(made);
-    return made;
-  }
+  caf::actor spawn_idle();
 
   template <class Handle, class Message>
   void send(const Handle& to, Message what) {
@@ -127,10 +110,13 @@ public:
 
   template <class Handle>
   void keep(const Handle& x) {
-    owned_.push_back(caf::actor_cast<caf::actor>(x));
+    kept(caf::actor_cast<caf::actor>(x));
   }
 
 private:
+  caf::actor spawn_logger(const std::shared_ptr<probe_log>& log);
+  caf::actor kept(caf::actor x);
+
   std::vector<caf::actor> owned_;
 };
 

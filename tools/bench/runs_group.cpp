@@ -98,7 +98,7 @@ double memory_of_instance(int32_t with_slots) {
   made.reserve(instances);
   auto before = bytes_in_use();
   for (auto i = 0; i < instances; ++i)
-    made.push_back(time.sys.spawn(instance, setup));
+    made.push_back(spawn_instance(time.sys, setup));
   time.run(); // now they have their slots
   auto used = (bytes_in_use() - before) / instances;
   for (const auto& x : made)

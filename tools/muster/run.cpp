@@ -333,7 +333,7 @@ int serve(const global_options& global, loaded_config& loaded,
   caf::error why;
   {
     caf::actor_system sys{caf_config};
-    auto root = sys.spawn(manager, std::move(setup));
+    auto root = spawn_manager(sys, std::move(setup));
     shared.metrics->is(process_state::running);
     std::atomic<bool> done = false;
     std::thread listener{signal_loop, signals, root, reader.get(),
