@@ -12,6 +12,7 @@
 #include <caf/all.hpp>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
@@ -36,6 +37,15 @@ uint32_t checksum_of(const std::string& path) {
              .gcount()))
     sum = crc32(sum, reinterpret_cast<const Bytef*>(piece.data()), count);
   return static_cast<uint32_t>(sum);
+}
+
+helper::unique_fd open_to_read(const std::string& path) {
+  return helper::unique_fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+}
+
+/// Opens that file once more, whatever has its name by now.
+std::string path_of(const helper::unique_fd& x) {
+  return "/proc/self/fd/" + std::to_string(x.get());
 }
 
 enum class packed_file : uint8_t { absent, fits, foreign };
@@ -188,7 +198,8 @@ dial_edge::dial_edge(std::shared_ptr<transport> wire, std::string helper_path,
     helper_path_(std::move(helper_path)),
     unix_us_(std::move(unix_us)),
     here_(std::move(here)) {
-  auto known = fingerprint_of(helper_path_);
+  helper_file_ = open_to_read(helper_path_);
+  auto known = fingerprint_of(path_of(helper_file_));
   if (known.size == 0)
     problem_ = fmt::format("muster-helper is not readable at {}: install it "
                            "there or set [muster] helper_path",
@@ -196,10 +207,12 @@ dial_edge::dial_edge(std::shared_ptr<transport> wire, std::string helper_path,
   helper_hash_ = known.hash;
   helper_size_ = known.size;
   auto packed = helper_path_ + ".gz";
-  auto seen = look_at_packed(packed, helper_path_, known.size);
-  if (seen == packed_file::fits)
-    packed_path_ = packed;
-  else if (seen == packed_file::foreign && problem_.empty())
+  packed_file_ = open_to_read(packed);
+  auto seen
+    = look_at_packed(path_of(packed_file_), path_of(helper_file_), known.size);
+  if (seen != packed_file::fits)
+    packed_file_.reset();
+  if (seen == packed_file::foreign && problem_.empty())
     packed_problem_
       = fmt::format("{} is not {} packed: instances get that as it is, which "
                     "takes longer. Install both files of one muster, or make "
@@ -247,7 +260,7 @@ void dial_edge::probe_helper(connection_id id, uint64_t number,
 void dial_edge::upload_helper(connection_id id, uint64_t number, int place,
                               bool unpacks,
                               const session_listener_actor& to) const {
-  auto is_packed = unpacks && !packed_path_.empty();
+  auto is_packed = unpacks && packed_file_;
   // A tiny script tells whether programs can run there. A connection that
   // breaks ends the input early: the size tells.
   auto body = fmt::format(
@@ -262,13 +275,13 @@ void dial_edge::upload_helper(connection_id id, uint64_t number, int place,
     "mv -f \"$t\" \"$h\"; {}; fi; "
     "c=\"programs there cannot be run\"; fi; rm -f \"$t\" 2>/dev/null; "
     "else c=\"cannot be made or is not ours\"; fi; w=\"$w$s$d: $c\"; s=\"; \"; "
-    "fi",
+    "else w=\"$w$s$d: no room for it\"; s=\"; \"; fi",
     place, is_packed ? "gzip -dc" : "cat", helper_size_,
     is_packed ? "packed" : "full", serve_there);
   auto command = fmt::format("sh -c 'w=; s=; {}echo \"none $w\"; exit 1'",
                              each_place(helper_hash_, body));
   exec(id, number, std::move(command), "", std::chrono::seconds{120}, to,
-       is_packed ? packed_path_ : helper_path_);
+       path_of(is_packed ? packed_file_ : helper_file_));
 }
 
 void dial_edge::start_here(connection_id id, uint64_t number,

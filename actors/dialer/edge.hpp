@@ -1,5 +1,6 @@
 #pragma once
 
+#include "executors/helper/unique_fd.hpp"
 #include "executors/local/engine_bridge.hpp"
 #include "executors/transport.hpp"
 #include "messages/dialer.hpp"
@@ -108,7 +109,10 @@ private:
   std::string helper_path_;
   std::string helper_hash_;
   uint64_t helper_size_ = 0; ///< [bytes]
-  std::string packed_path_;  ///< empty: there is none that can be used
+  /// As they were at the start: a package that is upgraded puts others in their
+  /// place, while this manager runs on.
+  helper::unique_fd helper_file_;
+  helper::unique_fd packed_file_; ///< none: there is none that can be used
   std::string problem_;
   std::string packed_problem_;
   std::function<int64_t()> unix_us_;

@@ -2,6 +2,7 @@
 #include "tests/support/scripted_transport.hpp"
 #include "tests/unit/plan/shell_run.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <filesystem>
@@ -39,6 +40,7 @@ struct host {
   std::string limit; ///< said before the command
   std::shared_ptr<test::scripted_transport> wire
     = std::make_shared<test::scripted_transport>();
+  std::unique_ptr<dial_edge> edge;
 
   host() {
     char name[] = "/tmp/muster-bootstrap-XXXXXX";
@@ -92,8 +94,15 @@ struct host {
     return read_bootstrap(carry_out().out);
   }
 
-  bootstrap_answer upload(bool unpacks) const {
-    dial_edge{wire, helper.string()}.upload_helper(1, 1, 1, unpacks, {});
+  /// Begins with the helper as it is now.
+  void start() {
+    edge = std::make_unique<dial_edge>(wire, helper.string());
+  }
+
+  bootstrap_answer upload(bool unpacks, int place = 1) {
+    if (!edge)
+      start();
+    edge->upload_helper(1, 1, place, unpacks, {});
     return read_bootstrap(carry_out().out);
   }
 
@@ -139,8 +148,8 @@ TEST_CASE("the helper is put there and starts, packed or not") {
   }
   auto is_packed = unpacks && fs::exists(x.packed());
   CHECK(x.upload(unpacks).socket_path.ends_with("/socket"));
-  CHECK_EQ(x.wire->commands.back().what.input_file,
-           is_packed ? x.packed() : x.helper);
+  CHECK(fs::equivalent(x.wire->commands.back().what.input_file,
+                       is_packed ? x.packed() : x.helper));
   CHECK_EQ(x.put(), std::vector{text_of(x.helper)});
   CHECK(x.probe().socket_path.ends_with("/socket"));
 }
@@ -185,6 +194,15 @@ TEST_CASE("a folder without room is said to be full, and nothing stays in it") {
   CHECK(x.put().empty());
 }
 
+TEST_CASE("that no folder has room is the reason to go without a helper") {
+  host x;
+  auto why = x.upload(false, 5).obstacle;
+  INFO(why);
+  CHECK(why.starts_with(x.home.string() + "/.cache/muster: no room for it; "));
+  CHECK_EQ(std::count(why.begin(), why.end(), ';'), 3);
+  CHECK(why.ends_with(": no room for it"));
+}
+
 TEST_CASE("a packed file of another helper is not used, and it is said") {
   host x;
   auto problem = [&x] {
@@ -210,5 +228,25 @@ TEST_CASE("a packed file of another helper is not used, and it is said") {
   CHECK_NE(problem().find(x.packed().string()), std::string::npos);
   CHECK_NE(problem().find("gzip -9nkf"), std::string::npos);
   x.upload(true);
-  CHECK_EQ(x.wire->commands.back().what.input_file, x.helper);
+  CHECK(fs::equivalent(x.wire->commands.back().what.input_file, x.helper));
+}
+
+TEST_CASE("files that are upgraded meanwhile do not matter") {
+  host x;
+  auto before = text_of(x.helper);
+  auto unpacks = false;
+  SUBCASE("as it is") {
+  }
+  SUBCASE("packed") {
+    pack(before, x.packed());
+    unpacks = true;
+  }
+  x.start();
+  // As a package manager does it.
+  for (const auto& path : {x.helper, x.packed()}) {
+    std::ofstream{x.folder / "new"} << "of another version";
+    fs::rename(x.folder / "new", path);
+  }
+  CHECK(x.upload(unpacks).socket_path.ends_with("/socket"));
+  CHECK_EQ(x.put(), std::vector{before});
 }
