@@ -1,6 +1,7 @@
 #include "config/keys.hpp"
 #include "config/readers.hpp"
 #include "config/source.hpp"
+#include "messages/host_port.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -64,6 +65,18 @@ std::vector<std::string> capabilities(const std::vector<std::string>& names) {
     out.insert(std::move(name));
   }
   return {out.begin(), out.end()};
+}
+
+bool is_engine_address(std::string_view text) {
+  constexpr std::string_view socket = "unix://";
+  constexpr std::string_view remote = "tcp://";
+  if (text.starts_with(socket))
+    return text.substr(socket.size()).starts_with('/');
+  if (!text.starts_with(remote))
+    return false;
+  text.remove_prefix(remote.size());
+  auto at = read_host_port(text.substr(0, text.find_first_of("/?#")));
+  return at && at->port;
 }
 
 struct docker_reader {
@@ -362,6 +375,12 @@ struct docker_reader {
   void read_images(docker_config& into) const {
     into.image = at.text("image");
     into.helper_image = at.text("helper_image");
+    if (into.helper_image.find("CI_RUNNER_REVISION") != std::string::npos)
+      at.say(severity::warning, "helper_image",
+             "CI_RUNNER_REVISION is that of muster, for which GitLab has no "
+             "helper image",
+             "use ${CI_RUNNER_VERSION}: that is helper_image_version of "
+             "[runners.muster]");
     if (auto flavor = at.text("helper_image_flavor"); !flavor.empty())
       into.helper_image_flavor = std::move(flavor);
     read_policies(into);
@@ -421,21 +440,20 @@ struct docker_reader {
 
   void read_host(docker_config& into) const {
     into.host = at.text("host");
-    auto scheme_end = into.host.find("://");
-    auto scheme = into.host.substr(0, scheme_end);
-    if (scheme_end != std::string::npos && scheme != "unix" && scheme != "tcp")
+    if (!into.host.empty() && !is_engine_address(into.host))
       refuse("host",
              fmt::format("host {}: muster speaks with the Engine at the "
-                         "instance over unix:// or tcp://",
+                         "instance over unix:///PATH or tcp://HOST:PORT",
                          in_quotes(into.host)),
              "remove the line: the Engine's own socket is taken");
     for (const auto* key : {"tls_verify", "tls_cert_path"})
-      if (at.flag(key) || !at.text(key).empty())
+      if (into.host.starts_with("tcp:")
+          && (at.flag(key) || !at.text(key).empty()))
         at.say(severity::warning, key,
-               fmt::format("{} has no effect: the Engine is spoken with on its "
-                           "own instance, over its socket",
+               fmt::format("{} has no effect: muster speaks no TLS with an "
+                           "Engine",
                            key),
-               "remove the line");
+               "remove the lines: the Engine's own socket is taken");
   }
 
   /// Of profiles what their files had: a reload is to tell of these, too.

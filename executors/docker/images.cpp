@@ -256,7 +256,7 @@ image_source::inspect(const image_request& what) const {
   auto path = "/images/" + url_encoded(what.name, "/:@") + "/json";
   if (!what.platform.empty() && engine_.speaks(1, 49))
     path += "?platform=" + url_encoded(platform_json(what.platform));
-  auto x = engine_.ask({"GET", path});
+  auto x = retried({}, [&] { return engine_.ask({"GET", path}); });
   if (!x)
     return tl::unexpected{x.error()};
   auto image = x->is_object() ? image_of(*x) : local_image{};

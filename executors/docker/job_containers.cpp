@@ -6,9 +6,11 @@ namespace muster::docker {
 
 namespace {
 
-/// Stays until it is told to end, and reaps what commands leave behind.
+/// Stays until it is told to end, and reaps what commands leave behind. The
+/// image's entrypoint is done by then: the file tells others.
 constexpr const char* stay_script
-  = "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait $!; done";
+  = "{ true > /tmp/.muster-entered; } 2>/dev/null; trap 'exit 0' TERM INT; "
+    "while :; do sleep 3600 & wait $!; done";
 
 /// A shell that reads a script; what it makes is for everybody.
 constexpr const char* shell_script
@@ -21,7 +23,7 @@ create_facts facts_of(const workplace& with, const container_request& what,
   if (!what.image.platform.empty())
     facts.platform = what.image.platform;
   facts.links = with.state.get().links;
-  facts.aliases = {"build", what.name};
+  facts.aliases = {what.name};
   if (with.containers().network)
     facts.network = with.containers().network->name;
   return facts;
@@ -82,6 +84,7 @@ job_result<void> make_helper(const workplace& with) {
   if (auto made = create(with, what, &job_state::helper, std::move(*body));
       !made)
     return made;
+  with.state.change([](job_state& x) { x.roots_open = false; });
   auto started = retried(
     {}, [&] { return start_container(with.at, with.state.get().helper.id); });
   if (!started)
@@ -92,8 +95,9 @@ job_result<void> make_helper(const workplace& with) {
 
 job_result<void> make_build(const workplace& with) {
   const auto& what = with.containers().build;
-  auto body = create_body(
-    what, facts_of(with, what, with.state.get().build.image), with.at);
+  auto facts = facts_of(with, what, with.state.get().build.image);
+  facts.aliases.insert(facts.aliases.begin(), "build");
+  auto body = create_body(what, facts, with.at);
   if (!body)
     return tl::unexpected{body.error()};
   (*body)["Tty"] = false;

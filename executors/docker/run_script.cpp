@@ -342,9 +342,14 @@ stage_result run_attached(const workplace& with, ready_container& container,
   return exited(*code);
 }
 
-/// The command with what opens the volumes' roots in front of it.
+/// The first command in a helper container, with what comes before it: the
+/// entrypoint of GitLab's image may still be about to make the mounted
+/// certificate known, and the volumes' roots are opened.
 json opening(const workplace& with, const json& command) {
   json all = {"sh", "-c",
+              "if [ -e /etc/gitlab-runner/certs/ca.crt ]; then i=0; "
+              "until [ -e /tmp/.muster-entered ] || [ $i -ge 300 ]; do "
+              "i=$((i + 1)); sleep 0.1; done; fi; "
               "n=$1; shift; while [ $n -gt 0 ]; do chmod 0777 \"$1\" "
               "2>/dev/null; shift; n=$((n - 1)); done; exec \"$@\"",
               "sh", ""};
@@ -354,8 +359,6 @@ json opening(const workplace& with, const json& command) {
       all.push_back(volume.destination);
       ++count;
     }
-  if (count == 0)
-    return command;
   all[4] = std::to_string(count);
   for (const auto& word : command)
     all.push_back(word);

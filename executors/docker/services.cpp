@@ -25,6 +25,7 @@ constexpr size_t line_bytes_max = 64u << 10;
 constexpr auto created_time = 30s; ///< at least, for a start to be seen
 constexpr auto look_pause = 1s;
 constexpr auto log_time = 10s;
+constexpr auto last_words_time = 10s;
 constexpr auto check_slack = 10s; ///< beyond a check's own time
 constexpr auto follow_time = 24h * 365;
 
@@ -78,6 +79,21 @@ int number_in(std::string_view text) {
   return value > 0 && value < 65'536 ? value : 0;
 }
 
+/// Those of `8080/tcp`, `8080`, which means the same, or `8000-8010/tcp`.
+void add_tcp_ports(std::string_view exposed, std::set<int>& to) {
+  auto slash = exposed.find('/');
+  if (slash != std::string_view::npos && exposed.substr(slash) != "/tcp")
+    return;
+  auto range = exposed.substr(0, slash);
+  auto dash = range.find('-');
+  auto first = number_in(range);
+  auto last = dash == std::string_view::npos
+                ? first
+                : number_in(range.substr(dash + 1));
+  for (auto port = first; first > 0 && port <= last; ++port)
+    to.insert(port);
+}
+
 /// HEALTHCHECK_TCP_PORT alone, else the lowest exposed TCP ports.
 std::vector<int> ports_of(const json& container) {
   constexpr std::string_view chosen = "HEALTHCHECK_TCP_PORT=";
@@ -95,9 +111,7 @@ std::vector<int> ports_of(const json& container) {
   const auto& exposed = part(config, "ExposedPorts");
   if (exposed.is_object())
     for (const auto& [name, nothing] : exposed.items())
-      if (name.find("/tcp") != std::string::npos)
-        if (int port = number_in(name); port > 0)
-          ports.insert(port);
+      add_tcp_ports(name, ports);
   std::vector<int> result{ports.begin(), ports.end()};
   result.resize(std::min(result.size(), ports_max));
   return result;
@@ -193,8 +207,14 @@ std::string trimmed(std::string text) {
   return begin == std::string::npos ? "" : text.substr(begin, end - begin + 1);
 }
 
+/// What a service prints last says why it did not start: it gets some time for
+/// that, of the time for its check.
 void warn(const workplace& with, const started_service& service,
-          const std::string& error, const std::string& check_log) {
+          const std::string& error, const std::string& check_log,
+          steady_clock::time_point check_begun) {
+  auto by = check_begun + std::chrono::seconds{check_seconds(with)};
+  std::this_thread::sleep_until(
+    std::min(by, steady_clock::now() + last_words_time));
   std::string text = "\n";
   text += yellow + std::string{"*** WARNING:"} + reset + " Service "
           + service.what->container.name
@@ -211,11 +231,12 @@ void warn(const workplace& with, const started_service& service,
 /// Fails if the check could not be done; a service that does not pass it is
 /// only warned of.
 job_result<void> check(const workplace& with, const started_service& service) {
+  auto begun = steady_clock::now();
   if (service.ports.empty()) {
     warn(with, service,
          "service \"" + service.what->container.name
            + "\" has no exposed ports",
-         "");
+         "", begun);
     return {};
   }
   auto seconds = check_seconds(with);
@@ -230,7 +251,7 @@ job_result<void> check(const workplace& with, const started_service& service) {
     warn(with, service,
          "service \"" + service.what->container.name
            + "\" has no address: it has ended, or is in no network",
-         "");
+         "", begun);
     return {};
   }
   // Helpers take one address for all ports, or one for each.
@@ -241,13 +262,12 @@ job_result<void> check(const workplace& with, const started_service& service) {
     environment.push_back(name + "_TCP_ADDR=" + address);
     environment.push_back(name + "_TCP_PORT=" + std::to_string(port));
   }
-  auto begun = steady_clock::now();
   auto checked = in_background([&with, command, environment] {
     return run_command(with, command, environment);
   });
   auto time = std::chrono::seconds{seconds};
   if (checked.wait_for(time + check_slack) != std::future_status::ready) {
-    warn(with, service, "the health check does not end", "");
+    warn(with, service, "the health check does not end", "", begun);
     return {};
   }
   auto end = checked.get();
@@ -256,11 +276,11 @@ job_result<void> check(const workplace& with, const started_service& service) {
     return fail(end.error().code,
                 "the health check of the " + name + ": " + end.error().text);
   if (end->exit_code != 0 && steady_clock::now() - begun >= time)
-    warn(with, service, name + " timeout", end->output);
+    warn(with, service, name + " timeout", end->output, begun);
   else if (end->exit_code != 0)
     warn(with, service,
          name + " health check: exit code " + std::to_string(end->exit_code),
-         end->output);
+         end->output, begun);
   return {};
 }
 

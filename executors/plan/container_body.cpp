@@ -71,6 +71,7 @@ void add_of_job(json& host, const container_settings& from) {
   set_if(host, "Sysctls", docker.sysctls);
   set_if(host, "Links", docker.links);
   set_if(host, "VolumesFrom", docker.volumes_from);
+  set_if(host, "VolumeDriver", docker.volume_driver);
 }
 
 json host_config(const container_settings& from) {
@@ -85,7 +86,6 @@ json host_config(const container_settings& from) {
   if (!is_service)
     add_of_job(host, from);
   set_if(host, "Binds", from.binds);
-  set_if(host, "VolumeDriver", docker.volume_driver);
   set_if(host, "NetworkMode", docker.network_mode);
   set_if(host, "Dns", docker.dns);
   set_if(host, "DnsSearch", docker.dns_search);

@@ -3,6 +3,7 @@
 #include "executors/cache/digest.hpp"
 
 #include <array>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <openssl/evp.h>
 #include <set>
@@ -104,7 +105,10 @@ struct volume_builder {
   result<void, job_errc> add(const std::string& text) {
     auto entry = parsed(text, from.variables);
     if (!entry.place.empty() && !entry.place.starts_with('/'))
-      entry.place = from.project + '/' + entry.place;
+      entry.place = without_slashes(
+        std::filesystem::path{from.project + '/' + entry.place}
+          .lexically_normal()
+          .string());
     if (auto ok = take_place(entry.place); !ok)
       return ok;
     if (entry.source.empty())

@@ -70,6 +70,14 @@ pull_policy policy_of(std::string_view name) {
                                   : pull_policy::always;
 }
 
+/// As the peer compares an image with `services_devices`.
+std::string with_version(const std::string& image) {
+  auto last = image.rfind('/');
+  auto from = last == std::string::npos ? 0 : last;
+  auto has_one = image.find_first_of(":@", from) != std::string::npos;
+  return has_one ? image : image + ":latest";
+}
+
 bool is_policy(std::string_view name) {
   return name == "always" || name == "if-not-present" || name == "never";
 }
@@ -351,7 +359,7 @@ struct container_planner {
     x.name = names.job + "-predefined";
     x.command = {keeps_umask ? "/bin/bash" : "gitlab-runner-build"};
     x.labels = labels_of("predefined");
-    x.aliases = {"build", x.name};
+    x.aliases = {x.name}; // "build" is where the job's script runs
     out.plan.helper = {x.name, std::move(*request), secret{container_body(x)}};
     return {};
   }
@@ -406,9 +414,12 @@ struct container_planner {
     for (const auto& x : from.variables.all())
       if (x.is_public)
         list.add(x);
+    auto scope = from.variables;
+    for (const auto& x : service.variables)
+      scope.add(x);
     for (auto x : service.variables) {
       if (!x.raw)
-        x.value = secret{expanded(x.value.reveal())};
+        x.value = secret{scope.expand(x.value.reveal())};
       list.add(std::move(x));
     }
     auto shown = list.in_force();
@@ -439,6 +450,12 @@ struct container_planner {
         out.warnings.push_back("service " + planned.label + " is not known as "
                                + alias + ": another service is");
     }
+    if (planned.aliases.empty()) {
+      out.warnings.push_back("service " + planned.label
+                             + " is not started again: there is one of all its "
+                               "names");
+      return {};
+    }
     auto x = settings(kind::service, name);
     x.name
       = names.job + '-' + parts.in_container() + '-' + std::to_string(index);
@@ -453,7 +470,8 @@ struct container_planner {
     x.labels[label("service")] = parts.name;
     x.labels[label("service.version")] = parts.version;
     for (const auto& [pattern, devices] : docker.services_devices)
-      if (matches_any({pattern}, name))
+      if (matches_any({pattern}, name)
+          || matches_any({pattern}, with_version(name)))
         x.devices.insert(x.devices.end(), devices.begin(), devices.end());
     planned.container
       = {x.name, std::move(*request), secret{container_body(x)}};

@@ -86,6 +86,10 @@ registry_user user_of_answer(const json& answer) {
   return out;
 }
 
+/// By their registries' keys, with the name that its source has for it.
+using found_users
+  = std::map<std::string, std::pair<std::string, registry_user>>;
+
 struct collector {
   const login_sources& from;
   std::vector<std::string>& warnings;
@@ -115,11 +119,10 @@ struct collector {
   }
 
   void ask_for(const std::string& source, const std::string& name,
-               const std::string& server,
-               std::map<std::string, registry_user>& users) {
+               const std::string& server, found_users& users) {
     if (auto answer = asked(source, name, "get", server))
       if (auto user = user_of_answer(*answer); user.is_known())
-        users[server] = std::move(user);
+        users[registry_key(server)] = {server, std::move(user)};
   }
 
   /// A file of docker's client, and the programs that it names.
@@ -135,10 +138,10 @@ struct collector {
     auto is_old = !config.contains("auths") && !config.contains("credsStore")
                   && !config.contains("credHelpers");
     auto auths = is_old ? config : config.value("auths", json::object());
-    std::map<std::string, registry_user> users;
+    found_users users;
     for (const auto& [server, entry] : auths.items())
       if (auto user = user_in(entry); user.is_known())
-        users[server] = std::move(user);
+        users[registry_key(server)] = {server, std::move(user)};
     if (auto store = text_of(config, "credsStore"); !store.empty())
       if (auto list = asked(source, store, "list", "")) {
         size_t number = 0;
@@ -151,8 +154,8 @@ struct collector {
     for (const auto& [server, name] : helpers.items())
       if (name.is_string() && ++number <= asked_max)
         ask_for(source, name.get<std::string>(), server, users);
-    for (const auto& [server, user] : users)
-      add(server, user, source);
+    for (const auto& [key, found] : users)
+      add(found.first, found.second, source);
   }
 
   void add(const std::string& server, const registry_user& user,

@@ -359,7 +359,7 @@ TEST_CASE("every key of [runners.docker] is where the Engine reads it") {
      "/NetworkingConfig/EndpointsConfig/default/MacAddress", "\"m\"", "\"m\"",
      ""},
     {"volume_driver", [](auto& d) { d.volume_driver = "v"; },
-     "/HostConfig/VolumeDriver", "\"v\"", "\"v\"", "\"v\""},
+     "/HostConfig/VolumeDriver", "\"v\"", "\"v\"", ""},
     {"volumes_from", [](auto& d) { d.volumes_from = {"c"}; },
      "/HostConfig/VolumesFrom", R"(["c"])", R"(["c"])", ""},
     {"tmpfs",
@@ -419,7 +419,7 @@ TEST_CASE("in a network of somebody's own containers have host names") {
     return body_of(of)["NetworkingConfig"]["EndpointsConfig"]["lan"]["Aliases"];
   };
   CHECK_EQ(aliases(plan.build), json({"build", plan.build.name}));
-  CHECK_EQ(aliases(plan.helper), json({"build", plan.helper.name}));
+  CHECK_EQ(aliases(plan.helper), json({plan.helper.name}));
   CHECK_EQ(aliases(plan.services[0].container), json({"postgres", "db"}));
   CHECK(!plan.network);
 }
@@ -529,7 +529,7 @@ TEST_CASE("volumes have GitLab Runner's names and stay, unless told") {
   }
   SUBCASE("places with references and relative ones") {
     x.set("WHERE", "/w");
-    x.docker().volumes = {"$WHERE/a", "deps", "/h:${WHERE}/b"};
+    x.docker().volumes = {"$WHERE/a", "./deps/", "/h:${WHERE}/b"};
     auto plan = x.containers();
     CHECK_EQ(plan.volumes[0].destination, "/w/a");
     CHECK_EQ(plan.volumes[1].destination, "/builds/g/p/deps");
@@ -670,7 +670,10 @@ TEST_CASE("services have names, aliases and variables of their own") {
   job_variable own;
   own.key = "POSTGRES_PASSWORD";
   own.value = secret{"$PASSWORD"};
-  postgres.variables = {own};
+  postgres.variables
+    = {own,
+       {.key = "POSTGRES_DB", .value = secret{"${POSTGRES_USER}_db"}},
+       {.key = "POSTGRES_USER", .value = secret{"app"}}};
   x.job.services = {postgres};
   auto made = x.plan();
   const auto& services = made.plan.containers->services;
@@ -692,11 +695,35 @@ TEST_CASE("services have names, aliases and variables of their own") {
     services[1].container.name.ends_with("-reg.example.com__g__postgres-1"));
   auto body = body_of(services[1].container);
   CHECK(has(body["Env"], "POSTGRES_PASSWORD=hidden"));
+  CHECK(has(body["Env"], "POSTGRES_DB=app_db"));
   CHECK_EQ(body["Cmd"], json({"-c"}));
   CHECK_EQ(body["User"], "pg");
   CHECK_EQ(body["Labels"]["com.gitlab.gitlab-runner.service.version"], "16");
   REQUIRE_EQ(made.warnings.size(), 1);
   CHECK_NE(made.warnings[0].find("is not known as cache"), std::string::npos);
+}
+
+TEST_CASE("a service of whose names each is taken is there once") {
+  bed x;
+  x.docker().services = {configured("docker:dind")};
+  job_image again;
+  again.name = "docker:dind";
+  x.job.services = {again};
+  auto made = x.plan();
+  CHECK_EQ(made.plan.containers->services.size(), 1);
+  REQUIRE_EQ(made.warnings.size(), 2);
+  CHECK_NE(made.warnings[1].find("docker:dind is not started again"),
+           std::string::npos);
+}
+
+TEST_CASE("patterns of services_devices see a service's version") {
+  bed x;
+  x.job.services = {{.name = "postgres"}};
+  x.docker().services_devices["postgres:*"] = {{"/a", "/b", "r"}};
+  CHECK_EQ(
+    body_of(x.containers().services[0].container)["HostConfig"]["Devices"]
+      .size(),
+    1);
 }
 
 TEST_CASE("services that are too many or not allowed are refused") {
@@ -707,6 +734,7 @@ TEST_CASE("services that are too many or not allowed are refused") {
   CHECK_NE(x.refusal().find("list of allowed services: mysql"),
            std::string::npos);
   x.job.services[0].name = "redis";
+  x.job.services[0].alias = "second";
   CHECK_EQ(x.containers().services.size(), 2);
   x.docker().services_max = 1;
   CHECK_NE(x.refusal().find("the runner's limit is 1"), std::string::npos);

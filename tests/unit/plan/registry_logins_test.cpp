@@ -99,6 +99,17 @@ TEST_CASE("programs know more than a file") {
   CHECK_EQ(users["y.com"]["password"], "own");
 }
 
+TEST_CASE("a program of one registry comes before the file's own entry") {
+  auto from
+    = sources({{"own get y.com", R"({"Username": "y", "Secret": "own"})"}});
+  from.file = R"({"auths": {"https://y.com": {"username": "y",
+                  "password": "file"}}, "credHelpers": {"y.com": "own"}})";
+  auto found = collect(from);
+  REQUIRE_EQ(found.logins.size(), 1);
+  CHECK_EQ(auth_of(found.logins[0])["password"], "own");
+  CHECK_EQ(auth_of(found.logins[0])["serveraddress"], "y.com");
+}
+
 TEST_CASE("the old form of the file has registries at its top") {
   auto from = sources();
   from.file = R"({"a.com": {"auth": ")" + base64_of("u:p") + R"("}})";
