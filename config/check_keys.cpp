@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <cmath>
 #include <fmt/format.h>
 
 namespace muster {
@@ -127,6 +129,39 @@ const toml::node* misfit(const toml::node& value, key_type type) {
   }
 }
 
+/// A text that a number was written for by mistake: not a guess of the unit.
+std::string text_for(std::string_view name, int64_t number) {
+  if (name == "listen_address")
+    return fmt::format("write {} = \":{}\"", name, number);
+  if (name.find("memory") != std::string_view::npos || name == "max_size")
+    return fmt::format("write it with its unit, like {} = \"512m\"", name);
+  return fmt::format("write {} = \"{}\"", name, number);
+}
+
+/// A number that a text was written for, or another kind of number.
+std::string number_for(std::string_view name, const toml::node& value,
+                       bool is_whole) {
+  double number = 0;
+  std::string shown;
+  if (const auto* text = value.as_string()) {
+    shown = text->get();
+    const auto* end = shown.data() + shown.size();
+    if (shown.empty() || shown.size() > 12
+        || std::from_chars(shown.data(), end, number).ptr != end)
+      shown.clear();
+  } else if (const auto* real = value.as_floating_point()) {
+    number = real->get();
+    shown = fmt::format("{}", number);
+  }
+  if (shown.empty() || (is_whole && number != std::floor(number))
+      || std::abs(number) > 1e12)
+    return fmt::format("write a {} alone, without quotes and unit, for {}",
+                       is_whole ? "whole number" : "number", name);
+  return fmt::format("write {} = {}{}", name,
+                     is_whole ? fmt::format("{:.0f}", number) : shown,
+                     value.is_string() ? ", without quotes" : "");
+}
+
 /// What to write in place of a value of the wrong type.
 std::string better(const key_info& key, const toml::node& value) {
   auto name = last_part(key.path);
@@ -138,11 +173,6 @@ std::string better(const key_info& key, const toml::node& value) {
     return "";
   const auto* text = value.as_string();
   const auto* integer = value.as_integer();
-  auto is_number = [&] {
-    return !text->get().empty() && text->get().size() < 10
-           && std::ranges::all_of(text->get(),
-                                  [](char c) { return c >= '0' && c <= '9'; });
-  };
   switch (key.type) {
     case key_type::boolean:
       if (text != nullptr && (text->get() == "true" || text->get() == "false"))
@@ -150,12 +180,10 @@ std::string better(const key_info& key, const toml::node& value) {
       return fmt::format("write {0} = true or {0} = false", name);
     case key_type::integer:
     case key_type::number:
-      if (text != nullptr && is_number())
-        return fmt::format("write {} = {}, without quotes", name, text->get());
-      return fmt::format("write it like {} = 3", name);
+      return number_for(name, value, key.type == key_type::integer);
     case key_type::string:
       if (integer != nullptr)
-        return fmt::format("write {} = \"{}\"", name, integer->get());
+        return text_for(name, integer->get());
       return fmt::format("write it like {} = \"...\"", name);
     case key_type::duration:
       return fmt::format("write it like {} = \"20m0s\"", name);

@@ -14,6 +14,13 @@
 
 namespace muster {
 
+std::pair<std::string, std::string> group_key(const runner_config& x) {
+  static const autoscaler_config none;
+  const auto& group = x.autoscaler ? *x.autoscaler : none;
+  return {group.plugin, group.group_name.empty() ? group.plugin_config_json
+                                                 : group.group_name};
+}
+
 namespace {
 
 /// Longer values are not shown: nobody reads a script in a line of a log.
@@ -120,13 +127,6 @@ std::vector<key_change> compare_runners(const runner_config& before,
       if (is_told_to_provider("runners." + x.key))
         x.effect = change_effect::restart;
   return out;
-}
-
-/// What equal groups have in common.
-std::pair<std::string, std::string> group_key(const runner_config& x) {
-  const auto& group = group_of(x);
-  return {group.plugin, group.group_name.empty() ? group.plugin_config_json
-                                                 : group.group_name};
 }
 
 /// Which runner of the old file each of the new one is.
@@ -340,6 +340,14 @@ std::vector<std::string> describe(const config_change& what,
       out.push_back(fmt::format("runner {}: added", name));
   }
   return out;
+}
+
+void leave_out_doubled_groups(config& x) {
+  auto begun = compare({}, x);
+  size_t number = 0;
+  std::erase_if(x.runners, [&](const runner_config&) {
+    return !begun.runners[number++].refused.empty();
+  });
 }
 
 } // namespace muster

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace muster {
@@ -56,6 +57,10 @@ struct config_change {
   bool any() const;
 };
 
+/// What equal groups of instances have in common: plugin, and the group's name
+/// or the plugin's table.
+std::pair<std::string, std::string> group_key(const runner_config& x);
+
 /// Returns what is different between two configurations, and which runner of
 /// the new file is which of the old one. That is decided by the group first,
 /// since it is what a runner must not have twice: a rotated token, another
@@ -65,6 +70,10 @@ struct config_change {
 /// A new runner on a group that another one has is refused. Values are compared
 /// as they act: a default that was written down is no change.
 config_change compare(const config& before, const config& after);
+
+/// Takes out, at a start, the runners whose group is that of one before them:
+/// two scalers would remove each other's instances.
+void leave_out_doubled_groups(config& x);
 
 /// Returns what is in force after a change: what needs a restart stays.
 config kept_until_restart(const config& before, config after);

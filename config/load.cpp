@@ -233,6 +233,8 @@ std::string syntax_hint(std::string_view source,
   if (value == "True" || value == "False" || value == "TRUE" || value == "FALSE"
       || value == "yes" || value == "no")
     return "true and false are written in small letters, without quotes";
+  if (value.find_first_not_of("0123456789") == std::string::npos)
+    return "a whole number has no zeros in front, and at most 18 digits";
   return may_hold_secret(name) ? "strings stand in quotes"
                                : fmt::format("strings stand in quotes: {} = {}",
                                              one_line(name), in_quotes(value));

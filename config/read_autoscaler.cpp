@@ -285,10 +285,11 @@ void check_gaps(const section& autoscaler,
   gaps.resize(gaps.size() - more);
   autoscaler.say(
     severity::notice, "policy",
-    fmt::format("no policy is in force {}{}: nothing is kept idle then, and "
-                "instances go after 5 minutes",
-                fmt::join(gaps, ", "),
-                more > 0 ? fmt::format(" and {} more times", more) : ""),
+    fmt::format(
+      "this week no policy is in force {}{}: nothing is kept idle then, and "
+      "instances go after 5 minutes",
+      fmt::join(gaps, ", "),
+      more > 0 ? fmt::format(" and {} more times", more) : ""),
     "a first policy without periods is in force whenever no other is");
 }
 

@@ -307,6 +307,10 @@ void read_folders(const section& at, runner_config& into) {
                              std::pair{"cache_dir", &into.cache_dir}}) {
     if (auto text = at.text(name); !text.empty())
       *field = std::move(text);
+    else if (name == std::string_view{"builds_dir"} && at.find(name))
+      at.say(severity::warning, name,
+             fmt::format("{} is empty: {} is taken", name, in_quotes(*field)),
+             "name a folder, or remove the line");
     if (is_docker(into) && !field->starts_with('/'))
       at.say(severity::error, name,
              fmt::format("{} must be an absolute path of the containers, not "

@@ -1,3 +1,4 @@
+#include "config/difference.hpp"
 #include "config/readers.hpp"
 
 #include <algorithm>
@@ -111,16 +112,13 @@ void check_doubles(const std::vector<runner_entry>& runners) {
              "create a runner of its own in GitLab, or join the two");
     if (!value.autoscaler)
       continue;
-    const auto& group = *value.autoscaler;
-    if (auto first = groups.before({group.plugin, group.group_name.empty()
-                                                    ? group.plugin_config_json
-                                                    : group.group_name},
-                                   number))
+    if (auto first = groups.before(group_key(value), number))
       at.child("autoscaler")
-        .say(severity::warning, "plugin",
+        .say(severity::error, "plugin",
              fmt::format("plugin and plugin_config are those of the runner {} "
-                         "too: a group of instances serves one runner only",
-                         in_quotes(runners[*first - 1].value.name)),
+                         "too: a group of instances serves one runner "
+                         "only{}",
+                         in_quotes(runners[*first - 1].value.name), not_served),
              "name another group in plugin_config");
   }
 }

@@ -26,7 +26,8 @@ answer_info info_of(const api_answer& x) {
     = std::chrono::duration_cast<std::chrono::seconds>(x.trace_interval)
         .count();
   out.retry_after_ms = x.retry_after.count();
-  if (x.error)
+  // That this manager stops asking is no problem of anybody's.
+  if (x.error && x.error->code != coordinator_errc::stopped)
     out.text = x.error->text;
   return out;
 }

@@ -408,7 +408,7 @@ private:
   void deliver(const record& x, const actor_again* from, actor_again& to,
                caf::message what) {
     if (what.empty()) {
-      remark(fmt::format("record {}: {}", x.number, x.problem));
+      unreadable(x);
       ++report.skipped;
       return;
     }
@@ -433,6 +433,10 @@ private:
     lets_pass_ = false;
     run(to.handle);
     ++report.handled;
+  }
+
+  void unreadable(const record& x) {
+    remark(fmt::format("record {}: {}", x.number, x.problem));
   }
 
   caf::message down_of(const peer_down& x) {
@@ -460,6 +464,14 @@ private:
   bool compare(const record& x, actor_again& from, const actor_again& to,
                caf::message& what) {
     auto& line = lines_[{from.handle.id(), to.handle.id()}];
+    if (x.what.empty()) { // what was sent here stands for it
+      unreadable(x);
+      if (!line.waiting.empty()) {
+        what = line.waiting.front().what;
+        line.waiting.pop_front();
+      }
+      return true;
+    }
     auto recorded = normal_text(x.what.content());
     if (!line.waiting.empty() && line.waiting.front().text == recorded) {
       what = line.waiting.front().what;
@@ -478,8 +490,12 @@ private:
   }
 
   void compare_timer(const record& x, actor_again& who) {
-    auto recorded = normal_text(x.what.content());
     auto now = clock().current_time;
+    if (x.what.empty()) {
+      std::erase_if(who.timers, [now](const auto& t) { return t.due <= now; });
+      return;
+    }
+    auto recorded = normal_text(x.what.content());
     auto found
       = std::find_if(who.timers.begin(), who.timers.end(), [&](const auto& t) {
           return t.text == recorded && t.due <= now;
@@ -521,11 +537,14 @@ private:
     auto* who = players_.by_number(x.to.number);
     if (who == nullptr || !who->runs)
       return;
-    auto recorded = normal_text(x.what.content());
+    auto recorded
+      = x.what.empty() ? std::string{} : normal_text(x.what.content());
     auto replayed = who->notes.empty() ? "" : who->notes.front();
     if (!who->notes.empty())
       who->notes.pop_front();
-    if (recorded == replayed)
+    if (x.what.empty())
+      unreadable(x);
+    else if (recorded == replayed)
       ++report.compared;
     else
       differ(*who, "remark: " + recorded,

@@ -62,3 +62,18 @@ TEST_CASE(
     CHECK_NE(report.diverged->state.find("group_state"), std::string::npos);
   }
 }
+
+TEST_CASE("what this muster cannot read is told, and replay goes on") {
+  for (const auto& place : incidents()) {
+    CAPTURE(place);
+    const auto all = records_of(place);
+    for (size_t first = 0; first < 20; ++first) {
+      auto cut = all;
+      for (auto i = first; i < cut.size(); i += 97)
+        cut[i].what = {};
+      auto report = replayed(cut);
+      CHECK_FALSE(report.remarks.empty());
+      CHECK_GE(report.records, 10);
+    }
+  }
+}

@@ -12,7 +12,12 @@ bool configure_log(const global_options& global) {
   if (log::configure(level.empty() ? "info" : level,
                      format.empty() ? "runner" : format))
     return true;
-  std::fputs("muster: unknown log level or format\n", stderr);
+  std::fprintf(
+    stderr,
+    "muster: there is no log level \"%s\" or no log format \"%s\": "
+    "write one of debug, info, warning, error, fatal, panic, and one "
+    "of runner, text, json\n",
+    level.c_str(), format.c_str());
   return false;
 }
 

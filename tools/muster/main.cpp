@@ -17,6 +17,7 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <set>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -25,20 +26,34 @@ namespace {
 
 using namespace muster;
 
-constexpr auto long_option_characters
-  = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+void add_long_names(const CLI::App& from, std::set<std::string>& to) {
+  for (const auto* option : from.get_options())
+    for (const auto& name : option->get_lnames())
+      to.insert(name);
+  for (const auto* app : from.get_subcommands({}))
+    add_long_names(*app, to);
+}
 
 /// GitLab Runner also takes `-config F`: a long option behind one dash.
-std::vector<std::string> with_two_dashes(int argc, char** argv) {
+std::vector<std::string> with_two_dashes(int argc, char** argv,
+                                         const CLI::App& app) {
+  std::set<std::string> names;
+  add_long_names(app, names);
   std::vector<std::string> out;
+  auto are_options = true;
   for (int i = 1; i < argc; ++i) {
     std::string x = argv[i];
-    auto is_long = x.size() > 2 && x[0] == '-' && x[1] != '-'
-                   && x.find_first_not_of(long_option_characters, 1)
-                        >= std::min(x.find('='), x.size());
+    are_options = are_options && x != "--";
+    auto is_long = are_options && x.size() > 2 && x[0] == '-' && x[1] != '-'
+                   && names.contains(x.substr(1, x.find('=') - 1));
     out.push_back(is_long ? "-" + x : x);
   }
   return out;
+}
+
+/// Of a call that is wrong: where 1 says what was found, it is another.
+int wrong_call_status(const std::string& command) {
+  return command == "trace" || command == "replay" || command == "try" ? 2 : 1;
 }
 
 std::string version_lines() {
@@ -241,7 +256,8 @@ struct program {
                                                       "like 1h or 90m");
           explain.since = *span;
         },
-        "How far back; of one job or instance: all (1h)")
+        "How far back; else the last hour recorded, of one\njob or instance "
+        "all")
       ->type_name("SPAN");
     cmd->add_option("--job", explain.job, "Where this job's waiting time went")
       ->type_name("ID");
@@ -397,8 +413,8 @@ struct program {
 };
 
 int run_program(int argc, char** argv) {
-  auto args = with_two_dashes(argc, argv);
   program p;
+  auto args = with_two_dashes(argc, argv, p.app);
   auto command = command_in(args);
   if (is_planned(command)) {
     std::fprintf(stderr,
@@ -418,7 +434,7 @@ int run_program(int argc, char** argv) {
                    command.c_str());
       return 1;
     }
-    return p.app.exit(x) == 0 ? 0 : 1;
+    return p.app.exit(x) == 0 ? 0 : wrong_call_status(command);
   }
   if (p.app.get_subcommands().empty())
     std::fputs(p.app.help().c_str(), stdout);

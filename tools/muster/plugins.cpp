@@ -8,6 +8,8 @@
 #include "tools/muster/built_in.hpp"
 #include "tools/muster/connector.hpp"
 
+#include <cstdlib>
+
 namespace muster {
 
 namespace {
@@ -81,6 +83,17 @@ make_instance_group instances_of(const config& cfg,
 }
 
 } // namespace
+
+std::optional<std::string> variable_or_placeholder(const std::string& name) {
+  if (name == "DOCKER_API_VERSION") // is no part of a file
+    return std::nullopt;
+  if (const char* value = std::getenv(name.c_str()))
+    return value;
+  std::string host;
+  for (auto c : name)
+    host += c == '_' ? '-' : c;
+  return "https://" + host + ".not-set";
+}
 
 load_options with_plugins(check_mode mode, plugin_trial trial) {
   load_options out;

@@ -4,6 +4,8 @@
 #include "config/load.hpp"
 
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace muster {
 
@@ -17,6 +19,10 @@ enum class plugin_trial : uint8_t {
 /// check of the plugins, and of `plugin_config` by those that are built in.
 load_options with_plugins(check_mode mode,
                           plugin_trial trial = plugin_trial::find);
+
+/// For `load_options::variable`, where nobody connects to GitLab: a variable
+/// that is not set here has a value that will do for a url or a token.
+std::optional<std::string> variable_or_placeholder(const std::string& name);
 
 /// Returns what starts the provider of a runner: the plugin that its
 /// configuration names.

@@ -3,6 +3,7 @@
 #include "actors/manager/manager.hpp"
 #include "actors/message_types.hpp"
 #include "actors/metrics/server.hpp"
+#include "config/difference.hpp"
 #include "config/journal_name.hpp"
 #include "config/listen_address.hpp"
 #include "config/syslog.hpp"
@@ -396,6 +397,7 @@ int serve_loaded(const global_options& global, loaded_config loaded,
                                  {"revision", revision_text},
                                  {"version", version_text}});
   tell(loaded);
+  leave_out_doubled_groups(cfg);
   if (!loaded.passed) {
     log::error(
       limits.strict

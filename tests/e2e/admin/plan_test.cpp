@@ -169,6 +169,33 @@ TEST_CASE("plan shows the runners beside one that cannot be served") {
   CHECK_FALSE(has(out.text, "runner \"bad\""));
 }
 
+TEST_CASE("plan needs no token") {
+  admin_place place;
+  auto text = office(4, 1);
+  const std::string token = "glrt-office-0123456789";
+  text.replace(text.find(token), token.size(), "$MUSTER_TEST_NOT_SET");
+  place.write(text, "before.toml");
+  text.replace(text.find("max_instances = 2"), 17, "max_instances = 3");
+  place.write(text);
+  auto out = place.muster("muster plan --against "
+                          + place.file("before.toml").string());
+  CAPTURE(out.text);
+  CHECK_EQ(out.status, 0);
+  CHECK(has(out.text, "jobs at once: 3"));
+  CHECK(has(out.text, "max_instances"));
+  CHECK_FALSE(has(out.text, "no runner is served"));
+}
+
+TEST_CASE("only options lose a dash") {
+  admin_place place;
+  place.write(office(4, 1));
+  auto out = place.muster("muster list -config \"$CONFIG_FILE\"");
+  CHECK_EQ(out.status, 0);
+  out = place.muster("muster explain --since -5m");
+  CHECK(has(out.text, "\"-5m\" is no time span"));
+  CHECK_FALSE(has(out.text, "--5m"));
+}
+
 TEST_CASE("check names the gaps between the policies, as a note") {
   admin_place place;
   auto text = office(4, 1);
@@ -180,8 +207,9 @@ TEST_CASE("check names the gaps between the policies, as a note") {
   auto out = place.muster("muster check");
   CAPTURE(out.text);
   CHECK_EQ(out.status, 0);
-  CHECK(has(out.text,
-            "note: no policy is in force mon-fri 00:00-08:00, mon-fri "
-            "18:00-24:00, sat-sun 00:00-24:00: nothing is kept idle then, and "
-            "instances go after 5 minutes"));
+  CHECK(
+    has(out.text,
+        "note: this week no policy is in force mon-fri 00:00-08:00, mon-fri "
+        "18:00-24:00, sat-sun 00:00-24:00: nothing is kept idle then, and "
+        "instances go after 5 minutes"));
 }

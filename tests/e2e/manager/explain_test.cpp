@@ -87,6 +87,10 @@ TEST_CASE("the parts of each job's wait add up to what GitLab saw") {
   auto instance = explain(x, {"--instance", x.instance_of(ids[0])});
   CHECK(has(instance.output, "Why it was made: "));
   CHECK(has(instance.output, "It has had 3 jobs."));
+  REQUIRE_EQ(x.stop_manager(), 0);
+  auto whole = explain(x, {"--json"});
+  CAPTURE(whole.output);
+  CHECK(json::parse(whole.output)["problems"].empty());
 }
 
 TEST_CASE("what is not in a recording, or no recording, is said") {

@@ -110,6 +110,28 @@ TEST_CASE("what was decided otherwise is told with both sides and the state") {
   auto all = records_of(recordings(x));
   CHECK_FALSE(replayed(all).diverged);
 
+  SUBCASE("commands say what is wrong with a call") {
+    auto with = [&x](std::vector<std::string> words) {
+      words.insert(words.begin() + 1, {"-c", x.place.config_file().string()});
+      return run_muster(words);
+    };
+    auto told = with({"replay", "--actor", "nobody"});
+    CHECK_EQ(told.status, 2);
+    CHECK_NE(told.output.find("there are: "), std::string::npos);
+    CHECK_EQ(with({"replay", "--until", "soon"}).status, 2);
+    CHECK_EQ(run_muster({"trace", "grep", "x", "--since", "bogus"}).status, 2);
+    CHECK_EQ(run_muster({"trace", "cat", "-c", "/no/such.toml"})
+               .output.find("/recordings"),
+             std::string::npos);
+    told = with({"explain", "--group", "nobody"});
+    CHECK_EQ(told.status, 1);
+    CHECK_NE(told.output.find("no group in the recording is nobody; there are"),
+             std::string::npos);
+    told = with({"explain", "--instance", "i-none"});
+    CHECK_EQ(told.status, 1);
+    CHECK_EQ(told.output.find("Jobs ("), std::string::npos);
+  }
+
   SUBCASE("another number of instances") {
     auto found = std::find_if(all.begin(), all.end(), [](const auto& y) {
       return y.what.template match_elements<increase>();

@@ -264,10 +264,11 @@ TEST_CASE("what hardly can be meant is warned of") {
      severity::warning, 9, 9, "GitLab sees one runner"},
     {"same name", runner("name = \"x\"\n") + runner("name = \"x\"\n"),
      severity::warning, 12, 8, "that of another runner"},
-    {"same group", runner() + runner(), severity::warning, 12, 10,
-     "serves one runner only"},
-    {"few for many runners", runner() + runner(), severity::warning, 1, 1,
-     "below the number of runners"},
+    {"same group", runner() + runner(), severity::error, 12, 10,
+     "serves one runner only; the runner is not served"},
+    {"few for many runners",
+     runner() + runner("", "plugin_config = {name = \"x\"}\n"),
+     severity::warning, 1, 1, "below the number of runners"},
   });
 }
 
@@ -370,18 +371,19 @@ TEST_CASE("gaps between the policies are named, and fail nothing") {
     auto loaded = parse_config(two, "config.toml", options);
     CHECK(loaded.passed);
     for (const auto& x : loaded.diagnostics)
-      if (x.message.starts_with("no policy is in force")) {
+      if (x.message.starts_with("this week no policy is in force")) {
         CHECK_EQ(x.level, severity::notice);
         out.push_back(format_diagnostic(x, loaded.source));
       }
     return out;
   };
   REQUIRE_EQ(said().size(), 1);
-  CHECK_NE(said()[0].find("config.toml:9:1: note: no policy is in force "
-                          "mon-fri 18:00-24:00, sat-sun 00:00-24:00: nothing "
-                          "is kept idle then, and instances go after 5 "
-                          "minutes\n"),
-           std::string::npos);
+  CHECK_NE(
+    said()[0].find("config.toml:9:1: note: this week no policy is in force "
+                   "mon-fri 18:00-24:00, sat-sun 00:00-24:00: nothing "
+                   "is kept idle then, and instances go after 5 "
+                   "minutes\n"),
+    std::string::npos);
   CHECK_NE(said()[0].find("a first policy without periods"), std::string::npos);
   gaps.assign(6, "mon 00:00-01:00");
   REQUIRE_EQ(said().size(), 1);

@@ -1,9 +1,9 @@
 #include "tools/muster/explain/explain_command.hpp"
 
 #include "actors/recorder/reader.hpp"
-#include "config/load.hpp"
 #include "tools/muster/explain/render.hpp"
 #include "tools/muster/explain/teller.hpp"
+#include "tools/muster/trace/trace_command.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -25,18 +25,6 @@ int complain(const std::string& text) {
   return 1;
 }
 
-result<std::string, config_errc> recording_of(const explain_options& options) {
-  if (!options.recording.empty())
-    return options.recording;
-  auto loaded = load_config(options.config_path);
-  auto fatal = std::ranges::find_if(loaded.diagnostics, [](const auto& x) {
-    return x.level == severity::fatal;
-  });
-  if (fatal != loaded.diagnostics.end())
-    return fail(config_errc::not_valid, headline(*fatal));
-  return recordings_folder(loaded.value.muster);
-}
-
 explain::filter filter_of(const explain_options& options) {
   explain::filter out;
   out.job = options.job;
@@ -44,16 +32,20 @@ explain::filter filter_of(const explain_options& options) {
     out.instance = options.instance;
   if (!options.group.empty())
     out.group = options.group;
-  auto is_overview = !out.job && !out.instance;
-  auto since = options.since;
-  if (!since && is_overview)
-    since = overview_span;
-  if (since)
+  if (options.since)
     out.since_unix_us
       = std::chrono::duration_cast<std::chrono::microseconds>(
-          std::chrono::system_clock::now().time_since_epoch() - *since)
+          std::chrono::system_clock::now().time_since_epoch() - *options.since)
           .count();
   return out;
+}
+
+/// When the last record is of [us]; 0: there is none.
+int64_t end_of(recording_reader& x) {
+  int64_t end = 0;
+  for (record next; x.next(next);)
+    end = std::max(end, next.unix_us);
+  return end;
 }
 
 void tell_damage(const recording_reader& x) {
@@ -68,21 +60,42 @@ void tell_damage(const recording_reader& x) {
 } // namespace
 
 int explain_recording(const explain_options& options) {
-  auto path = recording_of(options);
-  if (!path)
-    return complain(path.error().text);
-  auto opened = recording_reader::open(*path);
+  auto opened = open_recordings(options.recording, options.config_path);
   if (!opened)
-    return complain(opened.error().text
-                    + "; muster run records there unless [muster] recorder "
-                      "says otherwise, see docs/recorder.md");
+    return complain(opened.error().text);
   auto about = filter_of(options);
+  if (!about.job && !about.instance) {
+    // Who asks after a manager has died means its last hour.
+    auto end = end_of(*opened);
+    if (!options.since)
+      about.since_unix_us
+        = end - std::chrono::microseconds{overview_span}.count();
+    else if (end < about.since_unix_us)
+      return complain("the recording ends before that, at "
+                      + explain::local_time(end));
+    opened = open_recordings(options.recording, options.config_path);
+    if (!opened)
+      return complain(opened.error().text);
+  }
   explain::teller teller{about};
   record next;
   while (opened->next(next))
     teller.take(next);
   tell_damage(*opened);
   auto story = teller.finish();
+  auto is_empty
+    = story.jobs.empty() && story.instances.empty() && story.decisions.empty();
+  if (about.group && is_empty
+      && std::ranges::none_of(story.groups, [&about](const auto& x) {
+           return explain::is_group(*about.group, x.first, x.second);
+         })) {
+    std::vector<std::string> there;
+    for (const auto& [role, id] : story.groups)
+      there.push_back(fmt::format("{} ({})", id, role));
+    return complain(fmt::format("no group in the recording is {}; there are: "
+                                "{}",
+                                *about.group, fmt::join(there, ", ")));
+  }
   auto is_found = (!about.job || !story.jobs.empty())
                   && (!about.instance || !story.instances.empty());
   auto out

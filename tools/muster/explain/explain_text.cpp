@@ -302,7 +302,8 @@ std::string text_of(const report& x, const filter& about) {
                          *about.instance);
     for (const auto& y : x.instances)
       put_instance(out += "\n", y);
-    put_jobs(out, x);
+    if (!x.instances.empty())
+      put_jobs(out, x);
     return out;
   }
   put_decisions(out, x);

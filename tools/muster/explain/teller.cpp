@@ -105,11 +105,15 @@ void teller::take(const record& x) {
 bool teller::wants_group(std::string_view runner) const {
   if (!filter_.group || runner.empty())
     return true;
-  const auto& wanted = *filter_.group;
-  if (runner == wanted || runner.substr(runner.find(':') + 1) == wanted)
-    return true;
   auto known = report_.groups.find(std::string{runner});
-  return known != report_.groups.end() && known->second == wanted;
+  return is_group(*filter_.group, runner,
+                  known != report_.groups.end() ? known->second : "");
+}
+
+bool is_group(std::string_view wanted, std::string_view runner,
+              std::string_view id) {
+  return runner == wanted || runner.substr(runner.find(':') + 1) == wanted
+         || id == wanted;
 }
 
 bool teller::is_recent(const stamp& x) const {
@@ -175,7 +179,9 @@ void teller::take_handled(const record& x, const stamp& at) {
 
 void teller::take_ended(const record& x, const stamp& at) {
   const auto* told = get<exit_told>(x.what);
-  if (told == nullptr || is_normal_end(told->why))
+  // Nobody knew it any more: so edges end when muster stops.
+  if (told == nullptr || is_normal_end(told->why)
+      || told->why == caf::exit_reason::unreachable)
     return;
   auto who = place::of(x.to.role);
   auto is_part = who.what == place::kind::other && !who.runner.empty();

@@ -34,6 +34,11 @@ struct place {
   static place of(std::string_view role);
 };
 
+/// Whether a runner's role, and the cloud's id of its group, are what somebody
+/// means who asks for `wanted`.
+bool is_group(std::string_view wanted, std::string_view runner,
+              std::string_view id);
+
 /// Makes a story of a recording, record by record, in bounded memory: it keeps
 /// what the filter asks for, and of the rest what that may depend on. No files,
 /// no clock.

@@ -14,6 +14,7 @@ namespace {
 /// those.
 load_options how_to_read() {
   auto out = with_plugins(check_mode::check);
+  out.variable = variable_or_placeholder;
   out.plugin_obstacle = {};
   out.connector_faults = {};
   out.policy_gaps = {}; // the plan has them

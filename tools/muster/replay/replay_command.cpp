@@ -8,11 +8,15 @@
 #include "tools/muster/trace/trace_command.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
 #include <optional>
+#include <set>
+#include <string_view>
+#include <vector>
 
 namespace muster {
 
@@ -94,6 +98,21 @@ void print(const replay_report& x, double seconds) {
     std::printf("  state     %s\n", y.state.c_str());
 }
 
+bool is_at_or_below(std::string_view role, std::string_view one) {
+  return role.starts_with(one)
+         && (role.size() == one.size() || role[one.size()] == '/');
+}
+
+/// The uppermost few.
+std::string list_of(const std::set<std::string>& roles) {
+  constexpr size_t listed_max = 8;
+  std::vector<std::string> all{roles.begin(), roles.end()};
+  std::ranges::stable_sort(
+    all, {}, [](const std::string& x) { return std::ranges::count(x, '/'); });
+  all.resize(std::min(all.size(), listed_max));
+  return fmt::format("{}", fmt::join(all, ", "));
+}
+
 /// The next record that two recordings can be compared by: what somebody did,
 /// not when.
 bool next_deed(recording_reader& from, const std::string& role,
@@ -104,9 +123,8 @@ bool next_deed(recording_reader& from, const std::string& role,
     auto is_deed = into.kind == record_kind::handled
                    || into.kind == record_kind::sent
                    || into.kind == record_kind::note;
-    auto concerns = [&role](const player& x) {
-      return x.role == role || x.role.starts_with(role + "/");
-    };
+    auto concerns
+      = [&role](const player& x) { return is_at_or_below(x.role, role); };
     if (is_deed && (role.empty() || concerns(into.to) || concerns(into.from)))
       return true;
   }
@@ -115,7 +133,8 @@ bool next_deed(recording_reader& from, const std::string& role,
 
 std::string deed_text(const record& x) {
   return fmt::format("{} {} -> {} {}", to_string(x.kind), to_string(x.from),
-                     to_string(x.to), normal_text(x.what.content()));
+                     to_string(x.to),
+                     x.what.empty() ? x.type : normal_text(x.what.content()));
 }
 
 } // namespace
@@ -154,7 +173,7 @@ void replay_command::add_to(CLI::App& app, int& status,
 }
 
 void replay_command::run(int& status) const {
-  auto reader = recording_reader::open(recordings_place(path_, config_path_));
+  auto reader = open_recordings(path_, config_path_);
   if (!reader) {
     std::fprintf(stderr, "muster: %s\n", reader.error().text.c_str());
     status = 2;
@@ -165,9 +184,23 @@ void replay_command::run(int& status) const {
   auto begun = std::chrono::steady_clock::now();
   replay again{{role_}};
   record x;
-  while (reader->next(x) && !until.is_past(x))
+  std::set<std::string> roles;
+  while (reader->next(x) && !until.is_past(x)) {
+    for (const auto* who : {&x.from, &x.to})
+      if (!who->role.empty())
+        roles.insert(who->role);
     if (!again.take(x))
       break;
+  }
+  if (!role_.empty() && std::ranges::none_of(roles, [this](const auto& y) {
+        return is_at_or_below(y, role_);
+      })) {
+    std::fprintf(stderr,
+                 "muster: nobody in the recording is %s; there are: %s\n",
+                 role_.c_str(), list_of(roles).c_str());
+    status = 2;
+    return;
+  }
   const auto& report = again.report();
   auto seconds
     = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun)
@@ -186,7 +219,7 @@ void replay_command::run(int& status) const {
 }
 
 void replay_command::compare(int& status) const {
-  auto one = recording_reader::open(recordings_place(path_, config_path_));
+  auto one = open_recordings(path_, config_path_);
   auto other = recording_reader::open(other_);
   for (const auto* x : {&one, &other})
     if (!*x) {

@@ -34,6 +34,7 @@ using made = result<T, config_errc>;
 /// Plugins, keys and their files may be on another machine.
 load_options how_to_read() {
   auto out = with_plugins(check_mode::check);
+  out.variable = variable_or_placeholder;
   out.plugin_obstacle = {};
   out.connector_faults = {};
   out.policy_gaps = {};

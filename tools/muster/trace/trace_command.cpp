@@ -142,16 +142,35 @@ std::optional<int64_t> parse_moment(const std::string& text) {
   for (const char* form : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"}) {
     tm parts{};
     const char* end = ::strptime(text.c_str(), form, &parts);
-    if (end != nullptr && (*end == '\0' || std::string_view{end} == "Z"))
-      return static_cast<int64_t>(::timegm(&parts)) * 1'000'000;
+    if (end == nullptr || (*end != '\0' && std::string_view{end} != "Z"))
+      continue;
+    auto day = parts.tm_mday;
+    auto seconds = static_cast<int64_t>(::timegm(&parts));
+    if (parts.tm_mday == day) // else there is no such day
+      return seconds * 1'000'000;
   }
   return std::nullopt;
 }
 
-std::string recordings_place(const std::string& path,
-                             const std::string& config_path) {
-  return path.empty() ? recordings_folder(load_config(config_path).value.muster)
-                      : path;
+result<recording_reader, journal_errc>
+open_recordings(const std::string& path, const std::string& config_path,
+                snapshots wanted) {
+  if (!path.empty())
+    return recording_reader::open(path, wanted);
+  auto loaded = load_config(config_path);
+  auto fatal = std::ranges::find_if(loaded.diagnostics, [](const auto& x) {
+    return x.level == severity::fatal;
+  });
+  if (fatal != loaded.diagnostics.end())
+    return fail(journal_errc::not_readable, headline(*fatal));
+  auto opened
+    = recording_reader::open(recordings_folder(loaded.value.muster), wanted);
+  if (!opened)
+    return fail(journal_errc::not_readable,
+                opened.error().text
+                  + "; muster run records there unless [muster] recorder says "
+                    "otherwise, see docs/recorder.md");
+  return opened;
 }
 
 std::string line_of(const record& x) {
@@ -257,9 +276,8 @@ void trace_commands::add_to(CLI::App& app, int& status,
 }
 
 void trace_commands::cat(int& status) const {
-  auto reader
-    = recording_reader::open(recordings_place(path_, config_path_),
-                             snapshots_ ? snapshots::all : snapshots::first);
+  auto reader = open_recordings(path_, config_path_,
+                                snapshots_ ? snapshots::all : snapshots::first);
   if (!reader) {
     complain(reader.error().text);
     status = 2;
@@ -289,7 +307,7 @@ void trace_commands::cat(int& status) const {
 }
 
 void trace_commands::stat(int& status) const {
-  auto reader = recording_reader::open(recordings_place(path_, config_path_));
+  auto reader = open_recordings(path_, config_path_);
   if (!reader) {
     complain(reader.error().text);
     status = 2;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/recorder/record.hpp"
+#include "actors/recorder/reader.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -33,10 +33,12 @@ std::string line_of(const record& x);
 /// `2026-11-28[T21:30[:05]]` in UTC. Unix time [us]; nothing: it is none.
 std::optional<int64_t> parse_moment(const std::string& text);
 
-/// The recordings that a command reads: those in `path`, or if it is empty
-/// where the configuration has them. What is wrong with that is no matter here.
-std::string recordings_place(const std::string& path,
-                             const std::string& config_path);
+/// Opens what a command reads: the recordings in `path`, or if it is empty
+/// those where the configuration has them. Errors: `not_readable`: there are
+/// none, or the configuration cannot be read.
+result<recording_reader, journal_errc>
+open_recordings(const std::string& path, const std::string& config_path,
+                snapshots wanted = snapshots::first);
 
 /// `muster trace cat|grep|stat`.
 class trace_commands {
