@@ -196,8 +196,9 @@ public:
   stateful(const stateful&) = delete;
   stateful& operator=(const stateful&) = delete;
 
+  // Its state went with the actor's end; a default one would be deleted.
+  // NOLINTNEXTLINE(modernize-use-equals-default)
   ~stateful() override {
-    // The state went with the actor's end.
   }
 
   void on_exit() final {
@@ -208,7 +209,7 @@ public:
 
 private:
   union {
-    State state_;
+    State state_; // NOLINT(readability-identifier-naming)
   };
 };
 
