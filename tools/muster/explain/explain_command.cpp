@@ -64,15 +64,11 @@ int explain_recording(const explain_options& options) {
   if (!opened)
     return complain(opened.error().text);
   auto about = filter_of(options);
-  if (!about.job && !about.instance) {
+  auto is_overview = !about.job && !about.instance;
+  if (is_overview && !options.since) {
     // Who asks after a manager has died means its last hour.
-    auto end = end_of(*opened);
-    if (!options.since)
-      about.since_unix_us
-        = end - std::chrono::microseconds{overview_span}.count();
-    else if (end < about.since_unix_us)
-      return complain("the recording ends before that, at "
-                      + explain::local_time(end));
+    about.since_unix_us
+      = end_of(*opened) - std::chrono::microseconds{overview_span}.count();
     opened = open_recordings(options.recording, options.config_path);
     if (!opened)
       return complain(opened.error().text);
@@ -83,6 +79,9 @@ int explain_recording(const explain_options& options) {
     teller.take(next);
   tell_damage(*opened);
   auto story = teller.finish();
+  if (is_overview && story.last && story.last->unix_us < about.since_unix_us)
+    return complain("the recording ends before that, at "
+                    + explain::local_time(story.last->unix_us));
   auto is_empty
     = story.jobs.empty() && story.instances.empty() && story.decisions.empty();
   if (about.group && is_empty

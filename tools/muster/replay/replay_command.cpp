@@ -187,7 +187,7 @@ void replay_command::run(int& status) const {
   std::set<std::string> roles;
   while (reader->next(x) && !until.is_past(x)) {
     for (const auto* who : {&x.from, &x.to})
-      if (!who->role.empty())
+      if (!role_.empty() && !who->role.empty())
         roles.insert(who->role);
     if (!again.take(x))
       break;
