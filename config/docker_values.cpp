@@ -1,6 +1,7 @@
 #include "config/readers.hpp"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -172,6 +173,62 @@ result<docker_gpus, config_errc> parse_gpus(std::string_view text) {
     return wrong("{} has both a count and devices", in_quotes(text));
   out.capabilities.emplace_back("gpu");
   return out;
+}
+
+bool is_ip_address(const std::string& text) {
+  std::array<unsigned char, 16> ignored{};
+  return ::inet_pton(AF_INET, text.c_str(), ignored.data()) == 1
+         || ::inet_pton(AF_INET6, text.c_str(), ignored.data()) == 1;
+}
+
+std::string host_entry_problem(std::string_view text) {
+  auto at = text.find_first_of(":=");
+  if (at == std::string_view::npos || at + 1 == text.size())
+    return "has no address";
+  if (at == 0)
+    return "has no name";
+  auto address = text.substr(at + 1);
+  if (address.starts_with('[') && address.ends_with(']'))
+    address = address.substr(1, address.size() - 2);
+  return address == "host-gateway" || is_ip_address(std::string{address})
+           ? ""
+           : "has no IP address, and not host-gateway";
+}
+
+std::string device_rule_problem(std::string_view text) {
+  auto parts = split(text, ' ');
+  auto is_number = [](const std::string& x) {
+    return x == "*"
+           || (!x.empty()
+               && x.find_first_not_of("0123456789") == std::string::npos);
+  };
+  auto is_one_of = [](const std::string& x, const char* letters, size_t most) {
+    return !x.empty() && x.size() <= most
+           && x.find_first_not_of(letters) == std::string::npos;
+  };
+  if (parts.size() != 3 || !is_one_of(parts[0], "abc", 1)
+      || !is_one_of(parts[2], "rwm", 3))
+    return "is no rule for devices";
+  auto numbers = split(parts[1], ':');
+  return numbers.size() == 2 && is_number(numbers[0]) && is_number(numbers[1])
+           ? ""
+           : "is no rule for devices";
+}
+
+std::string volume_mode_problem(std::string_view text) {
+  constexpr std::array<std::string_view, 15> modes{
+    "ro",       "rw",      "z",         "Z",          "nocopy",
+    "shared",   "rshared", "slave",     "rslave",     "private",
+    "rprivate", "cached",  "delegated", "consistent", "default"};
+  auto parts = split(text, ':');
+  if (parts.size() > 3)
+    return "has too many colons";
+  if (parts.size() < 3)
+    return "";
+  for (const auto& mode : split(parts[2], ','))
+    if (std::ranges::find(modes, mode) == modes.end())
+      return fmt::format("has the unknown mode {}", in_quotes(mode));
+  return "";
 }
 
 } // namespace muster

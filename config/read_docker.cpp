@@ -4,7 +4,6 @@
 #include "messages/host_port.hpp"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
 #include <cstdlib>
 #include <fmt/format.h>
@@ -17,12 +16,6 @@ namespace {
 
 constexpr std::array<std::string_view, 3> policy_names{
   "always", "if-not-present", "never"};
-
-bool is_ip(const std::string& text) {
-  std::array<unsigned char, 16> ignored{};
-  return ::inet_pton(AF_INET, text.c_str(), ignored.data()) == 1
-         || ::inet_pton(AF_INET6, text.c_str(), ignored.data()) == 1;
-}
 
 bool is_mac(std::string_view text) {
   constexpr size_t pairs = 6;
@@ -91,6 +84,19 @@ struct docker_reader {
                       const std::string& message, std::string hint = "") const {
     at.say_of_element(severity::error, key, index, message + not_served,
                       std::move(hint));
+  }
+
+  /// A list whose entries may have a problem each.
+  std::vector<std::string> checked(std::string_view key,
+                                   std::string (*problem)(std::string_view),
+                                   const char* hint) const {
+    auto texts = at.texts(key);
+    for (size_t i = 0; i < texts.size(); ++i)
+      if (auto why = problem(texts[i]); !why.empty())
+        refuse_element(key, i,
+                       fmt::format("{}: {} {}", key, in_quotes(texts[i]), why),
+                       hint);
+    return texts;
   }
 
   int64_t memory(std::string_view key) const {
@@ -216,7 +222,9 @@ struct docker_reader {
     into.cap_add = capabilities(at.texts("cap_add"));
     into.cap_drop = capabilities(at.texts("cap_drop"));
     into.devices = devices(at.texts("devices"), "devices");
-    into.device_cgroup_rules = at.texts("device_cgroup_rules");
+    into.device_cgroup_rules
+      = checked("device_cgroup_rules", device_rule_problem,
+                "write it like \"c 42:* rmw\"");
     into.sysctls = at.text_map("sysctls");
     into.shm_size = at.count(
       "shm_size", {.fallback = 0, .max = std::numeric_limits<int64_t>::max()});
@@ -285,18 +293,13 @@ struct docker_reader {
     into.enable_ipv6 = at.flag("enable_ipv6");
     into.dns = at.texts("dns");
     for (size_t i = 0; i < into.dns.size(); ++i)
-      if (!is_ip(into.dns[i]))
+      if (!is_ip_address(into.dns[i]))
         refuse_element(
           "dns", i,
           fmt::format("dns: {} is no IP address", in_quotes(into.dns[i])));
     into.dns_search = at.texts("dns_search");
-    into.extra_hosts = at.texts("extra_hosts");
-    for (size_t i = 0; i < into.extra_hosts.size(); ++i)
-      if (into.extra_hosts[i].find_first_of(":=") == std::string::npos)
-        refuse_element("extra_hosts", i,
-                       fmt::format("extra_hosts: {} has no address",
-                                   in_quotes(into.extra_hosts[i])),
-                       "write it like \"name:192.0.2.1\"");
+    into.extra_hosts = checked("extra_hosts", host_entry_problem,
+                               "write it like \"name:192.0.2.1\"");
     into.links = at.texts("links");
     into.mac_address = at.text("mac_address");
     if (!into.mac_address.empty() && !is_mac(into.mac_address))
@@ -307,7 +310,9 @@ struct docker_reader {
   }
 
   void read_volumes(docker_config& into) const {
-    into.volumes = at.texts("volumes");
+    into.volumes
+      = checked("volumes", volume_mode_problem,
+                "write \"source:/path:ro\", modes with commas between");
     std::map<std::string, size_t> seen;
     for (size_t i = 0; i < into.volumes.size(); ++i) {
       const auto& text = into.volumes[i];
@@ -430,6 +435,10 @@ struct docker_reader {
       into.services.push_back(std::move(x));
     }
     auto limit = at.integer("services_limit", -1);
+    if (limit < -1)
+      at.say(severity::warning, "services_limit",
+             fmt::format("services_limit {} is taken for -1, no limit", limit),
+             "write 0 for no service at all");
     into.services_max
       = static_cast<int>(std::clamp<int64_t>(limit, -1, 10'000));
     auto timeout = at.integer("wait_for_services_timeout", 30);

@@ -84,6 +84,10 @@ bool read_identity(const section& at, const load_options& options,
                    runner_config& into) {
   into.name = at.text("name");
   into.id = at.integer("id", 0);
+  if (into.id < 0)
+    at.say(severity::warning, "id",
+           fmt::format("id {} is no number of a runner at GitLab", into.id),
+           "remove the line: GitLab tells it by the token");
   into.url = expanded(at, "url", options);
   into.token = secret{expanded(at, "token", options)};
   into.token_is_literal = at.text("token").find('$') == std::string::npos;
@@ -392,6 +396,16 @@ void read_containers(const section& at, const load_options& options,
            "write executor = \"docker-autoscaler\" for jobs in containers");
 }
 
+void check_clone_url(const section& at, const std::string& url) {
+  if (url.empty() || url.starts_with("https://") || url.starts_with("http://")
+      || url.find('$') != std::string::npos)
+    return;
+  at.say(severity::warning, "clone_url",
+         "clone_url is no address of HTTP: jobs cannot get their sources from "
+         "there",
+         "write it like \"https://gitlab.example.com\"");
+}
+
 void read_job_settings(const section& at, const load_options& options,
                        runner_config& into) {
   into.executor = at.text("executor");
@@ -415,6 +429,7 @@ void read_job_settings(const section& at, const load_options& options,
        })
     if (auto text = at.text(name); !text.empty())
       *field = std::move(text);
+  check_clone_url(at, into.clone_url);
   read_folders(at, into);
   read_slot_cgroups(at, into);
   read_containers(at, options, into);

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace muster {
 
@@ -47,6 +48,16 @@ result<int64_t, config_errc> parse_cpus(std::string_view text);
 
 /// `HOST[:CONTAINER[:PERMISSIONS]]`. Errors: `not_valid`.
 result<docker_device, config_errc> parse_device(std::string_view text);
+
+/// Of IPv4 or IPv6.
+bool is_ip_address(const std::string& text);
+
+/// Why the Engine would not take `NAME:ADDRESS` of `extra_hosts`, a rule like
+/// `c 42:* rmw` of `device_cgroup_rules`, the mode of an entry of `volumes`;
+/// empty if it would.
+std::string host_entry_problem(std::string_view text);
+std::string device_rule_problem(std::string_view text);
+std::string volume_mode_problem(std::string_view text);
 
 /// Reads `[runners.cache]`, with credentials that stand in a file or in the
 /// environment. What cannot be used is a warning: caches are local then.

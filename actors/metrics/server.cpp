@@ -74,7 +74,8 @@ private:
 };
 
 /// A thread for each connection that may be open at a time. When all are, the
-/// oldest makes room: who accepts waits for that.
+/// oldest makes room: who accepts waits for that, and for each connection to be
+/// known, in the order of their coming.
 class bounded_pool {
 public:
   /// Throws std::system_error if there can be no such threads.
@@ -100,8 +101,17 @@ public:
     if (idle_ == 0)
       open_.cut_oldest();
     tasks_.push_back(std::move(task));
+    is_known_ = false;
     wake_.notify_all();
-    wake_.wait(guard, [this] { return tasks_.empty(); });
+    wake_.wait(guard, [this] { return is_known_; });
+  }
+
+  /// To be called once by each task.
+  void knows(int socket) {
+    open_.add(socket);
+    std::lock_guard guard{mutex_};
+    is_known_ = true;
+    wake_.notify_all();
   }
 
   void stop() {
@@ -127,7 +137,6 @@ private:
         return;
       auto task = std::move(tasks_.front());
       tasks_.pop_front();
-      wake_.notify_all();
       guard.unlock();
       task();
       guard.lock();
@@ -140,6 +149,7 @@ private:
   std::list<std::function<void()>> tasks_;
   std::vector<std::thread> threads_;
   size_t idle_ = 0;
+  bool is_known_ = true; ///< the last that was accepted
   bool stopped_ = false;
 };
 
@@ -237,7 +247,7 @@ private:
 
   bool process_and_close_socket(socket_t socket) override {
     fcntl(socket, F_SETFD, FD_CLOEXEC);
-    open_.add(socket);
+    pool_.knows(socket);
     auto now = clock::now();
     connection_stream stream{socket, now + options_.request_max,
                              now + options_.time_max};

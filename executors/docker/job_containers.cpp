@@ -7,10 +7,14 @@ namespace muster::docker {
 namespace {
 
 /// Stays until it is told to end, and reaps what commands leave behind. The
-/// image's entrypoint is done by then: the file tells others.
-constexpr const char* stay_script
-  = "{ true > /tmp/.muster-entered; } 2>/dev/null; trap 'exit 0' TERM INT; "
-    "while :; do sleep 3600 & wait $!; done";
+/// image's entrypoint is done by then.
+std::string stay_script() {
+  std::string script = "{ true > ";
+  script += entered_mark;
+  script += "; } 2>/dev/null; trap 'exit 0' TERM INT; "
+            "while :; do sleep 3600 & wait $!; done";
+  return script;
+}
 
 /// A shell that reads a script; what it makes is for everybody.
 constexpr const char* shell_script
@@ -77,7 +81,7 @@ job_result<void> make_helper(const workplace& with) {
     what, facts_of(with, what, with.state.get().helper.image), with.at);
   if (!body)
     return tl::unexpected{body.error()};
-  (*body)["Cmd"] = {"sh", "-c", stay_script};
+  (*body)["Cmd"] = {"sh", "-c", stay_script()};
   for (const char* name : {"AttachStdin", "AttachStdout", "AttachStderr",
                            "OpenStdin", "StdinOnce", "Tty"})
     (*body)[name] = false;

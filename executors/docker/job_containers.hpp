@@ -7,6 +7,9 @@
 
 namespace muster::docker {
 
+/// The helper container makes this file once its image's entrypoint is done.
+inline constexpr const char* entered_mark = "/tmp/.muster-entered";
+
 /// Makes the helper container, which stays for the whole job, and starts it:
 /// the stages are commands in it.
 job_result<void> make_helper(const workplace& with);

@@ -135,9 +135,10 @@ complaint check_address(std::string_view text, std::string_view form) {
     return "must have a port from 1 to 65535 behind its colon";
   auto is_none = [](const std::string& host) {
     in6_addr v6{};
-    return host.find(':') != std::string::npos
-           && inet_pton(AF_INET6, host.substr(0, host.find('%')).c_str(), &v6)
-                != 1;
+    if (host.find(':') != std::string::npos)
+      return inet_pton(AF_INET6, host.substr(0, host.find('%')).c_str(), &v6)
+             != 1;
+    return host.find_first_of(" \t/\\?#,;\"'") != std::string::npos;
   };
   return !read || is_none(read->host)
            ? fmt::format("must be \"{}\", an IPv6 address with a port in "

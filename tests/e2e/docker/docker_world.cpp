@@ -1,6 +1,7 @@
 #include "tests/e2e/docker/docker_world.hpp"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 namespace muster::test {
 
@@ -51,6 +52,10 @@ engine_host& engine_with_image() {
   return host;
 }
 
+std::string job_key(const std::string& name) {
+  return name + "-" + std::to_string(::getpid());
+}
+
 stage_plan engine_stage() {
   return place(stage_of(stage_phase::prepare, "", stage_condition::on_success),
                stage_place::engine, "prepare_executor");
@@ -90,9 +95,9 @@ image_request image_of(const std::string& name) {
 job_plan docker_plan(const engine_host& at, const std::string& key,
                      std::vector<stage_plan> stages) {
   stages.insert(stages.begin(), engine_stage());
-  auto plan = plan_of(key, std::move(stages));
+  auto plan = plan_of(job_key(key), std::move(stages));
   auto& x = plan.containers.emplace();
-  x.host = at.address();
+  x.host = way_to_engine(at.socket());
   x.job_label = key;
   x.helper = container_of(key, "predefined", {"gitlab-runner-build"});
   x.helper.image.kept = true;

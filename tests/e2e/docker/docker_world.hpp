@@ -2,6 +2,7 @@
 
 #include "tests/e2e/helper/host.hpp"
 #include "tests/support/engine_host.hpp"
+#include "tests/support/engine_way.hpp"
 
 #include <string>
 #include <vector>
@@ -13,6 +14,10 @@ constexpr const char* test_image = "muster-test:latest";
 
 /// The shared Engine, with `test_image`.
 engine_host& engine_with_image();
+
+/// The key of a job of this name: the helper looks for it in all processes of
+/// the machine, where the same tests may run a second time.
+std::string job_key(const std::string& name);
 
 stage_plan engine_stage();
 stage_plan helper_stage(std::string script,

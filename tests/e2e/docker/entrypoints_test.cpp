@@ -100,6 +100,28 @@ TEST_CASE("entrypoints that do not behave end the job as their exit code says, "
   }
 }
 
+TEST_CASE("the first command in a helper image waits for an entrypoint that "
+          "makes a certificate known"
+          * doctest::skip(no_engine())) {
+  auto& engine = engine_with_image();
+  auto plan = docker_plan(
+    engine, "late",
+    {helper_stage("cat /known || echo too early"), build_stage("echo script")});
+  auto& body = plan.containers->helper.body;
+  auto settings = json::parse(body.reveal());
+  settings["Entrypoint"]
+    = {"sh", "-c", "sleep 1; echo entered > /known; exec \"$@\"", "entrypoint"};
+  // Any file does for the certificate.
+  settings["HostConfig"]["Binds"].push_back(
+    "/etc/hostname:/etc/gitlab-runner/certs/ca.crt:ro");
+  body = secret{settings.dump()};
+  auto done = run_to_end(plan);
+  check_end(done.log, plan_outcome::success);
+  CHECK(has(done.log.out, "entered\n"));
+  CHECK_FALSE(has(done.log.out, "too early"));
+  CHECK(done.cleaned.clean);
+}
+
 TEST_CASE("a script's exit code is the job's, whatever it stands for"
           * doctest::skip(no_engine())) {
   auto& engine = engine_with_image();

@@ -97,13 +97,14 @@ TEST_CASE("a cancelled script is told to end, and after_script runs in a new "
   auto job = machine.run(plan);
   job_log before;
   wait_for(job, "up\n", before);
-  machine.connect().send(frames::cancel{"fault-e", cancel_mode::graceful});
+  machine.connect().send(
+    frames::cancel{job_key("fault-e"), cancel_mode::graceful});
   auto log = rest_of(job, before);
   check_end(log, plan_outcome::canceled);
   CHECK(has(log.out, "got TERM\n"));
   CHECK(has(log.out, "after canceled\ndata\nnew container\n"));
   CHECK(has(log.out, "cleaned\n"));
-  CHECK(machine.clean("fault-e").clean);
+  CHECK(machine.clean(job_key("fault-e")).clean);
   CHECK(engine.containers().empty());
 }
 
@@ -135,11 +136,12 @@ TEST_CASE("a job that is aborted leaves nothing, in whichever stage it is"
     auto job = machine.run(plan);
     job_log before;
     wait_for(job, "up\n", before);
-    machine.connect().send(frames::cancel{"fault-g", cancel_mode::now});
+    machine.connect().send(
+      frames::cancel{job_key("fault-g"), cancel_mode::now});
     auto log = rest_of(job, before);
     check_end(log, plan_outcome::canceled);
     CHECK_EQ(log.end->text, "canceled");
-    CHECK(machine.clean("fault-g").clean);
+    CHECK(machine.clean(job_key("fault-g")).clean);
     CHECK(engine.containers().empty());
   }
 }
@@ -152,7 +154,7 @@ TEST_CASE("a job that is cleaned while it runs is gone with its containers"
     docker_plan(engine, "fault-h", {build_stage("echo up; sleep 600")}));
   job_log before;
   wait_for(job, "up\n", before);
-  CHECK(machine.clean("fault-h").clean);
+  CHECK(machine.clean(job_key("fault-h")).clean);
   CHECK(engine.containers().empty());
 }
 
@@ -173,7 +175,7 @@ TEST_CASE("a stage's process that is killed breaks the job, not the cleaning"
   auto log = rest_of(job, before);
   check_end(log, plan_outcome::broken);
   CHECK(has(log.end->text, "ended with 137"));
-  CHECK(machine.clean("fault-i").clean);
+  CHECK(machine.clean(job_key("fault-i")).clean);
   CHECK(engine.containers().empty());
 }
 
@@ -197,7 +199,7 @@ TEST_CASE("containers that somebody removes are made anew for the next stage"
   auto log = rest_of(job, before);
   check_end(log, plan_outcome::success);
   CHECK(has(log.out, "helper again\nbuild again\n"));
-  CHECK(machine.clean("fault-j").clean);
+  CHECK(machine.clean(job_key("fault-j")).clean);
   CHECK(engine.containers().empty());
 }
 
@@ -220,7 +222,7 @@ TEST_CASE("a script's container that ends before its script is made anew"
   check_end(log, plan_outcome::failed);
   CHECK_EQ(log.end->exit_code, 5);
   CHECK(has(log.out, "sources\nscript\n"));
-  CHECK(machine.clean("fault-m").clean);
+  CHECK(machine.clean(job_key("fault-m")).clean);
   CHECK(engine.containers().empty());
 }
 
@@ -255,7 +257,7 @@ TEST_CASE("an Engine that goes away breaks the job; once it is back nothing "
   check_end(log, plan_outcome::broken);
   CHECK(has(log.end->text, "the Docker Engine went away while the script ran"));
   engine.start();
-  CHECK(machine.clean("fault-l").clean);
+  CHECK(machine.clean(job_key("fault-l")).clean);
   CHECK(engine.containers().empty());
 }
 
@@ -280,7 +282,7 @@ TEST_CASE("what a killed supervisor's job has made is found and removed, and "
   auto supervisors = machine.supervisors();
   REQUIRE_EQ(supervisors.size(), 1);
   ::kill(supervisors.front(), SIGKILL);
-  auto cleaned = machine.clean("fault-m");
+  auto cleaned = machine.clean(job_key("fault-m"));
   CHECK_EQ(cleaned.text, "");
   CHECK(cleaned.clean);
   CHECK(engine.containers().empty());
@@ -290,5 +292,5 @@ TEST_CASE("what a killed supervisor's job has made is found and removed, and "
   auto again
     = machine.run(docker_plan(engine, "fault-m", {step("echo again")}));
   check_end(collect(again), plan_outcome::success);
-  CHECK(machine.clean("fault-m").clean);
+  CHECK(machine.clean(job_key("fault-m")).clean);
 }

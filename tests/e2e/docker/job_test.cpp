@@ -187,7 +187,7 @@ TEST_CASE("jobs at the same time on one Engine keep apart"
     auto log = collect(jobs[static_cast<size_t>(i)]);
     check_end(log, plan_outcome::success);
     CHECK(has(log.out, "is " + key + "\n"));
-    CHECK(machine.clean(key).clean);
+    CHECK(machine.clean(job_key(key)).clean);
   }
   CHECK(engine.containers().empty());
 }
@@ -199,7 +199,7 @@ TEST_CASE("a job's containers go when it ends, also if nobody comes to clean"
   auto job = machine.run(docker_plan(engine, "job-e", {build_stage("echo")}));
   check_end(collect(job), plan_outcome::success);
   CHECK(eventually([&] { return engine.containers().empty(); }));
-  CHECK(machine.clean("job-e").clean);
+  CHECK(machine.clean(job_key("job-e")).clean);
 }
 
 TEST_CASE("a retried stage of the helper runs what is before a retry"
@@ -236,7 +236,7 @@ TEST_CASE("the Engine is that of the login user, if the plan names none"
   auto log = collect(job);
   check_end(log, plan_outcome::success);
   CHECK(has(log.out, "reached\n"));
-  CHECK(machine.clean("job-h").clean);
+  CHECK(machine.clean(job_key("job-h")).clean);
 }
 
 TEST_CASE("the secrets of a job are on no command line of the instance"
@@ -258,7 +258,7 @@ TEST_CASE("the secrets of a job are on no command line of the instance"
       CHECK_FALSE(has(read_file(where + "/cmdline"), "muster-hidden-value"));
       CHECK_FALSE(has(read_file(where + "/environ"), "muster-hidden-value"));
     }
-  CHECK(machine.clean("job-i").clean);
+  CHECK(machine.clean(job_key("job-i")).clean);
   CHECK(engine.containers().empty());
 }
 

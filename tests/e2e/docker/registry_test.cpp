@@ -413,7 +413,7 @@ TEST_CASE("a registry that stops in the middle of a pull is an outage"
   auto log = collect(job);
   check_end(log, plan_outcome::dependency_failed);
   CHECK(has(log.end->text, name));
-  CHECK(machine.clean("stopped").clean);
+  CHECK(machine.clean(job_key("stopped")).clean);
   CHECK(b.engine.containers().empty());
 }
 
@@ -494,7 +494,8 @@ TEST_CASE("services and the helper image come from a registry, too, and the "
     plan.containers->helper.image
       = pulled(b.name("group/helper:1"), {pull_policy::always});
     plan.containers->helper.image.kept = true;
-    auto service = service_of(plan.key, "served", test_image, "sleep 600");
+    auto service = service_of(plan.containers->job_label, "served", test_image,
+                              "sleep 600");
     service.container.image
       = pulled(b.name("group/service:1"), {pull_policy::always});
     plan.containers->services = {service};
@@ -517,7 +518,8 @@ TEST_CASE("a service whose image is not to be had ends the job with its name"
           * doctest::skip(no_engine())) {
   bed b;
   auto plan = docker_plan(b.engine, "no-service", {build_stage("echo hello")});
-  auto service = service_of(plan.key, "absent", test_image, "sleep 600");
+  auto service
+    = service_of(plan.containers->job_label, "absent", test_image, "sleep 600");
   service.container.image
     = pulled(b.name("group/absent:1"), {pull_policy::always});
   plan.containers->services = {service};

@@ -41,9 +41,9 @@ public:
 
   job_plan plan(const std::string& key, std::vector<stage_plan> stages) const {
     stages.insert(stages.begin(), engine_stage());
-    auto plan = plan_of(key, std::move(stages));
+    auto plan = plan_of(job_key(key), std::move(stages));
     auto& x = plan.containers.emplace();
-    x.host = "unix://" + engine_.socket();
+    x.host = way_to_engine(engine_.socket());
     x.job_label = key;
     for (auto* container : {&x.helper, &x.build}) {
       container->image = image_of();
@@ -245,12 +245,13 @@ TEST_CASE("a call that never ends ends with the job's time, or with its "
       host machine;
       auto job = machine.run(plan);
       if (canceled)
-        machine.connect().send(frames::cancel{"hangs", cancel_mode::now});
+        machine.connect().send(
+          frames::cancel{job_key("hangs"), cancel_mode::now});
       auto log = collect(job);
       check_end(log,
                 canceled ? plan_outcome::canceled : plan_outcome::timed_out);
       engine.mend();
-      CHECK(machine.clean("hangs").clean);
+      CHECK(machine.clean(job_key("hangs")).clean);
     }
 }
 
@@ -270,5 +271,5 @@ TEST_CASE("a removal that hangs holds up the slot, not the job's end") {
     engine.plan("removed", {helper_stage("true"), build_stage("true")}));
   check_end(collect(job), plan_outcome::success);
   engine.mend();
-  CHECK(machine.clean("removed").clean);
+  CHECK(machine.clean(job_key("removed")).clean);
 }

@@ -81,7 +81,7 @@ struct bed {
 
   /// Checks that the slot is clean and that nothing of the job is there.
   void check_nothing_left() {
-    auto cleaned = machine.clean(key);
+    auto cleaned = machine.clean(job_key(key));
     INFO(cleaned.text);
     CHECK(cleaned.clean);
     auto is_of_job = [this](const std::string& x) { return x.find(key) == 0; };
@@ -294,14 +294,14 @@ TEST_CASE("a volume that somebody else uses is not removed, and the slot is "
   create.body = other.dump();
   REQUIRE(engine.api().ask(create).has_value());
   REQUIRE(engine.api().ask({"POST", "/containers/other/start"}).has_value());
-  machine.connect().send(frames::cancel{"used", cancel_mode::now});
+  machine.connect().send(frames::cancel{job_key("used"), cancel_mode::now});
   auto rest = collect(job);
   check_end(rest, plan_outcome::canceled);
   // It goes on trying for minutes; meanwhile the other one leaves.
   CHECK(eventually([&] { return engine.containers().size() == 1; }));
   REQUIRE(
     engine.api().ask({"DELETE", "/containers/other?force=1"}).has_value());
-  auto cleaned = machine.clean("used");
+  auto cleaned = machine.clean(job_key("used"));
   INFO(cleaned.text);
   CHECK(cleaned.clean);
   auto volumes = engine.volumes();

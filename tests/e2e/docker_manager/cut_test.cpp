@@ -43,15 +43,17 @@ nlohmann::json masked() {
 }
 
 struct cut_bed : docker_bed {
-  cut_bed() : docker_bed(how()) {
+  explicit cut_bed(std::vector<std::string> plugin_config = {})
+    : docker_bed(how(std::move(plugin_config))) {
     REQUIRE(x.serves_a_job());
     REQUIRE_EQ(x.stop_manager(SIGQUIT), 0);
     route_through_proxy(x.place.living().front());
     x.start_manager();
   }
 
-  static settings how() {
+  static settings how(std::vector<std::string> plugin_config) {
     settings result;
+    result.manager.manager.plugin_config = std::move(plugin_config);
     result.manager.manager.delete_on_shutdown = false;
     result.manager.manager.runner = {"output_limit = 20000"};
     return result;
@@ -123,6 +125,24 @@ TEST_CASE("a job in containers whose connection is cut 20 times has the log of "
   CHECK_EQ(count_of("\nruns 1\n", log), 1);
   CHECK(log == timeless(b.x.gitlab.trace(calm), "calm")); // it is long
   CHECK(b.is_engine_empty());
+  b.x.check_rules();
+}
+
+TEST_CASE("a job that is carried out from here ends with its connection, and "
+          "leaves nothing on the instance"
+          * doctest::skip(no_engine())) {
+  cut_bed b{{no_programs}};
+  auto id = b.enqueue("echo begun; touch /marks/begun; sleep 600");
+  REQUIRE(b.marks.shows("begun"));
+  b.proxy->cut_all();
+  auto job = b.x.ended(id);
+  auto log = b.x.log(id);
+  CAPTURE(log);
+  CHECK_EQ(job.failure_reason, "runner_system_failure");
+  CHECK(has(log, "connection"));
+  CHECK(b.is_engine_empty());
+  CHECK(b.x.serves_a_job());
+  CHECK_EQ(b.x.place.instances().size(), 1); // proven clean, so it is kept
   b.x.check_rules();
 }
 

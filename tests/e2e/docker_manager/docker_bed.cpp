@@ -1,5 +1,7 @@
 #include "tests/e2e/docker_manager/docker_bed.hpp"
 
+#include "tests/support/engine_way.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <doctest/doctest.h>
@@ -25,6 +27,8 @@ world::settings world_of(docker_bed::settings how, const fs::path& marks) {
   lines.emplace_back("pull_policy = [\"if-not-present\", \"always\"]");
   lines.push_back(fmt::format("volumes = [\"{}:/marks\"]", marks.string()));
   lines.insert(lines.end(), how.docker.begin(), how.docker.end());
+  if (is_engine_far())
+    manager.plugin_config.emplace_back(no_programs);
   return how.manager;
 }
 

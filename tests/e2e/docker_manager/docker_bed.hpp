@@ -11,6 +11,12 @@ namespace muster::test {
 
 constexpr const char* test_image = "muster-test:latest";
 
+/// A line of plugin_config: instances refuse to run programs wherever the helper
+/// could be put.
+constexpr auto no_programs
+  = "user_data = 'for d in \"$HOME\" /tmp /dev/shm /run/user; do "
+    "mkdir -p \"$d\"; mount -t tmpfs -o noexec,mode=1777 tmpfs \"$d\"; done'";
+
 /// The Engine that the tests of this program share, with `test_image`.
 engine_host& engine_with_image();
 

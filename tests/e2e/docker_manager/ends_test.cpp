@@ -83,22 +83,53 @@ TEST_CASE("an Engine that goes away under a job is a failure of the system; "
 }
 
 TEST_CASE("an instance that is gone under a job in containers is a failure of "
-          "the system, told with its name"
+          "the system, told with its name, in whichever stage it is"
           * doctest::skip(no_engine())) {
-  docker_bed b;
-  auto id = b.enqueue("echo begun; touch /marks/begun; sleep 600");
-  REQUIRE(b.marks.shows("begun"));
-  auto instance = b.x.instance_of(id);
-  local::kill_process(b.x.place.instances().at(instance).process);
-  auto job = b.x.ended(id);
-  CAPTURE(b.x.log(id));
-  CHECK_EQ(job.failure_reason, "runner_system_failure");
-  CHECK(has(b.x.log(id), instance));
-  // With a real instance its Engine and its containers are gone, too.
-  for (const auto& x : b.engine.containers())
-    CHECK(b.engine.api()
-            .ask({"DELETE", "/containers/" + x + "?force=1"})
-            .has_value());
+  engine_with_image().import_image("muster-deaf:latest", {"EXPOSE 8080/tcp"});
+  docker_bed::settings how;
+  how.docker = {"wait_for_services_timeout = 600"};
+  docker_bed b{how};
+  const auto slow = nlohmann::json::array({"echo up; sleep 600"});
+  struct row {
+    const char* stage;
+    nlohmann::json job;
+    const char* sign;
+  };
+  const row rows[] = {
+    {"prepare",
+     {{"services",
+       {{{"name", "muster-deaf:latest"}, {"command", {"sleep", "600"}}}}}},
+     "Waiting for services"},
+    {"sources", {{"hooks", {{"pre_get_sources_script", slow}}}}, "\nup"},
+    {"script", {{"script", slow}}, "\nup"},
+    {"after", {{"after_script", slow}}, "\nup"},
+    {"archive",
+     {{"script", "echo x > x"}, {"artifacts", {{"paths", {"x"}}}}},
+     "x: found"},
+  };
+  gitlab::fault upload;
+  upload.at = gitlab::endpoint::upload;
+  upload.kind = gitlab::fault_kind::latency;
+  upload.latency = std::chrono::minutes{10};
+  b.x.gitlab.faults().add(upload);
+  for (const auto& r : rows) {
+    CAPTURE(r.stage);
+    auto id = b.enqueue("true", r.job);
+    auto is_there = b.x.shows(id, r.sign);
+    CAPTURE(b.x.log(id));
+    REQUIRE(is_there);
+    auto instance = b.x.instance_of(id);
+    local::kill_process(b.x.place.instances().at(instance).process);
+    auto job = b.x.ended(id);
+    CAPTURE(b.x.log(id));
+    CHECK_EQ(job.failure_reason, "runner_system_failure");
+    CHECK(has(b.x.log(id), instance));
+    // With a real instance its Engine and its containers are gone, too.
+    for (const auto& x : b.engine.containers())
+      CHECK(b.engine.api()
+              .ask({"DELETE", "/containers/" + x + "?force=1"})
+              .has_value());
+  }
   CHECK(b.x.serves_a_job());
   b.x.check_rules();
 }

@@ -152,6 +152,17 @@ TEST_CASE("what the Engine would not take is told with its place") {
     {"cpus = \"1/0\"\n", "no number of processors"},
     {"dns = [\"192.0.2.1\", \"dns.example.com\"]\n", "no IP address"},
     {"extra_hosts = [\"name\"]\n", "has no address"},
+    {"extra_hosts = [\"name:\"]\n", "has no address"},
+    {"extra_hosts = [\":192.0.2.1\"]\n", "has no name"},
+    {"extra_hosts = [\"a:::1\", \"b:there\"]\n", "\"b:there\" has no IP"},
+    {"device_cgroup_rules = [\"c 1:* rm\", \"d 1:2 r\"]\n",
+     "\"d 1:2 r\" is no rule"},
+    {"device_cgroup_rules = [\"c 1 r\"]\n", "is no rule"},
+    {"device_cgroup_rules = [\"c 1:x r\"]\n", "is no rule"},
+    {"device_cgroup_rules = [\"c 1:2 rx\"]\n", "is no rule"},
+    {"volumes = [\"/x:/y:readonly\"]\n", "the unknown mode \"readonly\""},
+    {"volumes = [\"/x:/y:ro:z\"]\n", "too many colons"},
+    {"services_limit = -5\n", "taken for -1", true},
     {"devices = [\"/dev/a:/dev/b:x\"]\n", "is no device"},
     {"gpus = \"some\"\n", "no number of graphics processors"},
     {"gpus = \"count=1,count=2\"\n", "stands twice"},
@@ -343,5 +354,22 @@ concurrent = 10
     REQUIRE(loaded.value.runners[0].docker);
     CHECK_EQ(loaded.value.runners[0].docker->image, "busybox:latest");
     CHECK_EQ(loaded.value.runners[0].autoscaler->plugin, r.plugin);
+  }
+}
+
+TEST_CASE("what the Engine takes is not told of") {
+  const char* rows[] = {
+    "extra_hosts = [\"a:192.0.2.1\", \"b=192.0.2.1\", \"c:::1\", "
+    "\"d:[::1]\", \"e:host-gateway\"]\n",
+    "device_cgroup_rules = [\"a *:* rwm\", \"c 42:0 r\", \"b 8:* m\"]\n",
+    "volumes = [\"/a\", \"b:/b\", \"/c:/c:ro,z\", \"/d:/d:rshared\", "
+    "\"e:/e:nocopy\"]\n",
+    "services_limit = -1\n",
+  };
+  for (const auto* row : rows) {
+    CAPTURE(row);
+    auto loaded = load(row);
+    CHECK_EQ(said(loaded), "");
+    CHECK_EQ(loaded.value.runners.size(), 1);
   }
 }

@@ -123,6 +123,31 @@ TEST_CASE("each policy asks for no more than it needs") {
   }
 }
 
+TEST_CASE("a look-up that fails is made again, unless there is no such image") {
+  struct row {
+    const char* what;
+    std::string first; ///< answer; the next ones describe the image
+    bool works;
+  };
+  const row rows[] = {
+    {"cut off", "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", true},
+    {"nothing", "", true},
+    {"no such image", answer_of("404 Not Found", R"({"message":"no"})"), false},
+    {"a fault", answer_of("500 Internal Server Error", "{}"), true},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.what);
+    int asked = 0;
+    scripted_engine engine{[&](const std::string&) {
+      return asked++ == 0 ? r.first : answer_of("200 OK", described);
+    }};
+    auto at = engine.api();
+    auto got = image_source{at, quick()}.get(request({pull_policy::never}));
+    CHECK_EQ(got.has_value(), r.works);
+    CHECK_EQ(engine.requests().size(), r.works ? 2 : 1);
+  }
+}
+
 TEST_CASE("credentials go with the pull, as a header and nowhere else") {
   scripted_engine engine{[](const std::string& line) {
     return answer_of("200 OK", is_pull(line) ? "" : described);

@@ -90,6 +90,8 @@ TEST_CASE("what cannot work is named, and no secret with it") {
     {R"({"hosts": ["u@[::1]:70000"]})", "must have a port from 1 to 65535"},
     {R"({"hosts": ["a:b:c"]})", "in brackets"},
     {R"({"hosts": ["[::1"]})", "in brackets"},
+    {R"({"hosts": ["two hosts"]})", "must be \""},
+    {R"({"hosts": ["a.example.com/path"]})", "must be \""},
     {R"({"hosts": ["[::1]22"]})", "in brackets"},
     {R"({"hosts": ["a", {"address": "h:0"}]})",
      "entry 2: address must have a port from 1 to 65535"},
