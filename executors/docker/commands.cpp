@@ -1,5 +1,7 @@
 #include "executors/docker/commands.hpp"
 
+#include "executors/docker/outcome.hpp"
+
 #include <chrono>
 #include <future>
 #include <memory>
@@ -72,7 +74,9 @@ engine_result<attached> start_command(const engine& at, const std::string& id) {
 
 engine_result<int32_t> command_exit(const engine& at, const std::string& id) {
   for (auto until = steady_clock::now() + exit_time;;) {
-    auto x = at.ask({"GET", "/exec/" + id + "/json"});
+    auto x = retried({}, [&] {
+      return at.ask({"GET", "/exec/" + id + "/json"});
+    });
     if (!x)
       return tl::unexpected{x.error()};
     auto code = x->is_object() ? x->value("ExitCode", json{}) : json{};

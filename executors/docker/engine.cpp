@@ -63,6 +63,8 @@ engine_errc code_of(int status) {
       return engine_errc::not_found;
     case 409:
       return engine_errc::conflict;
+    case 502: // said by what leads to an Engine, not by one
+      return engine_errc::unreachable;
     default:
       return engine_errc::refused;
   }

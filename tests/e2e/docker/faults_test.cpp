@@ -255,6 +255,7 @@ TEST_CASE("an Engine that goes away breaks the job; once it is back nothing "
   engine.stop();
   auto log = rest_of(job, before);
   check_end(log, plan_outcome::broken);
+  INFO(log.end->text);
   CHECK(has(log.end->text, "the Docker Engine went away while the script ran"));
   engine.start();
   CHECK(machine.clean(job_key("fault-l")).clean);

@@ -260,6 +260,7 @@ TEST_CASE("a command whose output has ended and whose process has not breaks "
   odd_engine engine{"/exec/e1/json", json_of(R"({"Running":true})")};
   auto done = run_to_end(engine.plan("zombie", {helper_stage("true")}));
   check_end(done.log, plan_outcome::broken);
+  INFO(done.log.end->text);
   CHECK(has(done.log.end->text, "its process has not"));
   CHECK(done.cleaned.clean);
 }

@@ -100,7 +100,10 @@ TEST_CASE("an instance that is gone under a job in containers is a failure of "
      {{"services",
        {{{"name", "muster-deaf:latest"}, {"command", {"sleep", "600"}}}}}},
      "Waiting for services"},
-    {"sources", {{"hooks", {{"pre_get_sources_script", slow}}}}, "\nup"},
+    {"sources",
+     {{"variables", {{"GIT_STRATEGY", "fetch"}}},
+      {"hooks", {{"pre_get_sources_script", slow}}}},
+     "\nup"},
     {"script", {{"script", slow}}, "\nup"},
     {"after", {{"after_script", slow}}, "\nup"},
     {"archive",
@@ -113,7 +116,7 @@ TEST_CASE("an instance that is gone under a job in containers is a failure of "
   upload.latency = std::chrono::minutes{10};
   b.x.gitlab.faults().add(upload);
   for (const auto& r : rows) {
-    CAPTURE(r.stage);
+    CAPTURE(std::string{r.stage});
     auto id = b.enqueue("true", r.job);
     auto is_there = b.x.shows(id, r.sign);
     CAPTURE(b.x.log(id));
