@@ -132,7 +132,7 @@ private:
     auto until = last_use_ + settings_.keep;
     if (auto wake = job_.wake_at(); wake && *wake < until)
       until = *wake;
-    if (clean_until_)
+    if (clean_until_ && !job_.cleaning_containers()) // that has its own time
       until = std::min(until, *clean_until_);
     if (leave_at_)
       until = std::min(until, *leave_at_);

@@ -59,6 +59,7 @@ public:
   /// From now on it behaves; what hangs ends.
   void mend() {
     mended_ = true;
+    CHECK(engine_.api().ask({"GET", "/images/any/json"}).has_value());
   }
 
 private:
@@ -265,12 +266,23 @@ TEST_CASE("a command whose output has ended and whose process has not breaks "
   CHECK(done.cleaned.clean);
 }
 
-TEST_CASE("a removal that hangs holds up the slot, not the job's end") {
+TEST_CASE(
+  "a removal that hangs holds up the slot, not the job's end, and takes "
+  "no processor meanwhile") {
   odd_engine engine{"DELETE ", scripted_engine::hang};
   host machine;
   auto job = machine.run(
     engine.plan("removed", {helper_stage("true"), build_stage("true")}));
   check_end(collect(job), plan_outcome::success);
+  auto supervisors = machine.supervisors();
+  REQUIRE_EQ(supervisors.size(), 1);
+  auto asking = machine.connect();
+  asking.send(frames::clean{job_key("removed")});
+  // Longer than processes are waited for.
+  CHECK_FALSE(asking.next(milliseconds{11'000}).has_value());
+  auto before = processor_time_of(supervisors[0]);
+  CHECK_FALSE(asking.next(milliseconds{2'000}).has_value());
+  CHECK_LT((processor_time_of(supervisors[0]) - before).count(), 500);
   engine.mend();
   CHECK(machine.clean(job_key("removed")).clean);
 }

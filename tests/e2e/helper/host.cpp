@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sstream>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -139,6 +140,19 @@ std::vector<pid_t> processes_of(const std::string& key) {
 bool is_alive(pid_t pid) {
   auto state = stat_of(pid).first;
   return state != 'X' && state != 'Z';
+}
+
+milliseconds processor_time_of(pid_t pid) {
+  constexpr int user_time = 11; // fields behind the state
+  auto text = read_file("/proc/" + std::to_string(pid) + "/stat");
+  std::istringstream fields{text.substr(text.rfind(')') + 1)};
+  std::string passed_over;
+  for (int i = 0; i < user_time; ++i)
+    fields >> passed_over;
+  int64_t user = 0;
+  int64_t system = 0;
+  fields >> user >> system;
+  return milliseconds{(user + system) * 1'000 / ::sysconf(_SC_CLK_TCK)};
 }
 
 std::string read_file(const std::string& path) {

@@ -40,6 +40,9 @@ std::vector<pid_t> processes_of(const std::string& key);
 
 bool is_alive(pid_t pid);
 
+/// What a process has used of processors so far.
+milliseconds processor_time_of(pid_t pid);
+
 std::string read_file(const std::string& path);
 
 /// A client of the helper.
