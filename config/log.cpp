@@ -336,6 +336,14 @@ std::string current_line(const output& out, level at, std::string_view message,
 
 } // namespace
 
+bool is_level_name(std::string_view text) {
+  return level_named(text).has_value();
+}
+
+bool is_format_name(std::string_view text) {
+  return format_named(text).has_value();
+}
+
 bool configure(std::string_view level_name, std::string_view format) {
   auto threshold = level_named(level_name);
   auto wanted = format_named(format);

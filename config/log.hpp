@@ -15,6 +15,9 @@ enum class level : int { trace, debug, info, warning, error, fatal };
 using field = std::pair<std::string, std::string>;
 using fields = std::vector<field>;
 
+bool is_level_name(std::string_view text);
+bool is_format_name(std::string_view text);
+
 /// Sets what is shown and how; lines go to stderr. `format` is one of GitLab
 /// Runner's `runner`, `text` and `json` (reference/cli, section 4). Returns
 /// false and changes nothing for an unknown name.

@@ -54,7 +54,7 @@ result<plan_result, job_errc> make_plan(const job_setup& setup, int32_t slot,
   facts.version = version_text;
   facts.revision = revision_text;
   facts.os = "linux";
-  facts.arch = "amd64";
+  facts.arch = arch_text;
   facts.concurrent_id = setup.concurrent_id;
   facts.concurrent_project_id = std::max(slot, 0);
   facts.began_unix = began_unix;

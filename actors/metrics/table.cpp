@@ -4,6 +4,7 @@
 #include "actors/metrics/process_stats.hpp"
 #include "actors/metrics/runner_series.hpp"
 #include "config/duration.hpp"
+#include "config/version.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -171,7 +172,7 @@ metrics_table::metrics_table(const program_facts& program)
                                           {"go_version", ""},
                                           {"built_at", ""},
                                           {"os", "linux"},
-                                          {"architecture", "amd64"}})
+                                          {"architecture", arch_text}})
     .Set(1);
   all.gauge("gitlab_runner_concurrent").Set(program.concurrent);
   all.gauge("gitlab_runner_worker_slots_number").Set(program.concurrent);

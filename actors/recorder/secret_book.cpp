@@ -200,6 +200,8 @@ void find_named(std::string_view text, std::vector<hidden_part>& into) {
     {"access_key", false, false},
     {"private_key", false, false},
   }};
+  if (text.find_first_of("=: ") == std::string_view::npos)
+    return;
   for (const auto& x : marks)
     for (size_t at = find_folded(text, x.word, 0); at != std::string_view::npos;
          at = find_folded(text, x.word, at + x.word.size())) {
@@ -255,6 +257,11 @@ void find_suspicious(std::string_view text, std::vector<hidden_part>& into) {
   find_named(text, into);
 }
 
+void window_filter::add(const window_filter& other) {
+  for (size_t i = 0; i < bits_.size(); ++i)
+    bits_[i] |= other.bits_[i];
+}
+
 // -- hidden_set ---------------------------------------------------------------
 
 hidden_set::hidden_set() : values_(1) {
@@ -264,16 +271,16 @@ void hidden_set::link(chain which, uint16_t hash, uint32_t at) {
   auto& head = heads_[which * slots + slot_of(hash)];
   values_[at].next[which] = head;
   head = at;
-  known_[hash / 64] |= uint64_t{1} << hash % 64;
+  windows_.add(hash);
 }
 
-void hidden_set::add(std::string_view value, uint64_t number) {
+void hidden_set::add(std::string_view value, uint64_t number,
+                     window_filter& also) {
   if (value.size() < length_min)
     return;
   if (heads_.empty()) {
     heads_.resize(3 * slots);
     lengths_.resize(slots);
-    known_.resize(1024);
   }
   auto at = static_cast<uint32_t>(values_.size());
   auto& row = values_.emplace_back();
@@ -296,22 +303,18 @@ void hidden_set::add(std::string_view value, uint64_t number) {
   auto& rows = lengths_[slot_of(hash)];
   if (rows < 255)
     ++rows;
+  auto end = window(value.data() + value.size() - length_min);
   link(anchored, hash, at);
   link(first, window(value.data()), at);
-  link(last, window(value.data() + value.size() - length_min), at);
-}
-
-void hidden_set::find(std::string_view text,
-                      std::vector<hidden_part>& into) const {
-  if (heads_.empty() || text.size() < length_min)
-    return;
-  for (size_t i = 0; i + length_min <= text.size(); ++i)
-    if (auto hash = window(text.data() + i); known_[hash / 64] >> hash % 64 & 1)
-      find_at(text, i, hash, into);
+  link(last, end, at);
+  for (auto x : {hash, window(value.data()), end})
+    also.add(x);
 }
 
 void hidden_set::find_at(std::string_view text, size_t at, uint16_t hash,
                          std::vector<hidden_part>& into) const {
+  if (!windows_.has(hash))
+    return;
   auto slot = slot_of(hash);
   for (auto i = heads_[anchored * slots + slot]; i != 0;
        i = values_[i].next[anchored]) {
@@ -414,12 +417,14 @@ void secret_book::turn_page() {
     return;
   former_ = std::move(current_);
   current_ = std::make_unique<generation>();
+  windows_ = kept_->texts.windows();
+  windows_.add(former_->texts.windows());
 }
 
 void secret_book::hide(std::string_view value, uint64_t number,
                        generation& in) {
   constexpr size_t whole_max = 64 << 10;
-  auto add = [&](std::string_view x) { in.texts.add(x, number); };
+  auto add = [&](std::string_view x) { in.texts.add(x, number, windows_); };
   if (value.size() <= whole_max)
     add(value);
   if (value.find('\n') != std::string_view::npos)
@@ -461,9 +466,10 @@ void secret_book::hide(std::string_view value, uint64_t number,
 
 void secret_book::find(std::string_view text,
                        std::vector<hidden_part>& into) const {
-  kept_->texts.find(text, into);
-  current_->texts.find(text, into);
-  former_->texts.find(text, into);
+  for (size_t i = 0; i + hidden_set::length_min <= text.size(); ++i)
+    if (auto hash = window(text.data() + i); windows_.has(hash))
+      for (const auto* in : {kept_.get(), current_.get(), former_.get()})
+        in->texts.find_at(text, i, hash, into);
 }
 
 void secret_book::find_in_view(std::string_view view,

@@ -25,6 +25,26 @@ struct hidden_part {
   uint64_t number = 0; ///< of the secret; 0: it looks like one
 };
 
+/// Which windows of six bytes there are, by their hash: most are not.
+class window_filter {
+public:
+  window_filter() : bits_(1024) {
+  }
+
+  bool has(uint16_t hash) const {
+    return (bits_[hash / 64] >> hash % 64 & 1) != 0;
+  }
+
+  void add(uint16_t hash) {
+    bits_[hash / 64] |= uint64_t{1} << hash % 64;
+  }
+
+  void add(const window_filter& other);
+
+private:
+  std::vector<uint64_t> bits_;
+};
+
 /// Texts to be found in others: a set that only grows.
 class hidden_set {
 public:
@@ -33,11 +53,19 @@ public:
   /// The shortest that is looked for: below, words would be hidden. [bytes]
   static constexpr size_t length_min = 6;
 
-  void add(std::string_view value, uint64_t number);
+  /// @param also gets the windows of this text, too
+  void add(std::string_view value, uint64_t number, window_filter& also);
 
-  /// Appends where one of them stands in `text`; also one that begins or ends
-  /// outside of it, if enough is inside.
-  void find(std::string_view text, std::vector<hidden_part>& into) const;
+  /// Appends where one of them stands in `text` that has a window with this
+  /// hash at `at`; also one that begins or ends outside of it, if enough is
+  /// inside.
+  void find_at(std::string_view text, size_t at, uint16_t hash,
+               std::vector<hidden_part>& into) const;
+
+  /// What has none of these windows has none of the texts.
+  const window_filter& windows() const {
+    return windows_;
+  }
 
   size_t bytes() const {
     return bytes_;
@@ -58,13 +86,11 @@ private:
   enum chain : uint8_t { anchored, first, last };
 
   void link(chain which, uint16_t hash, uint32_t at);
-  void find_at(std::string_view text, size_t at, uint16_t hash,
-               std::vector<hidden_part>& into) const;
 
   std::vector<row> values_; ///< from 1 on
   std::vector<uint32_t> heads_;
   std::vector<uint8_t> lengths_; ///< of anchored chains, up to 255
-  std::vector<uint64_t> known_;  ///< a bit for each window
+  window_filter windows_;
   size_t bytes_ = 0;
 };
 
@@ -124,6 +150,7 @@ private:
   std::unique_ptr<generation> kept_;
   std::unique_ptr<generation> current_;
   std::unique_ptr<generation> former_;
+  window_filter windows_; ///< of all of them
   struct clean_text {
     uint64_t hash = 0;
     uint64_t learned = 0;

@@ -9,14 +9,13 @@ namespace muster {
 
 /// Options of every command.
 struct global_options {
-  std::string log_level;  ///< empty: as the configuration says
-  std::string log_format; ///< empty: as the configuration says
+  std::string log_level;  ///< known; empty: as the configuration says
+  std::string log_format; ///< likewise
 };
 
 /// Sets up the log of a command that reads no settings for it: level `info` and
-/// format `runner` where nothing is said. Returns false, with a word on stderr,
-/// if there is no such level or format.
-bool configure_log(const global_options& global);
+/// format `runner` where nothing is said.
+void configure_log(const global_options& global);
 
 struct run_options {
   std::string config_path;

@@ -28,7 +28,7 @@ manager_info info_of_manager(const std::string& executor) {
   manager_info out;
   out.version = version_text;
   out.revision = revision_text;
-  out.architecture = "amd64";
+  out.architecture = arch_text;
   if (!executor.empty())
     out.executor = executor;
   return out;

@@ -1,4 +1,5 @@
 #include "config/duration.hpp"
+#include "config/log.hpp"
 #include "config/places.hpp"
 #include "config/version.hpp"
 #include "tools/muster/admin/options.hpp"
@@ -111,9 +112,17 @@ struct program {
       .add_option("-l,--log-level", global.log_level,
                   "debug (--debug), info, warn, error, fatal, panic")
       ->type_name("LEVEL")
+      ->check([](const std::string& x) {
+        return log::is_level_name(x) ? std::string{}
+                                     : "there is no log level " + x;
+      })
       ->envname("LOG_LEVEL");
     app.add_option("--log-format", global.log_format, "runner, text or json")
       ->type_name("FORMAT")
+      ->check([](const std::string& x) {
+        return log::is_format_name(x) ? std::string{}
+                                      : "there is no log format " + x;
+      })
       ->envname("LOG_FORMAT");
     app
       .add_flag_callback(
@@ -314,7 +323,8 @@ struct program {
         "40s, uniform(30s,60s), lognormal(40s,0.3)")
       ->type_name("TIME");
     cmd->add_option("--seed", simulate.seed, "Of chance (1)")
-      ->type_name("NUMBER");
+      ->type_name("NUMBER")
+      ->check(CLI::NonNegativeNumber);
     cmd->add_flag("--json", simulate.json, "For programs");
     cmd->add_option("--html", simulate.html, "Writes a page with charts")
       ->type_name("FILE");

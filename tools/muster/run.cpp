@@ -381,17 +381,9 @@ int serve_loaded(const global_options& global, loaded_config loaded,
   auto pick = [](const std::string& a, const std::string& b) {
     return a.empty() ? b : a;
   };
-  if (!log::configure(pick(global.log_level, cfg.log_level),
-                      pick(global.log_format, cfg.log_format))) {
-    std::fprintf(stderr,
-                 "muster: unknown log level \"%s\" or format \"%s\": levels "
-                 "are debug, info, warn, error, fatal and panic, formats "
-                 "runner, text and json\n",
-                 pick(global.log_level, cfg.log_level).c_str(),
-                 pick(global.log_format, cfg.log_format).c_str());
-    return 1;
-  }
-  log::info("Runtime platform", {{"arch", "amd64"},
+  log::configure(pick(global.log_level, cfg.log_level),
+                 pick(global.log_format, cfg.log_format));
+  log::info("Runtime platform", {{"arch", arch_text},
                                  {"os", "linux"},
                                  {"pid", std::to_string(getpid())},
                                  {"revision", revision_text},

@@ -119,6 +119,9 @@ TEST_CASE("what was decided otherwise is told with both sides and the state") {
     CHECK_EQ(told.status, 2);
     CHECK_NE(told.output.find("there are: "), std::string::npos);
     CHECK_EQ(with({"replay", "--until", "soon"}).status, 2);
+    told = with({"replay", "--until", "2001-01-01T00:00:00Z"});
+    CHECK_EQ(told.status, 2);
+    CHECK_NE(told.output.find("no record before 2001"), std::string::npos);
     CHECK_EQ(run_muster({"trace", "grep", "x", "--since", "bogus"}).status, 2);
     CHECK_EQ(run_muster({"trace", "cat", "-c", "/no/such.toml"})
                .output.find("/recordings"),

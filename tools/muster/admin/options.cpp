@@ -9,11 +9,8 @@ namespace muster {
 
 template <class Command>
 void admin_commands::run(Command command) {
-  if (!configure_log(*global_)) {
-    *status_ = 1;
-    return;
-  }
-  log::info("Runtime platform", {{"arch", "amd64"},
+  configure_log(*global_);
+  log::info("Runtime platform", {{"arch", arch_text},
                                  {"os", "linux"},
                                  {"pid", std::to_string(getpid())},
                                  {"revision", revision_text},

@@ -192,6 +192,12 @@ void replay_command::run(int& status) const {
     if (!again.take(x))
       break;
   }
+  if (again.report().records == 0) {
+    std::fprintf(stderr, "muster: the recording has no record%s%s\n",
+                 until_.empty() ? "" : " before ", until_.c_str());
+    status = 2;
+    return;
+  }
   if (!role_.empty() && std::ranges::none_of(roles, [this](const auto& y) {
         return is_at_or_below(y, role_);
       })) {
