@@ -46,9 +46,11 @@ enum class decision_rule : uint8_t {
   no_capacity,     ///< no promise: nothing free, and no room to grow
   preemptive,      ///< no promise: nothing free now, and growth does not count
   request_expired, ///< what was asked for never appeared: asked for again
+  // what holds a decision back, too
+  listing_failed, ///< more, but what there is cannot be listed
 };
 
-constexpr auto last_decision_rule = decision_rule::request_expired;
+constexpr auto last_decision_rule = decision_rule::listing_failed;
 
 /// Returns the rule's name, as in logs and metrics: `idle_count`.
 inline std::string to_string(decision_rule x) {
@@ -59,7 +61,7 @@ inline std::string to_string(decision_rule x) {
     "max_idle_time",   "max_use_count",    "unhealthy",        "reconfigured",
     "taken_back",      "unknown_instance", "job_left",         "lost_before",
     "removed_outside", "shutdown",         "not_ready",        "no_capacity",
-    "preemptive",      "request_expired"};
+    "preemptive",      "request_expired",  "listing_failed"};
   static_assert(names.size() == static_cast<size_t>(last_decision_rule) + 1);
   auto at = static_cast<size_t>(x);
   return at < names.size() ? names.at(at) : "unknown";

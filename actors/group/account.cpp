@@ -52,7 +52,8 @@ bool holds_growth_back(decision_rule x) {
   return x == decision_rule::max_instances || x == decision_rule::scale_throttle
          || x == decision_rule::failure_pause
          || x == decision_rule::provider_refused
-         || x == decision_rule::provider_lost;
+         || x == decision_rule::provider_lost
+         || x == decision_rule::listing_failed;
 }
 
 } // namespace

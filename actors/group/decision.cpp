@@ -32,7 +32,7 @@ int room_to_grow(const fleet& instances, const decision_input& in) {
   if (in.policy.max_instances <= 0)
     return std::numeric_limits<int>::max();
   return std::max(0, in.policy.max_instances - instances.counts().present
-                       - in.requests);
+                       - in.requests - in.unconfirmed);
 }
 
 void grow(group_decision& x, const fleet& instances, const decision_input& in) {

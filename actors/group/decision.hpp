@@ -13,7 +13,8 @@ namespace muster {
 struct decision_input {
   scaling policy;                         ///< limits, and the policy in force
   std::chrono::milliseconds idle_time{0}; ///< of the policy in force
-  int requests = 0; ///< asked for, not seen in a listing yet [instances]
+  int requests = 0;    ///< asked for, not seen in a listing yet [instances]
+  int unconfirmed = 0; ///< given up, and no listing has left them out since
   group_time now = {};
 };
 

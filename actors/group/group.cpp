@@ -25,6 +25,9 @@ constexpr auto request_patience = 10min;
 constexpr int claim_misses = 6;
 /// A machine that is gone is not given out if a listing has it within that.
 constexpr auto lost_for = 1h;
+/// The same for one whose removal was asked for. Some clouds give its id to the
+/// next one.
+constexpr auto removed_for = 30s;
 /// A provider that lives so long is not about to fail again for the same
 /// reason.
 constexpr auto provider_trust = 1min;
@@ -80,6 +83,13 @@ struct driver {
     return out;
   }
 
+  /// Of lines that GitLab Runner's fleeting writes: it says `id`.
+  log::fields fleeting_fields(const instance_id& id) const {
+    auto out = fields(id);
+    out.emplace_back("id", id.value);
+    return out;
+  }
+
   log::fields fields(const caf::error& why) const {
     auto out = fields();
     out.emplace_back("err", text_of(why));
@@ -118,10 +128,11 @@ struct driver {
 
   void forget_questions() const {
     for (auto count : std::exchange(st().increases_out, {}))
-      st().cloud.answered(count, 0, false);
+      st().cloud.answered(count, 0, false, self->now() + request_patience);
     for (const auto& ids : std::exchange(st().decreases_out, {}))
       st().instances.deletion_answered(ids, {}, self->now(), self->now());
     st().listing_out = false;
+    st().listing_failed = true;
     st().list_due = {};
     ++st().list_ticks;
   }
@@ -270,6 +281,11 @@ struct driver {
       out.since_ms = ms_since(since->second);
     out.reason = reason;
     note(self, out);
+  }
+
+  std::string spoken_since(group_time x) const {
+    return spoken(std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::floor<std::chrono::seconds>(self->now() - x)));
   }
 
   int64_t ms_since(group_time x) const {
@@ -551,18 +567,21 @@ struct driver {
       return;
     s.listing_out = false;
     check_exchange();
+    s.listing_failed = static_cast<bool>(x.why);
     if (x.why) {
       log::error("reconcile", fields(x.why));
-      arm_listing();
+      list_at(self->now() + pause_after(s.listing_failures++));
       return;
     }
+    s.listing_failures = 0;
+    s.listed_at = self->now();
     if (self->now() >= s.provider_since + provider_trust)
       s.provider_failures = 0;
     st().metrics->did(group_operation::reconcile);
     std::vector<listed> found;
     for (const auto& one : x.instances)
       found.push_back({one.instance, one.state});
-    for (const auto& one : s.cloud.reconcile(found, self->now()))
+    for (const auto& one : s.cloud.reconcile(found, self->now(), absence_min()))
       observe(one);
     forget_lost(found);
     give_up_claims();
@@ -572,12 +591,18 @@ struct driver {
     decide_soon();
   }
 
+  /// That listings come quickly while something is expected must not make a
+  /// short fault of them the end of an instance.
+  time_point::duration absence_min() const {
+    return cloud_view::missed_max * cfg().update_interval_when_expecting;
+  }
+
   /// A given host may come back as it was. A machine that does has something of
   /// former jobs, or was to be deleted.
   void forget_lost(const std::vector<listed>& found) const {
     auto& s = st();
     std::erase_if(s.lost, [&](const auto& x) {
-      return (s.keeps_instances || x.second + lost_for < self->now())
+      return (s.keeps_instances || x.second < self->now())
              && std::ranges::find(found, x.first, &listed::instance)
                   == found.end();
     });
@@ -604,7 +629,7 @@ struct driver {
         break;
       case observation::kind::changed: {
         st().changed_at = self->now();
-        auto with = fields(x.instance);
+        auto with = fleeting_fields(x.instance);
         with.emplace_back("state", to_string(x.state));
         log::info("instance update", with);
         if (x.state == cloud_state::deleting)
@@ -632,7 +657,7 @@ struct driver {
   void discover(const observation& x) const {
     auto& s = st();
     s.changed_at = self->now();
-    auto with = fields(x.instance);
+    auto with = fleeting_fields(x.instance);
     with.emplace_back("state", to_string(x.state));
     with.emplace_back("cause", to_string(x.cause));
     log::info("instance discovery", with);
@@ -645,6 +670,8 @@ struct driver {
       = x.requested == group_time{} ? self->now() : x.requested;
     if (x.requested != group_time{} && x.requested <= s.replaced_at)
       s.instances.cordon(x.instance, retire_reason::reconfigured);
+    if (x.state == cloud_state::deleting)
+      s.instances.cloud_deletes(x.instance);
     start_instance(x, use_count); // counts the jobs that go on there
     if (!is_foreign)
       note_in_journal(x.instance,
@@ -657,7 +684,7 @@ struct driver {
       tell_instance(x.instance, instance_event::refused, rule, reason);
       tell(x.instance, retire{reason});
     };
-    if (s.lost.erase(x.instance) > 0) {
+    if (takes_lost(x)) {
       s.failed.insert(x.instance);
       refuse_it(decision_rule::lost_before,
                 "instance is unhealthy: it was lost before");
@@ -677,6 +704,18 @@ struct driver {
       tell_instance(x.instance, instance_event::found);
     }
     tell(x.instance, provider_state{x.state});
+  }
+
+  /// Whether it is one that was lost; it is not looked for any more. What is
+  /// being created is another machine with its id.
+  bool takes_lost(const observation& x) const {
+    auto found = st().lost.find(x.instance);
+    if (found == st().lost.end())
+      return false;
+    auto until = found->second;
+    st().lost.erase(found);
+    return x.state != cloud_state::creating
+           && (st().keeps_instances || self->now() <= until);
   }
 
   /// Returns the use count without the jobs that go on there. Its clocks go on
@@ -719,7 +758,8 @@ struct driver {
     for (auto row = s.claims.begin(); row != s.claims.end();) {
       auto& held = row->second;
       auto is_there = s.actors.count(held.what.instance) > 0;
-      if (is_there || ++held.missed < claim_misses) {
+      if (is_there || ++held.missed < claim_misses
+          || self->now() < held.since + absence_min()) {
         ++row;
         continue;
       }
@@ -778,11 +818,13 @@ struct driver {
   }
 
   void pruned(const observation& x) const {
-    auto with = fields(x.instance);
+    auto with = fleeting_fields(x.instance);
+    with.emplace_back("lifetime", spoken_since(x.since));
     if (x.was_asked || x.missed == 0) {
       log::info("instance pruned", with);
     } else {
       with.emplace_back("missed_updates", std::to_string(x.missed));
+      with.emplace_back("last_updated_at", spoken_since(x.last_seen) + " ago");
       log::warning("instance pruned", with);
     }
     auto reason = x.missed > 0
@@ -801,7 +843,9 @@ struct driver {
     st().known.erase(x.instance);
     st().failed.erase(x.instance);
     if (!st().keeps_instances) {
-      st().lost[x.instance] = self->now();
+      st().lost[x.instance]
+        = self->now()
+          + (x.was_asked ? time_point::duration{removed_for} : lost_for);
       st().leftovers.erase(x.instance);
     }
   }
@@ -810,7 +854,7 @@ struct driver {
     auto& s = st();
     auto is_lost = is(why, instance_errc::removed_externally);
     if (is_lost)
-      s.lost[id] = self->now();
+      s.lost[id] = self->now() + lost_for;
     auto only_actor = !is_lost && !is(why, instance_errc::retired);
     if (only_actor)
       remember(id);
@@ -829,6 +873,7 @@ struct driver {
                                  book->told.slots[i].key.value);
         with.emplace_back("slots", "map[" + slots + "]");
         with.emplace_back("used", std::to_string(book->told.use_count));
+        with.emplace_back("max-use-count", std::to_string(cfg().max_use_count));
       }
       with.emplace_back("err", text_of(why));
       log::error("instance unexpectedly removed", with);
@@ -901,8 +946,8 @@ struct driver {
   slot_room room_now(const policy& now) const {
     const auto& s = st();
     auto out = room_of(s.instances, scaling_of(now), s.cloud.requests());
-    auto fails
-      = s.growth.is_failing() || s.increase_failures > 0 || !s.provider;
+    auto fails = s.growth.is_failing() || s.increase_failures > 0 || !s.provider
+                 || s.listing_failed;
     if (fails && cfg().reservation_throttling)
       out.growth_max = s.limits.capacity_per_instance;
     return out;
@@ -957,7 +1002,7 @@ struct driver {
 
   void on(const claim& x) const {
     auto& s = st();
-    s.claims[x.key] = {x, 0};
+    s.claims[x.key] = {x, 0, self->now()};
     auto found = s.actors.find(x.instance);
     if (found != s.actors.end()
         && s.instances.occupy({x.instance, x.slot}, x.key))
@@ -1047,6 +1092,8 @@ struct driver {
       st().problem = x.problem;
     if (!st().instances.update(std::move(report), self->now()))
       return;
+    if (prepared && x.failed && leaving)
+      tell_unprepared(x);
     if (x.phase == instance_phase::ready)
       st().metrics->ready(x.instance.value, self->now());
     if (prepared && x.phase == instance_phase::ready) {
@@ -1066,6 +1113,19 @@ struct driver {
     }
     write_down(x.instance, used, was_taken, leaving ? x.reason : "");
     decide_soon();
+  }
+
+  /// As GitLab Runner says it where it says it, too: `connection preparation
+  /// failed`.
+  void tell_unprepared(const instance_status& x) const {
+    constexpr std::string_view head = "instance ";
+    auto colon = x.reason.find(": ");
+    auto is_known = x.reason.starts_with(head) && colon != std::string::npos;
+    auto with = fields(x.instance);
+    with.emplace_back("err", is_known ? x.reason.substr(colon + 2) : x.reason);
+    log::error(is_known ? x.reason.substr(head.size(), colon - head.size())
+                        : "the instance did not become ready",
+               with);
   }
 
   void tell_ready(const instance_id& id) const {
@@ -1114,7 +1174,7 @@ struct driver {
       return;
     }
     auto now = self->now();
-    tell_given_up(s.cloud.give_up(now));
+    tell_given_up(s.cloud.give_up(s.listed_at));
     for (const auto& key : s.promises.expire(now))
       expire(key);
     auto next = group_time::max();
@@ -1126,7 +1186,7 @@ struct driver {
     auto asks = may_ask() && !s.draining;
     next = std::min({next, tell_waiting(now),
                      asks ? s.instances.next_deletion() : never,
-                     s.promises.next_deadline(), s.cloud.next_give_up()});
+                     s.promises.next_deadline()});
     arm(next);
     tell_counts();
     if (s.starved && !s.draining)
@@ -1236,7 +1296,7 @@ struct driver {
     auto& s = st();
     auto in_force = policy_now();
     decision_input in{scaling_of(in_force), in_force.idle_time,
-                      s.cloud.requests(), now};
+                      s.cloud.requests(), s.cloud.unconfirmed(), now};
     auto what = decide_group(s.instances, s.promises, in);
     apply(what, s.instances);
     tell_change(what);
@@ -1259,6 +1319,10 @@ struct driver {
       return out;
     if (!may_ask()) {
       out.held_by = decision_rule::provider_lost;
+      return out;
+    }
+    if (s.listing_failed) {
+      out.held_by = decision_rule::listing_failed;
       return out;
     }
     auto allowed = s.growth.allowed(what.increase, now);
@@ -1303,7 +1367,7 @@ struct driver {
     st().growth.asked(count, now);
     st().metrics->scaled(true);
     st().metrics->did(group_operation::provision);
-    st().cloud.requested(count, now, now + request_patience);
+    st().cloud.requested(count, now);
     st().increases_out.push_back(count);
     self->send(st().provider, increase{count});
   }
@@ -1321,7 +1385,8 @@ struct driver {
       log::error("increasing instances failure", with);
     else
       log::info("increasing instances response", with);
-    s.cloud.answered(x.asked, x.accepted, !is(x.why, provider_errc::timed_out));
+    s.cloud.answered(x.asked, x.accepted, !is(x.why, provider_errc::timed_out),
+                     self->now() + request_patience);
     expect_change();
     s.refusal = x.why ? text_of(x.why) : "";
     // What was refused is wanted again, but not in a loop without a pause.

@@ -56,10 +56,11 @@ struct group_state {
   struct held_slot {
     claim what;
     int missed = 0; ///< listings without its instance
+    time_point since;
 
     template <class Inspector>
     friend typename Inspector::result_type inspect(Inspector& f, held_slot& x) {
-      return f(x.what, x.missed);
+      return f(x.what, x.missed, x.since);
     }
   };
 
@@ -89,7 +90,8 @@ struct group_state {
   bool initialized = false; ///< a provider has said that it is of that
   std::map<instance_id, instance_actor> actors;
   std::map<instance_id, known_instance> known; ///< by the journal, at the start
-  /// Those that are gone, and when: the cloud may list them, still or again.
+  /// Those that are gone, and until when that is remembered: the cloud may list
+  /// them, still or again.
   std::map<instance_id, group_time> lost;
   std::set<instance_id> failed; ///< go since they do not work
   bool keeps_instances = false; ///< what goes may come back as it was
@@ -121,8 +123,11 @@ struct group_state {
   std::shared_ptr<group_metrics> metrics;
   uint64_t listings = 0; ///< asked for
   bool listing_out = false;
-  uint64_t list_ticks = 0; ///< version of the tick in force
-  time_point list_due;     ///< when it comes
+  bool listing_failed = false; ///< the last one, or the provider since
+  int listing_failures = 0;    ///< in a row
+  group_time listed_at = group_time::min(); ///< the last time that worked
+  uint64_t list_ticks = 0;                  ///< version of the tick in force
+  time_point list_due;                      ///< when it comes
   listing_budget listing_calls;
   time_point changed_at; ///< something was expected anew, or seen
   int provider_failures = 0;

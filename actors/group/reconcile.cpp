@@ -42,12 +42,13 @@ std::vector<listed> without_doubles(const std::vector<listed>& listing) {
 
 } // namespace
 
-void cloud_view::requested(int count, group_time now, group_time give_up) {
+void cloud_view::requested(int count, group_time now) {
   for (auto i = 0; i < count; ++i)
-    requests_.push_back({now, give_up, false});
+    requests_.push_back({now, never, false});
 }
 
-void cloud_view::answered(int asked, int accepted, bool certain) {
+void cloud_view::answered(int asked, int accepted, bool certain,
+                          group_time give_up) {
   auto unwanted = certain ? asked - std::clamp(accepted, 0, asked) : 0;
   auto left = asked;
   for (auto i = requests_.begin(); i != requests_.end() && left > 0;) {
@@ -61,13 +62,14 @@ void cloud_view::answered(int asked, int accepted, bool certain) {
       continue;
     }
     i->answered = true;
+    i->give_up = give_up;
     ++i;
   }
 }
 
-int cloud_view::give_up(group_time now) {
+int cloud_view::give_up(group_time listed) {
   return static_cast<int>(std::erase_if(
-    requests_, [now](const request& x) { return x.give_up <= now; }));
+    requests_, [listed](const request& x) { return x.give_up <= listed; }));
 }
 
 void cloud_view::removal_asked(const instance_id& instance) {
@@ -81,14 +83,15 @@ void cloud_view::forget(const instance_id& instance, bool comes_back) {
 }
 
 std::vector<observation>
-cloud_view::reconcile(const std::vector<listed>& listing, group_time now) {
+cloud_view::reconcile(const std::vector<listed>& listing, group_time now,
+                      group_time::duration absent_min) {
   std::vector<observation> result;
   std::set<instance_id> present;
   for (const auto& x : without_doubles(listing)) {
     present.insert(x.instance);
     see(x, now, result);
   }
-  miss_absent(present, result);
+  miss_absent(present, now - absent_min, result);
   std::erase_if(forgotten_, [&present](const auto& x) {
     return !present.contains(x.first);
   });
@@ -152,6 +155,7 @@ void cloud_view::discover(const listed& x, group_time now,
 }
 
 void cloud_view::miss_absent(const std::set<instance_id>& present,
+                             group_time seen_before,
                              std::vector<observation>& seen) {
   for (auto i = known_.begin(); i != known_.end();) {
     if (present.contains(i->first)) {
@@ -161,7 +165,7 @@ void cloud_view::miss_absent(const std::set<instance_id>& present,
     auto& x = i->second;
     ++x.missed;
     auto expected = x.removal_asked || x.state == cloud_state::deleting;
-    if (!expected && x.missed < missed_max) {
+    if (!expected && (x.missed < missed_max || x.last_seen > seen_before)) {
       seen.push_back(observe(observation::kind::missed, *i));
       ++i;
       continue;
@@ -178,18 +182,16 @@ int cloud_view::requests() const {
   return static_cast<int>(requests_.size()) + static_cast<int>(back);
 }
 
+int cloud_view::unconfirmed() const {
+  return static_cast<int>(
+    std::ranges::count_if(forgotten_, [](const auto& x) { return !x.second; }));
+}
+
 std::vector<group_time> cloud_view::requested_at() const {
   std::vector<group_time> result;
   result.reserve(requests_.size());
   for (const auto& x : requests_)
     result.push_back(x.made);
-  return result;
-}
-
-group_time cloud_view::next_give_up() const {
-  auto result = never;
-  for (const auto& x : requests_)
-    result = std::min(result, x.give_up);
   return result;
 }
 

@@ -47,20 +47,21 @@ public:
   /// A known instance is gone when so many listings in a row left it out.
   static constexpr int missed_max = 6;
 
-  /// So many instances are being asked for; each is given up at `give_up`
-  /// unless a listing has shown it. The peer never gives up: see the reference.
-  void requested(int count, group_time now, group_time give_up);
+  /// So many instances are being asked for.
+  void requested(int count, group_time now);
 
-  /// The provider answered the oldest unanswered request. What it did not
-  /// accept is no longer expected, unless the answer is uncertain (it came too
-  /// late, or the provider died over it): then nothing is dropped, for it may
-  /// have been done, and the deadline decides. More accepted than asked counts
-  /// as asked.
-  void answered(int asked, int accepted, bool certain);
+  /// The provider answered the oldest unanswered request. What it accepted is
+  /// given up at `give_up` unless a listing has shown it by then; the peer
+  /// never gives up: see the reference. What it did not accept is no longer
+  /// expected, unless the answer is uncertain (it came too late, or the
+  /// provider died over it): then nothing is dropped, for it may have been
+  /// done, and the deadline decides. More accepted than asked counts as asked.
+  void answered(int asked, int accepted, bool certain, group_time give_up);
 
-  /// Drops the requests whose deadline has come. Returns how many: their
-  /// instances may be asked for again.
-  int give_up(group_time now);
+  /// Drops the requests whose deadline had come at the last listing, which
+  /// would have shown them. Returns how many: their instances may be asked for
+  /// again.
+  int give_up(group_time listed);
 
   /// Removal was asked for: its absence from a listing is no surprise.
   void removal_asked(const instance_id& instance);
@@ -77,19 +78,25 @@ public:
   /// and told as deleted are ignored; so are empty ids; of two entries with one
   /// id the more alive counts, so that no job is ended by a doubtful entry.
   ///
+  /// One that is left out is gone only if it was not seen for `absent_min`,
+  /// too: listings may follow each other quickly, and clouds forget for a
+  /// moment.
+  ///
   /// Source: reference/autoscaling, section 2.
   std::vector<observation> reconcile(const std::vector<listed>& listing,
-                                     group_time now);
+                                     group_time now,
+                                     group_time::duration absent_min = {});
 
   /// Requests that no listing has shown yet, and those that are to come back
   /// [instances].
   int requests() const;
 
+  /// Instances that were found dead otherwise, and may be there all the same:
+  /// no listing has said so since.
+  int unconfirmed() const;
+
   /// When these were made, the oldest first.
   std::vector<group_time> requested_at() const;
-
-  /// When `give_up` has something to do next.
-  group_time next_give_up() const;
 
   /// Instances known, in whatever state.
   int known() const;
@@ -131,7 +138,7 @@ private:
 
   struct request {
     group_time made = {};
-    group_time give_up = never;
+    group_time give_up = never; ///< once it is answered
     bool answered = false;
 
     template <class Inspector>
@@ -146,7 +153,7 @@ private:
   void see(const listed& x, group_time now, std::vector<observation>& seen);
   void discover(const listed& x, group_time now,
                 std::vector<observation>& seen);
-  void miss_absent(const std::set<instance_id>& present,
+  void miss_absent(const std::set<instance_id>& present, group_time seen_before,
                    std::vector<observation>& seen);
 
   bool has_listed_ = false;

@@ -89,6 +89,10 @@ std::string option_text(const option_note& x, const decision_note& in) {
       return fmt::format("{} cannot be asked for: the provider is being "
                          "started",
                          more);
+    case decision_rule::listing_failed:
+      return fmt::format("{} are not asked for: the provider cannot list what "
+                         "there is, so that they would not be seen",
+                         more);
     case decision_rule::reserved:
       return fmt::format("{} fewer would do, but {} may still become jobs",
                          x.count,

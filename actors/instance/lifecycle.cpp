@@ -13,9 +13,12 @@ using actions = std::vector<action>;
 using namespace std::chrono_literals;
 
 constexpr auto retry_pause = 2s;
-/// Between a failed heartbeat and the second look, after which the instance is
-/// given up: a cloud that limits calls refuses some for a moment.
-constexpr auto second_look = 2s;
+/// Between a failed heartbeat and the next look.
+constexpr auto next_look = 2s;
+/// After so many an instance is given up: a cloud that limits calls, or has a
+/// fault, refuses some for a moment. One that has jobs is not lost to that.
+constexpr int32_t dead_looks_max = 2;
+constexpr int32_t dead_looks_max_busy = 3;
 /// Of the helper's command that looks for an image: it is not there.
 constexpr int32_t image_missing_code = 3;
 /// A problem that stays the same is told again after this.
@@ -313,7 +316,7 @@ struct stepper {
     st.last_problem = x.up ? "" : text_of(x.why);
     auto asked = st.asked_heartbeat && now < st.heartbeat_asked + 30s;
     if (x.up) {
-      st.suspected = false;
+      st.dead_looks = 0;
       return {tell_status{}};
     }
     // One failed dial is asked about at once: a machine that is gone shall be
@@ -333,15 +336,16 @@ struct stepper {
       return {};
     st.asked_heartbeat = false;
     if (!x.why) { // alive: only the connection is broken
-      st.suspected = false;
+      st.dead_looks = 0;
       return {};
     }
     auto is_certain = is(x.why, provider_errc::not_found);
-    if (!is_certain && !std::exchange(st.suspected, true)) {
+    auto looks_max = busy() ? dead_looks_max_busy : dead_looks_max;
+    if (!is_certain && ++st.dead_looks < looks_max) {
       // While it prepares itself the next failed dial asks again.
       if (st.step != preparation::done && st.step != preparation::none)
         return {};
-      return {arm_timer{now + second_look, ++st.timer}};
+      return {arm_timer{now + next_look, ++st.timer}};
     }
     st.failed = true;
     return leave_now("instance externally removed: it does not answer ("
@@ -403,8 +407,8 @@ struct stepper {
       return fail("it did not run within "
                   + std::to_string(opts.boot_timeout / 1min) + " minutes");
     if (st.step == preparation::done || st.step == preparation::none)
-      return st.suspected && !st.asked_heartbeat ? actions{ask_alive()}
-                                                 : actions{};
+      return st.dead_looks > 0 && !st.asked_heartbeat ? actions{ask_alive()}
+                                                      : actions{};
     if (now >= st.prepare_by)
       return fail(give_up());
     switch (st.step) {

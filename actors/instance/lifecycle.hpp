@@ -59,7 +59,7 @@ struct state {
   std::string reason; ///< why it drains, is deleted or gone
   bool asked_heartbeat = false;
   time_point heartbeat_asked; ///< asked again when the answer stays out
-  bool suspected = false;     ///< the last heartbeat failed
+  int32_t dead_looks = 0;     ///< heartbeats that failed, in a row
   uint64_t timer = 0;         ///< version of the timer in force
   time_point prepare_by;
   std::string last_problem; ///< of the preparation
@@ -75,7 +75,7 @@ template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, state& x) {
   return f(caf::meta::type_name("instance_life"), x.phase, x.step, x.slots,
            x.use_count, x.failures, x.reason, x.asked_heartbeat, x.timer,
-           x.last_problem, x.failed, x.renewing, x.leftovers, x.suspected);
+           x.last_problem, x.failed, x.renewing, x.leftovers, x.dead_looks);
 }
 
 /// A job holds a slot from before this actor was there.

@@ -12,13 +12,14 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// A plugin has a minute to start, and another to authenticate to its cloud;
-/// the other calls are requests.
+/// A plugin has a minute to start, and another to authenticate to its cloud.
+/// Some make machines while they are asked for: to break that off would leave
+/// half of one behind.
 constexpr auto init_timeout = std::chrono::seconds{120};
-constexpr auto call_timeout = std::chrono::seconds{60};
+constexpr auto list_timeout = std::chrono::seconds{60};
+constexpr auto change_timeout = std::chrono::minutes{10};
 constexpr auto connect_info_timeout = std::chrono::minutes{10};
 constexpr auto heartbeat_timeout = std::chrono::seconds{10};
-constexpr auto shutdown_timeout = std::chrono::seconds{10};
 
 /// Instances that are asked about at a time. Most wait for a cloud; a thread is
 /// cheap.
@@ -139,11 +140,15 @@ void cancel_with(const provider_parent_actor& parent,
 
 } // namespace
 
-start_provider_actor provider_starter(make_instance_group make,
-                                      std::shared_ptr<runner_metrics> metrics) {
-  return [make = std::move(make), metrics = std::move(metrics)](
-           caf::local_actor* from, const provider_parent_actor& parent) {
-    auto made = from->spawn<caf::detached>(provider, parent, make, metrics);
+start_provider_actor
+provider_starter(make_instance_group make,
+                 std::chrono::milliseconds shutdown_timeout,
+                 std::shared_ptr<runner_metrics> metrics) {
+  return [make = std::move(make), shutdown_timeout,
+          metrics = std::move(metrics)](caf::local_actor* from,
+                                        const provider_parent_actor& parent) {
+    auto made = from->spawn<caf::detached>(provider, parent, make,
+                                           shutdown_timeout, metrics);
     plays_edge(made, "provider", parent.address());
     return made;
   };
@@ -151,7 +156,8 @@ start_provider_actor provider_starter(make_instance_group make,
 
 provider_actor::behavior_type
 provider(self_t self, const provider_parent_actor& parent,
-         make_instance_group make, std::shared_ptr<runner_metrics> metrics) {
+         make_instance_group make, std::chrono::milliseconds shutdown_timeout,
+         std::shared_ptr<runner_metrics> metrics) {
   self->state.calls = metrics->queue(told_queue::provider_calls);
   self->state.questions = metrics->queue(told_queue::provider_questions);
   // Only as long as it lives: what it was asked then is nobody's any more.
@@ -160,15 +166,16 @@ provider(self_t self, const provider_parent_actor& parent,
       to->holds(depth);
   });
   self->monitor(parent);
-  self->set_down_handler([self, up = parent.address()](const caf::down_msg& x) {
-    if (x.source == up) {
-      self->state.group->shutdown(clock::now() + shutdown_timeout);
-      self->quit(x.reason);
-      return;
-    }
-    --self->state.asking;
-    start_askers(self);
-  });
+  self->set_down_handler(
+    [self, shutdown_timeout, up = parent.address()](const caf::down_msg& x) {
+      if (x.source == up) {
+        self->state.group->shutdown(clock::now() + shutdown_timeout);
+        self->quit(x.reason);
+        return;
+      }
+      --self->state.asking;
+      start_askers(self);
+    });
   self->state.group = make();
   end_on_loss(self);
   cancel_with(parent, self->state.group);
@@ -188,7 +195,7 @@ provider(self_t self, const provider_parent_actor& parent,
       self->send(parent, answer);
     },
     [self, parent](const list_instances& x) {
-      auto found = self->state.group->update(clock::now() + call_timeout);
+      auto found = self->state.group->update(clock::now() + list_timeout);
       listing answer{x.number, {}, {}};
       if (found)
         for (auto& one : *found)
@@ -200,7 +207,7 @@ provider(self_t self, const provider_parent_actor& parent,
     },
     [self, parent](const increase& x) {
       auto done
-        = self->state.group->increase(x.count, clock::now() + call_timeout);
+        = self->state.group->increase(x.count, clock::now() + change_timeout);
       increased answer{x.count, done ? *done : 0, {}};
       if (!done)
         answer.why = error_of(done.error());
@@ -216,7 +223,8 @@ provider(self_t self, const provider_parent_actor& parent,
       auto ids = names(x.instances);
       if (!x.failed.empty())
         self->state.group->failed(names(x.failed));
-      auto done = self->state.group->decrease(ids, clock::now() + call_timeout);
+      auto done
+        = self->state.group->decrease(ids, clock::now() + change_timeout);
       decreased answer{x.instances, {}, {}};
       if (done)
         for (auto& one : *done)

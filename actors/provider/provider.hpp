@@ -6,6 +6,7 @@
 #include "providers/instance_group.hpp"
 
 #include <caf/all.hpp>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -31,10 +32,12 @@ struct provider_edge_state {
 using start_provider_actor = std::function<provider_actor(
   caf::local_actor* from, const provider_parent_actor& parent)>;
 
-/// Returns what starts a provider that drives such an instance group.
-start_provider_actor provider_starter(make_instance_group make,
-                                      std::shared_ptr<runner_metrics> metrics
-                                      = std::make_shared<runner_metrics>());
+/// Returns what starts a provider that drives such an instance group. When its
+/// parent ends, the group has `shutdown_timeout` for its own end.
+start_provider_actor
+provider_starter(make_instance_group make,
+                 std::chrono::milliseconds shutdown_timeout,
+                 std::shared_ptr<runner_metrics> metrics);
 
 /// An edge: the blocking calls to one instance group, one at a time, each with
 /// a deadline; what instances want to know is asked in threads of its own where
@@ -44,6 +47,7 @@ start_provider_actor provider_starter(make_instance_group make,
 provider_actor::behavior_type
 provider(gauged_ptr<provider_actor, provider_edge_state> self,
          const provider_parent_actor& parent, make_instance_group make,
+         std::chrono::milliseconds shutdown_timeout,
          std::shared_ptr<runner_metrics> metrics);
 
 } // namespace muster

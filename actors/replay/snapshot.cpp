@@ -5,7 +5,7 @@ namespace muster {
 namespace {
 
 /// Of all below; another number: another build's, which cannot be read.
-constexpr uint8_t snapshot_form = 1;
+constexpr uint8_t snapshot_form = 2;
 
 template <class Inspector>
 void show(Inspector& f, scaling& x) {
@@ -22,10 +22,11 @@ void show(Inspector& f, group_state& x) {
     x.leftovers, x.growth, x.problem, x.refusal, x.notices, x.next_notice,
     x.shutdown_retries, x.acquirers, x.claims, x.last_told, x.told,
     x.refused_by, x.boots, x.coming, x.deciding, x.starved, x.ready, x.draining,
-    x.drain_by, x.timer, x.timer_due, x.listings, x.listing_out, x.list_ticks,
-    x.list_due, x.listing_calls, x.changed_at, x.provider_failures,
-    x.provider_since, x.increase_failures, x.decrease_failures,
-    x.increase_not_before, x.increases_out, x.decreases_out);
+    x.drain_by, x.timer, x.timer_due, x.listings, x.listing_out,
+    x.listing_failed, x.listing_failures, x.listed_at, x.list_ticks, x.list_due,
+    x.listing_calls, x.changed_at, x.provider_failures, x.provider_since,
+    x.increase_failures, x.decrease_failures, x.increase_not_before,
+    x.increases_out, x.decreases_out);
 }
 
 template <class Inspector>
@@ -42,7 +43,7 @@ void show(Inspector& f, instance_state& x) {
   auto& l = x.life;
   f(l.phase, l.step, l.slots, l.promised, l.use_count, l.failures, l.reason,
     l.asked_heartbeat, l.heartbeat_asked, l.timer, l.prepare_by, l.last_problem,
-    l.told_problem, l.told_at, l.failed, l.suspected, l.renewing, l.leftovers,
+    l.told_problem, l.told_at, l.failed, l.dead_looks, l.renewing, l.leftovers,
     l.checking, x.version, x.info, x.slot_versions, x.holders, x.running_since);
 }
 

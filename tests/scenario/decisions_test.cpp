@@ -276,6 +276,8 @@ TEST_CASE("a request that never appears is noted when it is given up") {
   auto a = f.acquires("a");
   f.world.send(f.it, increased{1, 1, {}});
   f.world.run_for(11min);
+  CHECK(f.notes.of<request_note>().empty()); // nobody has looked
+  f.list();
   auto lost = f.notes.of<request_note>();
   REQUIRE_EQ(lost.size(), 1);
   CHECK_EQ(lost[0].given_up, 1);

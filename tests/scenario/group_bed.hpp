@@ -39,6 +39,7 @@ public:
   milliseconds appears{0}; ///< from the answer to the first listing with it
   std::function<int(int)> accepts = [](int asked) { return asked; };
   bool delivers = true;  ///< what was accepted
+  std::string same_id;   ///< that all machines have; empty: each its own
   bool answers = true;   ///< the provider answers at all
   caf::error list_fails; ///< every listing
   caf::error increase_fails;
@@ -386,7 +387,8 @@ private:
     increased_by += n;
     for (auto i = 0; i < n && delivers; ++i) {
       auto from = now_ms() + appears.count();
-      auto& made = machines[fmt::format("i-{}", ++made_)];
+      auto& made
+        = machines[same_id.empty() ? fmt::format("i-{}", ++made_) : same_id];
       made.shown_from = from;
       made.runs_from = from + boot.count();
       made.can_connect = dials_work;

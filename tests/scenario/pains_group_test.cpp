@@ -293,3 +293,102 @@ TEST_CASE("pain 12: hours that daylight saving skips or repeats are those of "
     CHECK_LE(minutes, 61);
   }
 }
+
+TEST_CASE("while nothing can be listed nothing is asked for: it would not be "
+          "seen, and be asked for again and again") {
+  group_bed bed;
+  bed.scaler().max_instances = 2;
+  bed.start();
+  bed.list_fails = error_of(provider_errc::call_failed, "no permission");
+  REQUIRE(bed.job("a", 2h));
+  bed.run_for(40min);
+  CHECK_EQ(bed.increased_by, 1); // the last listing was fine then
+  CHECK_LE(bed.calls, 60);
+  bed.list_fails = {};
+  bed.run_for(2min);
+  CHECK_NE(bed.place_of("a"), "");
+  CHECK_EQ(bed.increased_by, 1);
+}
+
+TEST_CASE("a provider that dies is listed before more is asked for") {
+  group_bed bed;
+  bed.scaler().max_instances = 2;
+  bed.start();
+  bed.appears = 30s;
+  REQUIRE(bed.job("a", 2h));
+  bed.run_for(1s);
+  REQUIRE_EQ(bed.increased_by, 1);
+  bed.answers = false;
+  bed.run_for(11min); // longer than a request is waited for
+  bed.answers = true;
+  bed.provider_dies();
+  bed.run_for(2min);
+  CHECK_NE(bed.place_of("a"), "");
+  CHECK_EQ(bed.increased_by, 1);
+}
+
+TEST_CASE("a machine may have the id of one that was removed") {
+  group_bed bed;
+  bed.scaler().max_instances = 1;
+  bed.scaler().capacity_per_instance = 1;
+  bed.same_id = "vm-100";
+  bed.start();
+  REQUIRE(bed.job("a"));
+  bed.run_for(30s);
+  REQUIRE_EQ(bed.place_of("a"), "vm-100/0");
+  SUBCASE("a while later") {
+    bed.end("a");
+    bed.run_for(5min);
+    REQUIRE_EQ(bed.deleted.size(), 1);
+    REQUIRE(bed.job("b"));
+  }
+  SUBCASE("at once") {
+    bed.scaler().max_use_count = 1;
+    bed.reload();
+    bed.end("a");
+    auto is_taken = false;
+    for (auto i = 0; i < 10 && !(is_taken = bed.job("b")); ++i)
+      bed.run_for(1s);
+    REQUIRE(is_taken);
+  }
+  bed.run_for(1min);
+  CHECK_EQ(bed.place_of("b"), "vm-100/0");
+  CHECK_EQ(bed.deleted.size(), 1);
+}
+
+TEST_CASE("what was found dead has its place until a listing says that it is "
+          "gone") {
+  group_bed bed;
+  bed.scaler().max_instances = 1;
+  bed.policy().idle_count = 1; // another one is wanted at once
+  bed.start();
+  bed.run_for(30s);
+  REQUIRE(bed.job("a"));
+  auto first = bed.machine_of("a");
+  REQUIRE_NE(first, "");
+  bed.machines.at(first).answers = false;
+  bed.cut_off(first);
+  bed.run_for(30s); // the bed looks how many there are
+  CHECK_NE(bed.why_lost("a"), "");
+  bed.run_for(2min);
+  CHECK_EQ(bed.alive(), 1);
+  CHECK_EQ(bed.deleted, std::vector<std::string>{first});
+}
+
+TEST_CASE("a job is not lost to a short fault of the network and the cloud") {
+  group_bed bed;
+  bed.start();
+  REQUIRE(bed.job("a", 2h));
+  bed.run_for(30s);
+  auto first = bed.machine_of("a");
+  REQUIRE_NE(first, "");
+  bed.machines.at(first).answers = false; // "rate limit exceeded"
+  bed.cut_off(first);
+  bed.run_for(3s);
+  bed.machines.at(first).answers = true;
+  bed.machines.at(first).can_connect = true;
+  bed.run_for(1min);
+  CHECK_EQ(bed.machine_of("a"), first);
+  CHECK_EQ(bed.why_lost("a"), "");
+  CHECK(bed.deleted.empty());
+}

@@ -139,7 +139,8 @@ load_options with_plugins(check_mode mode, plugin_trial trial) {
 
 start_provider_actor group_maker(const config& cfg, const runner_config& runner,
                                  const std::shared_ptr<runner_metrics>& told) {
-  return provider_starter(instances_of(cfg, runner), told);
+  return provider_starter(instances_of(cfg, runner), cfg.shutdown_timeout,
+                          told);
 }
 
 } // namespace muster

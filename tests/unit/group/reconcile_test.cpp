@@ -41,7 +41,7 @@ using list = std::vector<std::string>;
 TEST_CASE("what the first listing shows was there before") {
   cloud_view x;
   CHECK_FALSE(x.has_listed());
-  x.requested(1, start, never);
+  x.requested(1, start);
   CHECK_EQ(words(x.reconcile({one("a"), one("b", deleting)}, start)),
            list{"discovered a running preexisted",
                 "discovered b deleting preexisted"});
@@ -52,8 +52,8 @@ TEST_CASE("what the first listing shows was there before") {
 TEST_CASE("a new instance is on request while a request is open") {
   cloud_view x;
   x.reconcile({}, start);
-  x.requested(1, start + 1s, never);
-  x.requested(1, start + 2s, never);
+  x.requested(1, start + 1s);
+  x.requested(1, start + 2s);
   auto seen = x.reconcile({one("b"), one("a"), one("c")}, start + 3s);
   CHECK_EQ(words(seen), list{"discovered b running requested",
                              "discovered a running requested",
@@ -68,7 +68,7 @@ TEST_CASE("a new instance is on request while a request is open") {
 TEST_CASE("an unknown instance that is over is ignored") {
   cloud_view x;
   x.reconcile({}, start);
-  x.requested(1, start, never);
+  x.requested(1, start);
   CHECK(x.reconcile({one("a", deleted), one("b", timeout)}, start).empty());
   CHECK_EQ(x.requests(), 1);
   CHECK_EQ(x.known(), 0);
@@ -154,26 +154,60 @@ TEST_CASE("what the provider did not accept is not waited for") {
     CAPTURE(r.certain);
     cloud_view x;
     x.reconcile({}, start);
-    x.requested(2, start - 1s, never);
-    x.answered(2, 2, true);
-    x.requested(r.asked, start, never);
-    x.answered(r.asked, r.accepted, r.certain);
+    x.requested(2, start - 1s);
+    x.answered(2, 2, true, never);
+    x.requested(r.asked, start);
+    x.answered(r.asked, r.accepted, r.certain, never);
     CHECK_EQ(x.requests(), 2 + r.left);
   }
+}
+
+TEST_CASE("many listings in a short time are no proof that one is gone") {
+  cloud_view x;
+  x.reconcile({one("a"), one("asked")}, start, 12s);
+  x.removal_asked(instance_id{"asked"});
+  for (auto i = 1; i <= 40; ++i)
+    for (const auto& seen : x.reconcile({}, start + i * 250ms, 12s))
+      CHECK(seen.what
+            == (seen.instance.value == "asked" ? observation::kind::gone
+                                               : observation::kind::missed));
+  CHECK_EQ(x.known(), 1);
+  CHECK_EQ(words(x.reconcile({}, start + 12s, 12s)),
+           list{"gone a timeout preexisted"});
+}
+
+TEST_CASE(
+  "what was found dead is not out of the way before a listing says so") {
+  cloud_view x;
+  x.reconcile({one("a"), one("b")}, start);
+  x.forget(instance_id{"a"}, false);
+  x.forget(instance_id{"b"}, true);
+  CHECK_EQ(x.unconfirmed(), 1);
+  CHECK_EQ(x.requests(), 1);
+  SUBCASE("it is gone") {
+    x.reconcile({}, start);
+  }
+  SUBCASE("it is there all the same") {
+    x.reconcile({one("a"), one("b")}, start);
+    CHECK_EQ(x.known(), 2);
+  }
+  CHECK_EQ(x.unconfirmed(), 0);
+  CHECK_EQ(x.requests(), 0);
 }
 
 TEST_CASE("a request that is never delivered is given up at its deadline") {
   cloud_view x;
   x.reconcile({}, start);
-  x.requested(2, start, start + 10min);
-  x.requested(1, start, start + 20min);
-  CHECK_EQ(x.next_give_up(), start + 10min);
+  x.requested(2, start);
+  x.requested(1, start);
+  // As long as the provider works on it, it is not late.
+  CHECK_EQ(x.give_up(start + 1h), 0);
+  x.answered(2, 2, true, start + 10min);
+  x.answered(1, 1, true, start + 20min);
   CHECK_EQ(x.give_up(start + 10min - 1ns), 0);
   CHECK_EQ(x.give_up(start + 10min), 2);
   CHECK_EQ(x.requests(), 1);
-  CHECK_EQ(x.next_give_up(), start + 20min);
   CHECK_EQ(x.give_up(start + 1h), 1);
-  CHECK_EQ(x.next_give_up(), never);
   // It comes after all.
   CHECK_EQ(words(x.reconcile({one("late")}, start + 2h)),
            list{"discovered late running unexpected"});
@@ -201,7 +235,7 @@ TEST_CASE("an instance that was found dead and is listed is discovered anew") {
   cloud_view x;
   x.reconcile({one("a")}, start);
   x.forget(id_of("a"), false);
-  x.requested(1, start, never);
+  x.requested(1, start);
   CHECK_EQ(words(x.reconcile({one("a")}, start)),
            list{"discovered a running unexpected"});
   CHECK_EQ(x.requests(), 1); // it is not the one that was asked for
@@ -218,7 +252,7 @@ TEST_CASE("listings come faster while one is expected to show something") {
   CHECK(x.expects_change());
   x.reconcile({one("a"), one("s", suspended)}, start);
   CHECK_FALSE(x.expects_change());
-  x.requested(1, start, never);
+  x.requested(1, start);
   CHECK(x.expects_change());
   x.reconcile({one("a"), one("s", suspended), one("b", creating)}, start);
   CHECK_EQ(x.requests(), 0);
@@ -235,7 +269,7 @@ TEST_CASE("an instance is expected from its request until it runs") {
   cloud_view x;
   x.reconcile({one("a")}, start);
   CHECK_FALSE(x.expects_instance());
-  x.requested(1, start, never);
+  x.requested(1, start);
   CHECK(x.expects_instance());
   x.reconcile({one("a"), one("b", creating)}, start);
   CHECK(x.expects_instance());
@@ -268,7 +302,10 @@ TEST_CASE(
         {id_of(std::string(1, static_cast<char>('a' + below(5)))),
          static_cast<cloud_state>(below(8))});
     if (below(3) == 0)
-      x.requested(below(3), start, start);
+      if (auto count = below(3); count > 0) {
+        x.requested(count, start);
+        x.answered(count, count, true, start);
+      }
     for (const auto& what : x.reconcile(listing, start)) {
       auto known = alive.contains(what.instance);
       REQUIRE_EQ(known, what.what != kind::discovered);

@@ -141,7 +141,7 @@ private:
     auto decided = decide_group(fleet_, promises_, input_);
     check_removals(decided);
     apply(decided, fleet_);
-    cloud_.requested(decided.increase, input_.now, never);
+    cloud_.requested(decided.increase, input_.now);
     for (auto i = 0; i < decided.increase; ++i)
       make();
     changes += decided.increase + static_cast<int>(decided.cordon.size())
