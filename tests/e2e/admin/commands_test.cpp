@@ -132,6 +132,19 @@ TEST_CASE("a GitLab that cannot be reached makes no runner invalid") {
   CHECK_EQ(x.place.config(), before);
 }
 
+TEST_CASE("a variable that is not set makes no runner invalid") {
+  world x;
+  x.write(x.runner("env", "$RUNNER_TOKEN_UNSET") + x.runner("none", "")
+          + x.runner("gone", "glrt-unknown00001"));
+  auto out = x.place.muster("muster verify --delete");
+  CAPTURE(out.text);
+  CHECK_EQ(out.status, 0);
+  CHECK(has(out.text, "it has no token. Is the variable set?"));
+  CHECK(has(x.place.config(), "$RUNNER_TOKEN_UNSET"));
+  CHECK(has(x.place.config(), "\"none\""));
+  CHECK_FALSE(has(x.place.config(), "glrt-unknown00001"));
+}
+
 TEST_CASE("commands ask an overloaded GitLab again") {
   world x;
   x.write(x.runner("one", good));

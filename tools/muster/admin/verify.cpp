@@ -10,14 +10,18 @@ namespace {
 enum class verdict : uint8_t { valid, invalid, unknown };
 
 /// Only a 403 says that a token is not valid: a server that cannot be reached
-/// says nothing about it.
+/// says nothing about it, nor does a variable that is not set here.
 verdict verify_one(const runner_entry_facts& runner,
                    const std::string& system) {
   auto with = fields_of(runner);
   auto is_created = is_created_token(runner.token);
   if (runner.token.empty()) {
-    log::error("Verifying runner... is not valid: it has no token", with);
-    return verdict::invalid;
+    log::error(runner.token_is_literal
+                 ? "Verifying runner... failed: it has no token"
+                 : "Verifying runner... failed: it has no token. "
+                   "Is the variable set?",
+               with);
+    return verdict::unknown;
   }
   auto access = runner_access::make(runner, system);
   if (!access) {
