@@ -203,6 +203,21 @@ TEST_CASE("unregister removes what GitLab agreed to") {
     CHECK(has(out.text, "--all-runners"));
   }
 
+  SUBCASE("also a runner whose token is in the environment") {
+    x.write(x.runner("env", "$TOKEN") + x.runner("one", good));
+    out = x.place.muster(
+      fmt::format("TOKEN={} muster unregister --name env", other));
+    CHECK_EQ(out.status, 0);
+    CHECK_FALSE(has(x.place.config(), "$TOKEN"));
+    CHECK(has(x.place.config(), good));
+    x.write(x.runner("env", "$TOKEN") + x.runner("one", good));
+    out = x.place.muster("muster unregister --all-runners"); // it is not set
+    CHECK_EQ(out.status, 0);
+    CHECK(has(out.text, "it has no token. Is the variable set?"));
+    CHECK(has(x.place.config(), "$TOKEN"));
+    CHECK_FALSE(has(x.place.config(), good));
+  }
+
   SUBCASE("also a runner that is in no file") {
     out = x.place.muster(fmt::format("CI_SERVER_URL={} muster unregister -t {}",
                                      x.gitlab.url(), good));

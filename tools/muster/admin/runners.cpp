@@ -47,15 +47,23 @@ std::optional<size_t> find_runner(const config_text& in,
   return std::nullopt;
 }
 
+namespace {
+
+result<void, config_errc> remove_all(config_text& from,
+                                     const runner_list& runners) {
+  for (const auto& runner : runners)
+    if (auto at = find_runner(from, runner))
+      if (auto removed = from.remove(*at); !removed)
+        return removed;
+  return {};
+}
+
+} // namespace
+
 bool remove_from_file(const std::string& config_path,
                       const runner_list& runners) {
-  auto done = rewrite_config(config_path, [&](config_text& x) {
-    for (const auto& runner : runners)
-      if (auto at = find_runner(x, runner))
-        if (auto removed = x.remove(*at); !removed)
-          return removed;
-    return result<void, config_errc>{};
-  });
+  auto done = rewrite_config(
+    config_path, [&](config_text& x) { return remove_all(x, runners); });
   if (!done)
     log::error("the configuration cannot be changed: remove these runners by "
                "hand",
@@ -63,6 +71,16 @@ bool remove_from_file(const std::string& config_path,
   else
     log::info("Updated", {{"config", config_path}});
   return done.has_value();
+}
+
+result<void, config_errc>
+can_remove_from_file(const std::string& config_path,
+                     const runner_entry_facts& runner) {
+  rewrite_options options;
+  options.is_trial = true;
+  return rewrite_config(
+    config_path, [&](config_text& x) { return remove_all(x, {runner}); },
+    options);
 }
 
 std::string system_id_beside(const std::string& config_path) {

@@ -33,6 +33,12 @@ std::optional<size_t> find_runner(const config_text& in,
 bool remove_from_file(const std::string& config_path,
                       const runner_list& runners);
 
+/// Does all of that but the last step, for one runner: nothing is changed.
+/// Errors: those of `rewrite_config`.
+result<void, config_errc>
+can_remove_from_file(const std::string& config_path,
+                     const runner_entry_facts& runner);
+
 /// This machine's identity, as `run` with the same configuration has it.
 std::string system_id_beside(const std::string& config_path);
 

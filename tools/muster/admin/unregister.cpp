@@ -1,4 +1,3 @@
-#include "config/tokens.hpp"
 #include "tools/muster/admin/access.hpp"
 #include "tools/muster/admin/runners.hpp"
 
@@ -15,6 +14,12 @@ bool unregister_one(const runner_entry_facts& runner,
   auto what
     = std::string{is_created ? "Unregistering runner manager from GitLab"
                              : "Unregistering runner from GitLab"};
+  if (runner.token.empty()) {
+    log::error(what + " failed: it has no token"
+                 + (runner.token_is_literal ? "" : ". Is the variable set?"),
+               with);
+    return false;
+  }
   auto access = runner_access::make(runner, system);
   if (!access) {
     with.emplace_back("err", access.error().text);
@@ -29,6 +34,22 @@ bool unregister_one(const runner_entry_facts& runner,
   with.emplace_back("err", answer.error->text);
   log::error(what + (answer.status == 403 ? " forbidden" : " failed"), with);
   return false;
+}
+
+/// GitLab is asked only for what can be removed from the file afterwards: takes
+/// the others out of `chosen`. Returns whether there were any.
+bool drop_what_stays(runner_list& chosen, const std::string& config_path) {
+  auto before = chosen.size();
+  std::erase_if(chosen, [&](const auto& x) {
+    auto can = can_remove_from_file(config_path, x);
+    if (can)
+      return false;
+    auto with = fields_of(x);
+    with.emplace_back("err", can.error().text);
+    log::error("unregistering needs to change the configuration", with);
+    return true;
+  });
+  return chosen.size() != before;
 }
 
 } // namespace
@@ -53,13 +74,9 @@ int unregister_runners(const unregister_options& options) {
                {{"name", which.name}});
     return 1;
   }
-  // GitLab is asked only if what it says can be written.
-  for (const auto& x : chosen)
-    if (auto can = can_write_token(which.config_path, x.url, x.token); !can) {
-      log::error("unregistering needs to change the configuration",
-                 {{"err", can.error().text}});
-      return 1;
-    }
+  auto failed = drop_what_stays(chosen, which.config_path);
+  if (failed && (!options.all || chosen.empty()))
+    return 1;
   if (chosen.empty() && !options.all) { // known to GitLab only
     if (which.url.empty()) {
       log::error("no runner of the configuration has this token: say --url, "
@@ -82,7 +99,6 @@ int unregister_runners(const unregister_options& options) {
   }
   auto system = system_id_beside(which.config_path);
   runner_list gone;
-  auto failed = false;
   for (const auto& x : chosen)
     if (unregister_one(x, system))
       gone.push_back(x);
