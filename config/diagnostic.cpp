@@ -2,6 +2,7 @@
 
 #include "config/keys.hpp"
 #include "config/source.hpp"
+#include "config/userinfo.hpp"
 
 #include <algorithm>
 #include <array>
@@ -167,9 +168,12 @@ excerpt mask(std::string_view source, std::string_view line,
   if (begins_inside_string(source, what.line))
     return {std::string{hidden}, 1};
   auto begin = static_cast<size_t>(line.data() - source.data());
-  auto shown = without_values(
-    line, begin, column,
-    find_values(source, {begin, begin + line.size()}, may_hold_secret));
+  auto hide
+    = find_values(source, {begin, begin + line.size()}, may_hold_secret);
+  for (const auto& x : find_userinfo(line))
+    hide.push_back({begin + x.begin, begin + x.end});
+  std::ranges::stable_sort(hide, {}, &text_range::begin);
+  auto shown = without_values(line, begin, column, hide);
   auto secret = secret_begin(shown.text);
   if (secret < shown.text.size()) {
     shown.text = shown.text.substr(0, secret);

@@ -3,6 +3,7 @@
 #include "config/diagnostic.hpp"
 #include "config/duration.hpp"
 #include "config/key_effects.hpp"
+#include "config/userinfo.hpp"
 
 #include <algorithm>
 #include <array>
@@ -30,9 +31,11 @@ std::string shown(const std::string& before, const std::string& after) {
   auto fits = [](const std::string& x) {
     return x.size() <= shown_max && x.find('\n') == std::string::npos;
   };
-  if (!fits(before) || !fits(after))
+  auto was = without_userinfo(before);
+  auto is = without_userinfo(after);
+  if (!fits(before) || !fits(after) || was == is)
     return "changed";
-  return fmt::format("{} -> {}", one_line(before), one_line(after));
+  return fmt::format("{} -> {}", one_line(was), one_line(is));
 }
 
 std::string without_runners(std::string_view path) {
@@ -82,7 +85,14 @@ const written_values& containers_of(const runner_config& x) {
   return x.docker ? x.docker->written : none;
 }
 
-/// Services have variables, which may hold a secret.
+/// Services have variables, volumes the options of their mounts, and labels
+/// configure proxies: all may hold a secret.
+bool may_hold_secret_in_docker(std::string_view key) {
+  constexpr std::array<std::string_view, 3> hidden{
+    "services", "volume_driver_ops", "container_labels"};
+  return std::ranges::find(hidden, key) != hidden.end();
+}
+
 void compare_containers(const written_values& before,
                         const written_values& after,
                         std::vector<key_change>& into) {
@@ -96,9 +106,10 @@ void compare_containers(const written_values& before,
     auto was = value_in(before, key);
     auto is = value_in(after, key);
     if (was != is)
-      into.push_back({"docker." + key,
-                      key == "services" ? "changed" : shown(was, is),
-                      change_effect::jobs});
+      into.push_back(
+        {"docker." + key,
+         may_hold_secret_in_docker(key) ? "changed" : shown(was, is),
+         change_effect::jobs});
   }
 }
 

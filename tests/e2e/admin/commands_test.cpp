@@ -59,6 +59,10 @@ TEST_CASE("list shows runners, and of tokens a short part") {
   CHECK(has(out.text, "Executor\033[0;m=instance"));
   CHECK_FALSE(has(out.text, good));
   CHECK_FALSE(has(out.text, legacy));
+  x.place.write("[[runners]]\nurl = \"https://u:hidden@gl.test\"\n");
+  out = x.place.muster("muster list");
+  CHECK(has(out.text, "URL\033[0;m=https://[MASKED]@gl.test"));
+  CHECK_FALSE(has(out.text, "hidden"));
   CHECK_EQ(x.place.muster("CONFIG_FILE=none.toml muster list").status, 0);
   x.place.write("[[runners");
   out = x.place.muster("muster list");

@@ -72,6 +72,9 @@ TEST_CASE("a secret is never shown") {
     {"tokn = \"glrt-1\"", "  tokn = <secret>"},
     {"passwrd = \"glrt-1\"", "  passwrd = <secret>"},
     {"environment = [\"A=glrt-1\"]", "  environment = <secret>"},
+    {"url = \"https://u:p/q@h\" # x", "  url = \"https://<secret>@h\" # x"},
+    {"a = {url = \"http://u:p@h\", token = 'x'}",
+     "  a = {url = \"http://<secret>@h\", token = <secret>}"},
     {"name = \"visible\"", "  name = \"visible\""},
   };
   for (const auto& r : rows) {

@@ -87,6 +87,17 @@ TEST_CASE("values of keys that may hold a secret are not shown") {
            "autoscaler.connector_config.password changed (drain)");
 }
 
+TEST_CASE("of URLs the name and the password are not shown") {
+  auto at = [](const std::string& clone_url) {
+    return runner("a", "glrt-1", "g", "clone_url = \"" + clone_url + "\"");
+  };
+  CHECK_EQ(said(at("https://u:hidden1@a"), at("https://u:hidden2@b")),
+           lines{"runner \"a\": clone_url \"https://[MASKED]@a\" -> "
+                 "\"https://[MASKED]@b\" (next jobs)"});
+  CHECK_EQ(said(at("https://u:hidden1@a"), at("https://u:hidden2@a")),
+           lines{"runner \"a\": clone_url changed (next jobs)"});
+}
+
 TEST_CASE("settings of containers are for the next jobs") {
   auto of = [](const std::string& docker) {
     auto text = runner("a", "glrt-1", "g") + "[runners.docker]\n" + docker;
@@ -107,6 +118,15 @@ TEST_CASE("settings of containers are for the next jobs") {
   };
   CHECK_EQ(said(service("hidden1"), service("hidden2")),
            lines{"runner \"a\": docker.services changed (next jobs)"});
+  auto secrets = [&](const std::string& value) {
+    return of(fmt::format("image = \"a\"\n"
+                          "volume_driver_ops = {{o = \"password={0}\"}}\n"
+                          "container_labels = {{auth = \"{0}\"}}\n",
+                          value));
+  };
+  CHECK_EQ(said(secrets("hidden1"), secrets("hidden2")),
+           lines{"runner \"a\": docker.container_labels changed (next jobs); "
+                 "docker.volume_driver_ops changed (next jobs)"});
 }
 
 TEST_CASE("changed keys are told with their effect") {

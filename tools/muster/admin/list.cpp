@@ -1,4 +1,5 @@
 #include "config/config.hpp"
+#include "config/userinfo.hpp"
 #include "tools/muster/admin/runners.hpp"
 
 namespace muster {
@@ -14,7 +15,7 @@ int list_runners(const std::string& config_path) {
   for (const auto& x : *runners)
     log::info(x.name, {{"Executor", x.executor},
                        {"Token", short_token(x.token)},
-                       {"URL", x.url}});
+                       {"URL", without_userinfo(x.url)}});
   return 0;
 }
 
