@@ -35,19 +35,39 @@ void add_long_names(const CLI::App& from, std::set<std::string>& to) {
     add_long_names(*app, to);
 }
 
-/// GitLab Runner also takes `-config F`: a long option behind one dash.
+/// The long name of a short one, `-c`, in a command or those above it; empty if
+/// there is none.
+std::string long_name_of(const std::string& name, const CLI::App* command) {
+  for (; command != nullptr; command = command->get_parent())
+    if (const auto* found = command->get_option_no_throw(name))
+      return found->get_lnames().empty() ? "" : found->get_lnames().front();
+  return "";
+}
+
+/// GitLab Runner also takes `-config F` and `-c=F`: a long option behind one
+/// dash, and the value of a short one behind an equals sign.
 std::vector<std::string> with_two_dashes(int argc, char** argv,
                                          const CLI::App& app) {
   std::set<std::string> names;
   add_long_names(app, names);
   std::vector<std::string> out;
+  const auto* command = &app;
   auto are_options = true;
   for (int i = 1; i < argc; ++i) {
     std::string x = argv[i];
     are_options = are_options && x != "--";
-    auto is_long = are_options && x.size() > 2 && x[0] == '-' && x[1] != '-'
-                   && names.contains(x.substr(1, x.find('=') - 1));
-    out.push_back(is_long ? "-" + x : x);
+    auto is_option = are_options && x.size() > 2 && x[0] == '-' && x[1] != '-';
+    if (is_option && names.contains(x.substr(1, x.find('=') - 1)))
+      x.insert(0, "-");
+    else if (is_option && x[2] == '=')
+      if (auto name = long_name_of(x.substr(0, 2), command); !name.empty())
+        x.replace(0, 2, "--" + name);
+    for (const auto* below : command->get_subcommands({}))
+      if (below->get_name() == x) {
+        command = below;
+        break;
+      }
+    out.push_back(std::move(x));
   }
   return out;
 }

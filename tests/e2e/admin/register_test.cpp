@@ -228,6 +228,8 @@ TEST_CASE("a registration that cannot work fails before GitLab is asked") {
     {flags + "--feature-flags FF_X", "NAME:VALUE"},
     {"-n -t " + std::string{token}, "--url is missing"},
     {fmt::format("-n -u {}", x.gitlab.url()), "--token is missing"},
+    {fmt::format("-n=true -u={}", x.gitlab.url()), "--token is missing"},
+    {fmt::format("-n=true -t={}", token), "--url is missing"},
     {fmt::format("-n -u ftp://x -t {} --executor instance", token), "ftp"},
   };
   for (const auto& r : rows) {

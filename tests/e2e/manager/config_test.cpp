@@ -158,6 +158,13 @@ TEST_CASE("a command is found behind options and their values") {
     {{"--log-level", "nonsense", "check"}, 1, "there is no log level nonsense"},
     {{"simulate", "--seed", "-1"}, 1, "--seed"},
     {{"-l", "debug"}, 0, "Subcommands:"}, // as without anything
+    // A value behind an equals sign, as Go's parser takes it.
+    {{"-l=debug", "nonsense"}, 1, "Command nonsense not found"},
+    {{"-l=nonsense", "check"}, 1, "there is no log level nonsense"},
+    {{"check", "-l=nonsense"}, 1, "there is no log level nonsense"},
+    {{"check", "-c=/none.toml"}, 1, "/none.toml: No such file"},
+    {{"list", "-c=/none.toml"}, 0, "=/none.toml"},
+    {{"verify", "-n=x", "-c=/none.toml"}, 1, "=/none.toml"},
     {{}, 0, "Subcommands:"},
     {{"--log-format", "xml", "run", "-c", "/none"},
      1,
