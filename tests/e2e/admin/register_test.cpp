@@ -88,6 +88,24 @@ TEST_CASE("register adds a runner that was made in GitLab, asking nothing") {
   CHECK_EQ(x.gitlab.violations().list().size(), 0);
 }
 
+TEST_CASE("values in brackets are no lists") {
+  world x;
+  auto out
+    = x.enter(x.flags()
+              + "--pre-build-script '[ -d /cache, x ]' --post-build-script "
+                "'[[ -f /x ]]' --env '[x=y]' --env '[a=b,c]' "
+                "--docker-allowed-images '[ab],c]'");
+  CAPTURE(out.text);
+  CHECK_EQ(out.status, 0);
+  auto config = x.place.config();
+  CAPTURE(config);
+  for (const auto* line : {"  pre_build_script = \"[ -d /cache, x ]\"\n",
+                           "  post_build_script = \"[[ -f /x ]]\"\n",
+                           "  environment = [\"[x=y]\", \"[a=b,c]\"]\n",
+                           "    allowed_images = [\"[ab],c]\"]\n"})
+    CHECK_MESSAGE(has(config, line), line);
+}
+
 TEST_CASE("register asks for what it is not told, on a pipe as well") {
   world x;
   auto out = x.enter(

@@ -188,7 +188,10 @@ void runner_flags::add_to(CLI::App& command) {
           ? command.add_flag_function(
             names,
             [&flag](int64_t x) { flag.given = {x > 0 ? "true" : "false"}; })
-          : command.add_option(names, flag.given)->expected(1);
+          // Without: a value in brackets would be taken for a list.
+          : command.add_option(names, flag.given)
+              ->expected(1)
+              ->allow_extra_args(false);
     if (takes_many(type))
       option->take_all();
     else
