@@ -2,11 +2,9 @@
 
 #include "config/duration.hpp"
 #include "config/keys.hpp"
+#include "config/value_hints.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
 #include <fmt/format.h>
 
 namespace muster {
@@ -129,106 +127,6 @@ const toml::node* misfit(const toml::node& value, key_type type) {
   }
 }
 
-/// A text that a number was written for by mistake: not a guess of the unit.
-std::string text_for(std::string_view name, int64_t number) {
-  if (name == "listen_address")
-    return fmt::format("write {} = \":{}\"", name, number);
-  if (name.find("memory") != std::string_view::npos || name == "max_size")
-    return fmt::format("write it with its unit, like {} = \"512m\"", name);
-  return fmt::format("write {} = \"{}\"", name, number);
-}
-
-/// A number that a text was written for, or another kind of number.
-std::string number_for(std::string_view name, const toml::node& value,
-                       bool is_whole) {
-  double number = 0;
-  std::string shown;
-  if (const auto* text = value.as_string()) {
-    shown = text->get();
-    const auto* end = shown.data() + shown.size();
-    if (shown.empty() || shown.size() > 12
-        || std::from_chars(shown.data(), end, number).ptr != end)
-      shown.clear();
-  } else if (const auto* real = value.as_floating_point()) {
-    number = real->get();
-    shown = fmt::format("{}", number);
-  }
-  if (shown.empty() || (is_whole && number != std::floor(number))
-      || std::abs(number) > 1e12)
-    return fmt::format("write a {} alone, without quotes and unit, for {}",
-                       is_whole ? "whole number" : "number", name);
-  return fmt::format("write {} = {}{}", name,
-                     is_whole ? fmt::format("{:.0f}", number) : shown,
-                     value.is_string() ? ", without quotes" : "");
-}
-
-/// What to write in place of a value of the wrong type.
-std::string better(const key_info& key, const toml::node& value) {
-  auto name = last_part(key.path);
-  if (key.type == key_type::section)
-    return fmt::format("write [{}] above its keys", key.path);
-  if (key.type == key_type::section_list)
-    return fmt::format("write [[{}]] above its keys", key.path);
-  if (holds_secret(name))
-    return "";
-  const auto* text = value.as_string();
-  const auto* integer = value.as_integer();
-  switch (key.type) {
-    case key_type::boolean:
-      if (text != nullptr && (text->get() == "true" || text->get() == "false"))
-        return fmt::format("write {} = {}, without quotes", name, text->get());
-      return fmt::format("write {0} = true or {0} = false", name);
-    case key_type::integer:
-    case key_type::number:
-      return number_for(name, value, key.type == key_type::integer);
-    case key_type::string:
-      if (integer != nullptr)
-        return text_for(name, integer->get());
-      return fmt::format("write it like {} = \"...\"", name);
-    case key_type::duration:
-      return fmt::format("write it like {} = \"20m0s\"", name);
-    case key_type::string_list:
-      return fmt::format("write it like {} = [\"...\"]", name);
-    default:
-      return "";
-  }
-}
-
-/// What was probably meant by text that is no duration: units as people write
-/// them, spaces, a number alone.
-std::string likely_duration(std::string_view text) {
-  constexpr std::array units{
-    std::pair{"d", "h"},    std::pair{"day", "h"},    std::pair{"hr", "h"},
-    std::pair{"hour", "h"}, std::pair{"min", "m"},    std::pair{"minute", "m"},
-    std::pair{"sec", "s"},  std::pair{"second", "s"}, std::pair{"h", "h"},
-    std::pair{"m", "m"},    std::pair{"s", "s"},      std::pair{"ms", "ms"}};
-  std::string into;
-  while (true) {
-    text.remove_prefix(std::min(text.find_first_not_of(" ,"), text.size()));
-    auto number = text.substr(0, text.find_first_not_of("0123456789"));
-    text.remove_prefix(number.size());
-    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-    std::string unit{text.substr(0, text.find_first_of(" ,0123456789"))};
-    text.remove_prefix(unit.size());
-    std::ranges::transform(unit, unit.begin(), [](char c) {
-      return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    });
-    if (unit.size() > 2 && unit.ends_with('s'))
-      unit.pop_back();
-    const auto* known = std::ranges::find(
-      units, unit, [](const auto& x) { return std::string_view{x.first}; });
-    if (number.empty() || number.size() > 6
-        || (known == units.end() && !unit.empty()))
-      return "20m0s";
-    auto count = std::stoi(std::string{number});
-    into
-      += fmt::format("{}{}", unit == "d" || unit == "day" ? count * 24 : count,
-                     unit.empty() ? "s" : known->second);
-    if (text.empty())
-      return into;
-  }
-}
-
 /// Walks a file's tables beside the table of keys.
 class key_checker {
 public:
@@ -285,17 +183,16 @@ private:
               fmt::format("{} must be {}{} {}", last_part(known.path),
                           type_text(known.type),
                           whole ? ", not" : "; this one is", type_text(wrong)),
-              better(known, wrong));
+              value_hint(known, wrong));
   }
 
   void check_duration(const entry& at, const key_info& known) {
     auto name = last_part(known.path);
     if (const auto* text = at.value->as_string()) {
       if (auto parsed = parse_duration(text->get()); !parsed)
-        out_->add(
-          severity::fatal, at.value_position(), known.path,
-          fmt::format("{}: {}", name, one_line(parsed.error().text)),
-          fmt::format("write {} = \"{}\"", name, likely_duration(text->get())));
+        out_->add(severity::fatal, at.value_position(), known.path,
+                  fmt::format("{}: {}", name, one_line(parsed.error().text)),
+                  duration_hint(name, text->get()));
       return;
     }
     constexpr int64_t suspicious = 1'000'000'000; // less than a second

@@ -128,10 +128,82 @@ TEST_CASE("values of the wrong type are fatal and say what to write") {
     {"no unit", policy("idle_time = \"90\"\n"), severity::fatal, 8, 13,
      "write idle_time = \"90s\""},
     {"no duration at all", policy("idle_time = \"soon\"\n"), severity::fatal, 8,
-     13, "write idle_time = \"20m0s\""},
+     13, "write it like idle_time = \"1h30m\""},
     {"empty duration", policy("idle_time = \"\"\n"), severity::fatal, 8, 13,
      "invalid duration"},
   });
+}
+
+TEST_CASE("for text that is no duration what was meant is told") {
+  struct row {
+    const char* text;
+    const char* says;
+  };
+  const row rows[] = {
+    {"1.5d", "write idle_time = \"36h\""},
+    {"0.5d", "write idle_time = \"12h\""},
+    {"0.1d", "write idle_time = \"2.4h\""},
+    {"2w", "write idle_time = \"336h\""},
+    {"1 week", "write idle_time = \"168h\""},
+    {"1.5 h", "write idle_time = \"1.5h\""},
+    {"1,5h", "write idle_time = \"1.5h\""},
+    {"1h, 5m", "write idle_time = \"1h5m\""},
+    {"5 m ", "write idle_time = \"5m\""},
+    {"1h30", "write idle_time = \"1h30m\""},
+    {"1d 12", "write idle_time = \"24h12h\""},
+    {"5m 20", "write idle_time = \"5m20s\""},
+    {"90", "write idle_time = \"90s\""},
+    {"90 30", "write it like idle_time = \"1h30m\""},
+    {"20s 30", "write it like idle_time = \"1h30m\""},
+    {"P1D", "write it like idle_time = \"1h30m\""},
+    {"1:30", "write it like idle_time = \"1h30m\""},
+    {"1.5.5h", "write it like idle_time = \"1h30m\""},
+    {"h", "write it like idle_time = \"1h30m\""},
+    {" ", "write it like idle_time = \"1h30m\""},
+  };
+  for (const auto& r : rows)
+    check_rows(
+      {{r.text, policy(std::string{"idle_time = \""} + r.text + "\"\n"),
+        severity::fatal, 8, 13, r.says}});
+}
+
+TEST_CASE("for a number with a unit the number of the key's unit is told") {
+  struct row {
+    std::string text;
+    size_t line;
+    size_t column;
+    const char* says;
+  };
+  auto docker = [](const char* key) {
+    return runner("", "[runners.docker]\n" + std::string{key} + "\n");
+  };
+  const row rows[] = {
+    {"shutdown_timeout = \"5m\"\n", 1, 20,
+     "write shutdown_timeout = 300: it is a number of seconds"},
+    {"check_interval = \"1.5s\"\n", 1, 18,
+     "write a whole number of seconds, without quotes and unit, for "
+     "check_interval"},
+    {"check_interval = 1.5\n", 1, 18, "write a whole number of seconds"},
+    {"check_interval = \"often\"\n", 1, 18, "write a whole number of seconds"},
+    {"shutdown_timeout = \"300\"\n", 1, 20,
+     "write shutdown_timeout = 300, without quotes"},
+    {"[session_server]\nsession_timeout = \"30m\"\n", 2, 19,
+     "write session_timeout = 1800: it is a number of seconds"},
+    {runner("output_limit = \"4m\"\n"), 5, 16,
+     "write output_limit = 4096: it is a number of kilobytes"},
+    {runner("output_limit = \"100b\"\n"), 5, 16,
+     "write a whole number of kilobytes"},
+    {docker("shm_size = \"2g\""), 8, 12,
+     "write shm_size = 2147483648: it is a number of bytes"},
+    {docker("wait_for_services_timeout = \"1m\""), 8, 29,
+     "write wait_for_services_timeout = 60: it is a number of seconds"},
+    {runner("", "[runners.cache]\nMaxUploadedArchiveSize = \"5GB\"\n"), 8, 26,
+     "write MaxUploadedArchiveSize = 5368709120: it is a number of bytes"},
+    {runner("limit = \"many\"\n"), 5, 9,
+     "write a whole number alone, without quotes and unit, for limit"},
+  };
+  for (const auto& r : rows)
+    check_rows({{r.text, r.text, severity::fatal, r.line, r.column, r.says}});
 }
 
 TEST_CASE("syntax errors have place, caret and advice") {
