@@ -2,6 +2,7 @@
 
 #include "config/duration.hpp"
 #include "config/keys.hpp"
+#include "config/name_hints.hpp"
 #include "config/value_hints.hpp"
 
 #include <algorithm>
@@ -236,59 +237,14 @@ private:
       = path.empty() ? std::string{name} : fmt::format("{}.{}", path, name);
     if (out_->full()) // only counted
       out_->add(severity::warning, at.key_position(), full, "");
-    else if (auto places = other_places(name); !places.empty())
+    else if (auto hint = name_hint(name, path); !hint.meant.empty())
       out_->add(severity::warning, at.key_position(), full,
-                fmt::format("misplaced key {}: it belongs {}", in_quotes(name),
-                            places));
-    else if (auto meant = meant_by(name, path); !meant.empty())
-      out_->add(severity::warning, at.key_position(), full,
-                fmt::format("unknown key {}, did you mean {}?", in_quotes(name),
-                            meant));
+                fmt::format("{} key {}{}",
+                            hint.is_misplaced ? "misplaced" : "unknown",
+                            in_quotes(name), hint.meant));
     else
       out_->add(severity::warning, at.key_position(), full,
-                fmt::format("unknown key {}", in_quotes(name)),
-                fmt::format("it has no effect: no such key {}",
-                            path.empty() ? "at the top of the file"
-                                         : "in " + section_header(path)));
-  }
-
-  /// The key that was probably meant, in quotes: one of the same table, or else
-  /// the nearest of another with its place.
-  static std::string meant_by(std::string_view name, std::string_view path) {
-    std::vector<std::string_view> siblings;
-    for (const auto* key : keys_in(path))
-      siblings.push_back(last_part(key->path));
-    if (auto meant = nearest(name, siblings))
-      return in_quotes(*meant);
-    constexpr size_t telling = 5; // shorter names are near to too many others
-    std::vector<std::string_view> others;
-    for (const auto& key : known_keys())
-      if (last_part(key.path).size() >= telling)
-        others.push_back(last_part(key.path));
-    if (auto meant = nearest(name, others))
-      if (auto places = other_places(*meant); !places.empty())
-        return fmt::format("{} {}", in_quotes(*meant), places);
-    return "";
-  }
-
-  /// The tables where a key of that name may stand, in words.
-  static std::string other_places(std::string_view name) {
-    std::vector<std::string> places;
-    for (const auto& key : known_keys()) {
-      if (!same_ignoring_case(last_part(key.path), name))
-        continue;
-      auto section = section_of(key.path);
-      places.push_back(section.empty() ? "at the top of the file, before any "
-                                         "[table]"
-                                       : "under " + section_header(section));
-    }
-    constexpr size_t named_max = 3;
-    if (places.empty() || places.size() > named_max)
-      return "";
-    std::string text = places.front();
-    for (size_t i = 1; i < places.size(); ++i)
-      text += (i + 1 == places.size() ? " or " : ", ") + places[i];
-    return text;
+                fmt::format("unknown key {}", in_quotes(name)), hint.advice);
   }
 
   report* out_;

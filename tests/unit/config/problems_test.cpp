@@ -80,9 +80,38 @@ TEST_CASE("unknown keys get the name or the table that was meant") {
      2, "it belongs under [runners.autoscaler]"},
     {"nothing near", "zzzzzz = 1\n", severity::warning, 1, 1,
      "no such key at the top of the file"},
+    {"prefix",
+     runner("", "[runners.autoscaler.connector_config]\nuser = \"u\"\n"),
+     severity::warning, 8, 1,
+     "unknown key \"user\", did you mean \"username\"?"},
+    {"another word",
+     runner("", "[runners.autoscaler.connector_config]\nprivate_key = \"u\"\n"),
+     severity::warning, 8, 1, "did you mean \"key_path\"?"},
+    {"another word for a folder",
+     runner("", "[runners.autoscaler.state_storage]\npath = \"/s\"\n"),
+     severity::warning, 8, 1, "did you mean \"dir\"?"},
+    {"of the runner, behind its group", runner("", "request_concurrency = 2\n"),
+     severity::warning, 7, 1, "it belongs under [[runners]]"},
     {"no keys of ours yet", runner("muster.x = 1\n"), severity::warning, 5, 8,
      "no such key in [runners.muster]"},
   });
+}
+
+TEST_CASE("settings of a plugin are told from keys of the group") {
+  for (const std::string name : {"name", "credentials_file", "max_size",
+                                 "profile", "region", "zone", "project"})
+    check_rows({{name, runner("", name + " = \"x\"\n"), severity::warning, 7, 1,
+                 "it has no effect: no such key in [runners.autoscaler]. "
+                 "Settings of the plugin stand under "
+                 "[runners.autoscaler.plugin_config]"}});
+}
+
+TEST_CASE("what is set in GitLab is told so") {
+  for (const std::string name :
+       {"locked", "run_untagged", "tag_list", "tag-list", "access_level",
+        "maximum_timeout", "paused"})
+    check_rows({{name, runner(name + " = \"x\"\n"), severity::warning, 5, 1,
+                 "it has no effect: it is set in GitLab, for the runner"}});
 }
 
 TEST_CASE("names in free tables are nobody's business") {
