@@ -128,6 +128,23 @@ const toml::node* misfit(const toml::node& value, key_type type) {
   }
 }
 
+/// In a table of free names: a name with dots, `net.ipv4.ip_forward`, that was
+/// written without quotes, so that TOML has made tables of it; in quotes.
+std::string dotted_name(const entry& at, const toml::node& wrong) {
+  const auto* free_names = at.value->as_table();
+  if (free_names == nullptr)
+    return "";
+  std::string name;
+  for (const auto& [key, value] : *free_names)
+    if (&value == &wrong)
+      name = key.str();
+  for (const auto* below = wrong.as_table();
+       !name.empty() && below != nullptr && !below->empty();
+       below = below->begin()->second.as_table())
+    name += fmt::format(".{}", below->begin()->first.str());
+  return name.empty() ? "" : in_quotes(name);
+}
+
 /// Walks a file's tables beside the table of keys.
 class key_checker {
 public:
@@ -178,13 +195,17 @@ private:
   void report_type(const entry& at, const key_info& known,
                    const toml::node& wrong) {
     bool whole = &wrong == at.value;
+    auto dotted = wrong.is_table() ? dotted_name(at, wrong) : "";
     auto position
       = wrong.source().begin ? wrong.source().begin : at.key_position();
     out_->add(severity::fatal, position, known.path,
               fmt::format("{} must be {}{} {}", last_part(known.path),
                           type_text(known.type),
                           whole ? ", not" : "; this one is", type_text(wrong)),
-              value_hint(known, wrong));
+              dotted.empty() ? value_hint(known, wrong)
+                             : fmt::format("a name with dots stands in quotes: "
+                                           "{} = ...",
+                                           dotted));
   }
 
   void check_duration(const entry& at, const key_info& known) {

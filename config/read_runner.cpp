@@ -175,15 +175,17 @@ bool is_label_key(std::string_view key) {
 } // namespace
 
 void check_labels(const section& at) {
+  auto labels = at.child("labels");
   for (const auto& [key, value] : at.text_map("labels")) {
     if (!is_label_key(key))
-      at.say(severity::fatal, "labels",
-             fmt::format("label {}: its name must be 3 to 65 letters, digits, "
-                         "'.', '_' or '-', the first no '.' or '-'",
-                         in_quotes(key)));
+      labels.say(
+        severity::fatal, key,
+        fmt::format("label {}: its name must be 3 to 65 letters, digits, "
+                    "'.', '_' or '-', the first no '.' or '-'",
+                    in_quotes(key)));
     if (value.empty() || value.size() > 256 || !is_label_text(value))
-      at.say(
-        severity::fatal, "labels",
+      labels.say(
+        severity::fatal, key,
         fmt::format("label {}: its value must be 1 to 256 letters, digits, "
                     "'.', '_' or '-'",
                     in_quotes(key)));
