@@ -4,12 +4,12 @@
 #include "config/journal_name.hpp"
 #include "config/keys.hpp"
 #include "config/listen_address.hpp"
+#include "config/log.hpp"
 #include "config/places.hpp"
 #include "config/readers.hpp"
 #include "config/source.hpp"
 
 #include <algorithm>
-#include <array>
 #include <exception>
 #include <fmt/format.h>
 
@@ -42,16 +42,13 @@ void read_concurrent(const section& file, config& into) {
 }
 
 void read_log(const section& file, config& into) {
-  constexpr std::array levels{"panic", "fatal", "error", "warning",
-                              "warn",  "info",  "debug", "trace"};
-  constexpr std::array formats{"runner", "text", "json"};
   into.log_level = file.text("log_level", into.log_level);
-  if (std::ranges::find(levels, into.log_level) == levels.end())
+  if (!log::is_level_name(into.log_level))
     file.say(severity::fatal, "log_level",
              fmt::format("unknown log_level {}", in_quotes(into.log_level)),
              "write debug, info, warning, error or fatal");
   into.log_format = file.text("log_format", into.log_format);
-  if (std::ranges::find(formats, into.log_format) == formats.end())
+  if (!log::is_format_name(into.log_format))
     file.say(severity::fatal, "log_format",
              fmt::format("unknown log_format {}", in_quotes(into.log_format)),
              "write runner, text or json");

@@ -237,6 +237,17 @@ TEST_CASE("keys are read in any letter case, the exact one first") {
   CHECK_EQ(loaded.diagnostics[0].line, 1);
 }
 
+TEST_CASE("a log level is taken in any letter case, as from the command line") {
+  for (const std::string level : {"INFO", "Warning", "warn", "Trace"}) {
+    CAPTURE(level);
+    auto loaded
+      = parse_config("log_level = \"" + level + "\"\n", "config.toml");
+    for (const auto& x : loaded.diagnostics)
+      CHECK_NE(x.key_path, "log_level");
+    CHECK_EQ(loaded.value.log_level, level);
+  }
+}
+
 TEST_CASE("plugin_config becomes JSON with its letter case and types") {
   auto loaded = load(head + group
                      + "[runners.autoscaler.plugin_config]\n"
