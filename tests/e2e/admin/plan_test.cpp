@@ -169,6 +169,22 @@ TEST_CASE("plan shows the runners beside one that cannot be served") {
   CHECK_FALSE(has(out.text, "runner \"bad\""));
 }
 
+TEST_CASE("plan says why a runner without url or token is not served") {
+  admin_place place;
+  for (const std::string line : {"  url = \"https://gitlab.example.com\"\n",
+                                 "  token = \"glrt-office-0123456789\"\n"}) {
+    CAPTURE(line);
+    auto text = office(4, 1);
+    text.erase(text.find(line), line.size());
+    place.write(text);
+    auto out = place.muster("muster plan");
+    CAPTURE(out.text);
+    CHECK_EQ(out.status, 1);
+    CHECK(has(out.text, "warning: the runner \"office\" has no "));
+    CHECK(has(out.text, "no runner is served"));
+  }
+}
+
 TEST_CASE("plan needs no token") {
   admin_place place;
   auto text = office(4, 1);
