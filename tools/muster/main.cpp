@@ -105,6 +105,15 @@ std::string command_in(const std::vector<std::string>& args) {
   return "";
 }
 
+/// `help COMMAND` is `COMMAND --help`.
+std::vector<std::string> with_help_option(std::vector<std::string> args) {
+  if (command_in(args) != "help")
+    return args;
+  args.erase(std::find(args.begin(), args.end(), "help"));
+  args.emplace_back("--help");
+  return args;
+}
+
 struct program {
   CLI::App app{"muster runs GitLab CI/CD jobs on autoscaled machines."};
   global_options global;
@@ -150,6 +159,17 @@ struct program {
         "The same as --log-level debug")
       ->group("") // the help fits a screen
       ->envname("RUNNER_DEBUG");
+    app
+      .add_option_function<std::string>(
+        "--cpuprofile",
+        [](const std::string&) {
+          std::fputs("muster: --cpuprofile has no effect: profile it with "
+                     "perf\n",
+                     stderr);
+        },
+        "No effect")
+      ->group("")
+      ->envname("CPU_PROFILE");
     app.fallthrough();
     run.config_path = check.config_path = pins.config_path = plan.config_path
       = explain.config_path = simulate.config_path
@@ -444,7 +464,9 @@ struct program {
 
 int run_program(int argc, char** argv) {
   program p;
-  auto args = with_two_dashes(argc, argv, p.app);
+  auto given = with_two_dashes(argc, argv, p.app);
+  auto args = with_help_option(given);
+  auto is_help = args != given;
   auto command = command_in(args);
   if (is_planned(command)) {
     std::fprintf(stderr,
@@ -459,7 +481,8 @@ int run_program(int argc, char** argv) {
     std::reverse(args.begin(), args.end());
     p.app.parse(args);
   } catch (const CLI::ParseError& x) {
-    if (known.empty() && !command.empty() && x.get_exit_code() != 0) {
+    if (known.empty() && !command.empty()
+        && (x.get_exit_code() != 0 || is_help)) {
       std::fprintf(stderr, "Command %s not found; see muster --help\n",
                    command.c_str());
       return 1;

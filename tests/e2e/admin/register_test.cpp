@@ -153,7 +153,8 @@ TEST_CASE("an interrupted registration is taken back") {
 TEST_CASE("register takes its settings from the environment") {
   world x;
   auto out = x.place.muster(fmt::format(
-    "REGISTER_NON_INTERACTIVE=true CI_SERVER_URL={} CI_SERVER_TOKEN={} "
+    "REGISTER_NON_INTERACTIVE=T CI_SERVER_URL={} CI_SERVER_TOKEN={} "
+    "RUNNER_STRICT_CHECK_INTERVAL=TRUE RUNNER_DEBUG_TRACE_DISABLED=f "
     "RUNNER_NAME=env RUNNER_EXECUTOR=instance RUNNER_LIMIT=7 "
     "RUNNER_ENV=A=1,B=2 CACHE_TYPE=s3 CACHE_S3_SERVER_ADDRESS=s3.example.com "
     "DOCKER_HOST=tcp://not-for-this-one muster register",
@@ -164,6 +165,7 @@ TEST_CASE("register takes its settings from the environment") {
   CAPTURE(config);
   for (const auto* line :
        {"  name = \"env\"\n", "  limit = 7\n",
+        "  strict_check_interval = true\n", "  debug_trace_disabled = false\n",
         "  environment = [\"A=1\", \"B=2\"]\n",
         "  [runners.cache]\n    Type = \"s3\"\n",
         "  [runners.cache.s3]\n    ServerAddress = \"s3.example.com\"\n"})
@@ -191,7 +193,7 @@ TEST_CASE("a registration token makes a new runner") {
   x.place.write("# mine\nconcurrent = 2");
   auto out = x.enter(fmt::format(
     "-n -u {} -r {} --description old --executor instance --tag-list a,b "
-    "--locked=false --paused --maximum-timeout 600",
+    "--locked=F --run-untagged=1 --paused --maximum-timeout 600",
     x.gitlab.url(), registration));
   CAPTURE(out.text);
   CHECK_EQ(out.status, 0);

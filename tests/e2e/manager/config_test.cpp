@@ -158,6 +158,15 @@ TEST_CASE("a command is found behind options and their values") {
     {{"--log-level", "nonsense", "check"}, 1, "there is no log level nonsense"},
     {{"simulate", "--seed", "-1"}, 1, "--seed"},
     {{"-l", "debug"}, 0, "Subcommands:"}, // as without anything
+    {{"help"}, 0, "Subcommands:"},
+    {{"-l", "debug", "help", "plan"}, 0, "Show what a configuration will do"},
+    {{"help", "known-hosts", "forget"}, 0, "Forget those of hosts"},
+    {{"help", "nonsense"}, 1, "Command nonsense not found"},
+    {{"help", "wrapper"}, 1, "command \"wrapper\" is not there yet"},
+    {{"--cpuprofile", "/tmp/p", "list", "-c", "/none.toml"},
+     0,
+     "muster: --cpuprofile has no effect"},
+    {{"list", "--cpuprofile=/tmp/p", "-c", "/none.toml"}, 0, "=/none.toml"},
     // A value behind an equals sign, as Go's parser takes it.
     {{"-l=debug", "nonsense"}, 1, "Command nonsense not found"},
     {{"-l=nonsense", "check"}, 1, "there is no log level nonsense"},

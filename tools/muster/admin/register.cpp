@@ -1,4 +1,5 @@
 #include "config/config.hpp"
+#include "config/feature_flags.hpp"
 #include "config/load.hpp"
 #include "config/rewrite.hpp"
 #include "config/source.hpp"
@@ -254,9 +255,10 @@ private:
           std::tuple{"--paused", &given_.paused, &form_.paused}}) {
       if (text->empty())
         continue;
-      if (*text != "true" && *text != "false")
+      auto value = parse_bool(*text);
+      if (!value)
         return fatal(fmt::format("{} must be true or false", flag));
-      *field = *text == "true";
+      *field = *value;
     }
     form_.access_level = given_.access_level;
     if (!form_.access_level.empty() && form_.access_level != "not_protected"

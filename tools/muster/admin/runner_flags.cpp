@@ -1,6 +1,7 @@
 #include "tools/muster/admin/runner_flags.hpp"
 
 #include "config/duration.hpp"
+#include "config/feature_flags.hpp"
 #include "config/keys.hpp"
 
 #include <algorithm>
@@ -132,14 +133,6 @@ std::vector<std::string> split_at_commas(std::string_view text) {
   return parts;
 }
 
-std::optional<bool> truth(const std::string& text) {
-  if (text == "true" || text == "1")
-    return true;
-  if (text == "false" || text == "0")
-    return false;
-  return std::nullopt;
-}
-
 std::optional<int64_t> number(const std::string& text) {
   int64_t value = 0;
   auto [end, error]
@@ -212,7 +205,7 @@ runner_flags::convert(const flag& from, const std::vector<std::string>& texts,
   const auto& last = texts.back();
   switch (find_key(from.key_path)->type) {
     case key_type::boolean:
-      if (auto value = truth(last))
+      if (auto value = parse_bool(last))
         into.push_back({keys, *value});
       else
         return wrong("true or false");
@@ -263,7 +256,7 @@ runner_flags::convert(const flag& from, const std::vector<std::string>& texts,
     } else if (type == key_type::string_map) {
       into.push_back({path, values.back()});
     } else {
-      auto value = truth(values.back());
+      auto value = parse_bool(values.back());
       if (!value)
         return wrong("NAME:true or NAME:false");
       into.push_back({path, *value});
