@@ -168,8 +168,10 @@ excerpt mask(std::string_view source, std::string_view line,
   if (begins_inside_string(source, what.line))
     return {std::string{hidden}, 1};
   auto begin = static_cast<size_t>(line.data() - source.data());
-  auto hide
-    = find_values(source, {begin, begin + line.size()}, may_hold_secret);
+  auto hide = find_values(
+    source, {begin, begin + line.size()}, [](std::string_view name) {
+      return may_hold_secret(name) || name == "volume_driver_ops";
+    });
   for (const auto& x : find_userinfo(line))
     hide.push_back({begin + x.begin, begin + x.end});
   std::ranges::stable_sort(hide, {}, &text_range::begin);

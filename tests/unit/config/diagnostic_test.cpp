@@ -75,6 +75,8 @@ TEST_CASE("a secret is never shown") {
     {"url = \"https://u:p/q@h\" # x", "  url = \"https://<secret>@h\" # x"},
     {"a = {url = \"http://u:p@h\", token = 'x'}",
      "  a = {url = \"http://<secret>@h\", token = <secret>}"},
+    {"volume_driver_ops = {o = \"pass=glrt-1\", x = 1}",
+     "  volume_driver_ops = <secret>"},
     {"name = \"visible\"", "  name = \"visible\""},
   };
   for (const auto& r : rows) {
