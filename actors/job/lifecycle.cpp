@@ -21,8 +21,8 @@ constexpr auto accept_timeout = 10s;
 constexpr int accept_tries_max = 5;
 /// For a first connection: the slot is on a ready instance, so it should be up.
 constexpr auto route_timeout = 2min;
-/// A helper that does not end a cancelled or overdue job is given up after this
-/// (reference/job-stages, section 3).
+/// A helper that does not end an overdue job, or one that was cancelled as a
+/// whole, is given up after this (reference/job-stages, section 3).
 constexpr auto unwind_timeout = 5min;
 /// The connection starts a helper anew that takes no stream; if that does not
 /// help either, the job is no longer tried.
@@ -106,6 +106,9 @@ struct stepper {
   action arm(time_point at) {
     st.give_up = std::min(at, preparing() ? st.prepare_ends
                                           : st.job_ends + unwind_timeout);
+    // However often the stream breaks meanwhile.
+    if (st.ending && !over())
+      st.give_up = std::min(st.give_up, st.unwound_by);
     return arm_timer{st.give_up, ++st.timer};
   }
 
@@ -248,7 +251,8 @@ struct stepper {
     if (st.at != phase::routing && st.at != phase::sending)
       return {};
     if (x.why)
-      return end(system_failure(text_of(x.why)));
+      return end(st.ending ? st.cancel_verdict
+                           : system_failure(text_of(x.why)));
     if (st.at == phase::sending) // the stream broke before the helper answered
       return send();
     auto nowhere = !x.no_helper.empty() && x.engine.empty();
@@ -269,6 +273,8 @@ struct stepper {
   }
 
   actions reattach(const stream_route& x) {
+    if (x.why && st.ending)
+      return end(st.cancel_verdict);
     if (x.why)
       return end(
         system_failure("the connection to instance " + st.instance
@@ -301,8 +307,14 @@ struct stepper {
       return std::chrono::ceil<milliseconds>(
         std::max<time_point::duration>(until - now, 1ms));
     };
-    return {send_plan{++st.stream, left(st.job_ends), left(st.prepare_ends)},
-            arm(now + route_timeout)};
+    actions out{
+      send_plan{++st.stream, left(st.job_ends), left(st.prepare_ends)}};
+    // The helper may have the plan from the stream before, and run it: so that
+    // it gets the cancel, the plan is sent again even now.
+    if (st.ending)
+      out.emplace_back(send_cancel{st.cancelled});
+    out.emplace_back(arm(now + route_timeout));
+    return out;
   }
 
   actions operator()(const plan_accepted& x) {
@@ -312,8 +324,9 @@ struct stepper {
     actions out;
     if (std::exchange(st.at, phase::running) == phase::running)
       out.emplace_back(note_attached{});
-    out.emplace_back(
-      arm(st.ending ? now + unwind_timeout : st.job_ends + unwind_timeout));
+    if (st.ending) // it may have been lost with the stream before
+      out.emplace_back(send_cancel{st.cancelled});
+    out.emplace_back(arm(st.job_ends + unwind_timeout));
     return out;
   }
 
@@ -391,11 +404,20 @@ struct stepper {
     if (!st.plan_sent)
       return end(how);
     st.cancel_verdict = how;
-    auto first = !st.ending;
-    st.ending = true;
+    auto first = !std::exchange(st.ending, true);
     if (!first && mode == cancel_mode::graceful)
       return {};
-    return {send_cancel{mode}, arm(now + unwind_timeout)};
+    st.cancelled = mode;
+    actions out;
+    if (st.stream_open) // else it goes with the next one
+      out.emplace_back(send_cancel{mode});
+    // What follows on a graceful one, as after_script and uploads, has times of
+    // its own, which the helper keeps.
+    if (mode == cancel_mode::now) {
+      st.unwound_by = std::min(st.unwound_by, now + unwind_timeout);
+      out.emplace_back(arm(st.give_up));
+    }
+    return out;
   }
 
   actions operator()(const cancel_job& x) {
@@ -456,14 +478,14 @@ struct stepper {
       return finish_held_back();
     if (over())
       return {};
+    if (st.ending)
+      return end(st.cancel_verdict);
     if (preparing() && now >= st.prepare_ends)
       return end(prepare_timed_out());
     if (st.at == phase::accepting) { // GitLab does not answer: run it
       st.accepted = true;
       return open();
     }
-    if (st.ending)
-      return end(st.cancel_verdict);
     if (st.no_helper && st.stream == 0)
       return end(orphaned());
     if (now >= st.job_ends)

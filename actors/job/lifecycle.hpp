@@ -55,12 +55,15 @@ struct state {
   uint64_t stream = 0; ///< number of the stream in force
   int untaken = 0;     ///< streams in a row on which the helper said nothing
   uint64_t next_record = 0; ///< to attach from
-  bool ending = false;      ///< a cancel was sent to the helper
-  verdict cancel_verdict;   ///< what a cancelled plan means
+  bool ending = false;      ///< the helper is, or is to be, told to cancel
+  cancel_mode cancelled = cancel_mode::graceful; ///< how, if `ending`
+  verdict cancel_verdict; ///< what a cancelled plan means
   verdict result;
   time_point job_ends;     ///< the job's own time runs out
   time_point prepare_ends; ///< to be prepared by then; `job_ends` at the latest
   time_point give_up;      ///< of the present wait
+  /// A helper that was told to end everything has ended the job by then.
+  time_point unwound_by = time_point::max();
   uint64_t timer = 0;
   std::string instance;
   int32_t slot = 0;

@@ -99,6 +99,11 @@ struct fixture : test::job_peers {
     helper_says(frames::accepted{"k"});
   }
 
+  void loses_stream() {
+    wire->last_stream().sink->closed({connection_errc::lost, "reset"});
+    world.run();
+  }
+
   void prints(const std::string& text) {
     helper_says(
       frames::output{record++, 1000, frames::output_stream::out, text});
@@ -474,6 +479,110 @@ TEST_CASE("a helper that does not end a cancelled job is given up") {
   f.world.run_for(4min);
   CHECK_EQ(f.slot.count<vacate_slot>(), 0);
   f.world.run_for(2min);
+  CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+}
+
+TEST_CASE("what follows on a graceful cancel has more time than a stage") {
+  fixture f;
+  f.run_up_to_script();
+  f.world.send(f.it, job_ordered{job_order::canceling});
+  f.world.run_for(20min); // after_script, and the uploads
+  CHECK_EQ(f.slot.count<vacate_slot>(), 0);
+  SUBCASE("it came too late for the script") {
+    f.plan_ends(plan_outcome::success);
+    CHECK_EQ(f.confirm().state, "success");
+  }
+  SUBCASE("the helper is silent") {
+    f.world.run_for(40min + 5min + 1s);
+    CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+    CHECK(f.log_has("ERROR: Job failed: canceled"));
+  }
+  SUBCASE("then everything is to end") {
+    f.world.send(f.it, job_ordered{job_order::aborted});
+    f.world.run_for(4min);
+    f.world.send(f.it, job_ordered{job_order::aborted}); // GitLab repeats it
+    f.world.run_for(1min + 1s);
+    CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+  }
+}
+
+TEST_CASE("a cancel outlives the stream that it was sent on") {
+  for (auto [order, mode] :
+       {std::pair{job_order::canceling, cancel_mode::graceful},
+        std::pair{job_order::aborted, cancel_mode::now}})
+    for (auto is_lost_before : {false, true}) {
+      CAPTURE(static_cast<int>(mode));
+      CAPTURE(is_lost_before);
+      fixture f;
+      f.run_up_to_script();
+      if (is_lost_before)
+        f.loses_stream();
+      f.world.send(f.it, job_ordered{order});
+      if (!is_lost_before)
+        f.loses_stream();
+      f.gets_route();
+      REQUIRE_EQ(f.wire->opened.size(), 2);
+      f.wire->last_stream().sink->opened();
+      f.helper_says(frames::accepted{"k"});
+      CHECK(f.wire->last_stream().sent.ends_with(
+        frames::encode(frames::cancel{"k", mode})));
+      f.plan_ends(plan_outcome::canceled);
+      CHECK(f.log_has("ERROR: Job failed: canceled"));
+    }
+}
+
+TEST_CASE("a plan that is sent again after a cancel has that right behind it") {
+  fixture f;
+  f.run_up_to_plan();
+  f.world.send(f.it, job_ordered{job_order::aborted});
+  f.loses_stream();
+  f.gets_route();
+  REQUIRE_EQ(f.wire->opened.size(), 2);
+  const auto& sent = f.wire->last_stream().sent;
+  CHECK_NE(sent.find("make"), std::string::npos);
+  CHECK(sent.ends_with(frames::encode(frames::cancel{"k", cancel_mode::now})));
+}
+
+TEST_CASE("a cancelled job is told as that if its instance is not reached") {
+  for (auto runs : {false, true})
+    for (auto is_told : {false, true}) {
+      CAPTURE(runs);
+      CAPTURE(is_told);
+      fixture f;
+      if (runs)
+        f.run_up_to_script();
+      else
+        f.run_up_to_plan();
+      f.world.send(f.it, job_ordered{job_order::canceling});
+      f.loses_stream();
+      if (is_told)
+        f.world.send(f.it, stream_route{f.setup.key, 0, "",
+                                        error_of(connection_errc::unreachable,
+                                                 "refused by 10.0.0.1:22")});
+      else
+        f.world.run_for(15min + 6s);
+      CHECK_EQ(f.slot.count<vacate_slot>(), 1);
+      CHECK(f.log_has("ERROR: Job failed: canceled"));
+      CHECK_EQ(f.confirm().failure_reason, "unknown_failure");
+    }
+}
+
+TEST_CASE("a job that is to end at once has no more time by a broken stream") {
+  fixture f;
+  f.run_up_to_script();
+  f.world.send(f.it, job_ordered{job_order::aborted});
+  f.world.run_for(4min);
+  f.loses_stream();
+  SUBCASE("the way is found") {
+    f.gets_route();
+    f.wire->last_stream().sink->opened();
+    f.helper_says(frames::accepted{"k"});
+  }
+  SUBCASE("or not") {
+  }
+  f.world.run_for(59s);
+  CHECK_EQ(f.slot.count<vacate_slot>(), 0);
+  f.world.run_for(2s);
   CHECK_EQ(f.slot.count<vacate_slot>(), 1);
 }
 
