@@ -14,6 +14,9 @@ constexpr size_t workers_max = 64;
 /// Workers are cheap to have, but each is a thread and a connection: more than
 /// these are started only when questions pile up.
 constexpr size_t workers_at_ease = 4;
+/// GitLab may hold each of them for minutes: the other workers are left for
+/// what jobs wait for.
+constexpr size_t polls_max = workers_max - workers_at_ease;
 /// Each job has two questions out at most, so this is never met in practice.
 constexpr size_t queue_max = 16'384;
 
@@ -46,7 +49,7 @@ struct driver {
   std::optional<question> next() const {
     auto& s = st();
     for (auto* queue : {&s.results, &s.others, &s.polls})
-      if (!queue->empty()) {
+      if (!queue->empty() && (queue != &s.polls || may_poll())) {
         auto out = std::move(queue->front());
         queue->pop_front();
         tell_depth();
@@ -62,20 +65,28 @@ struct driver {
     return nullptr;
   }
 
-  /// Workers that are not held by a long poll.
-  size_t answering() const {
+  /// Workers that a long poll may hold.
+  size_t polling() const {
     return static_cast<size_t>(std::count_if(
       st().workers.begin(), st().workers.end(), [](const auto& row) {
-        return !row.second.busy
-               || !std::holds_alternative<request_job>(row.second.asked);
+        return row.second.busy
+               && std::holds_alternative<request_job>(row.second.asked);
       }));
+  }
+
+  bool may_poll() const {
+    return !st().polls.empty() && polling() < polls_max;
+  }
+
+  bool has_next() const {
+    return !st().results.empty() || !st().others.empty() || may_poll();
   }
 
   coordinator_state::worker* make_worker() const {
     auto& s = st();
-    auto there = answering();
+    auto there = s.workers.size() - polling();
     auto needed
-      = there < workers_at_ease || waiting() > 2 * there || !s.polls.empty();
+      = there < workers_at_ease || waiting() > 2 * there || may_poll();
     if (!needed || s.workers.size() >= workers_max)
       return nullptr;
     auto number = ++s.workers_made;
@@ -91,7 +102,7 @@ struct driver {
   }
 
   void serve() const {
-    while (waiting() > 0) {
+    while (has_next()) {
       auto* worker = idle_worker();
       if (worker == nullptr)
         worker = make_worker();

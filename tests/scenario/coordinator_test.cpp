@@ -67,6 +67,25 @@ TEST_CASE("a long poll holds no worker that results need") {
   CHECK_EQ(f.workers[1].count<update_job>(), 1);
 }
 
+TEST_CASE("however many polls GitLab holds, results and logs go on") {
+  fixture f;
+  for (int i = 0; i < 70; ++i)
+    f.poll("p");
+  auto held = f.workers.size();
+  CHECK_EQ(held, 60);
+  f.update("a", "success");
+  f.patch("b");
+  REQUIRE_EQ(f.workers.size(), held + 2);
+  CHECK_EQ(f.workers[held].count<update_job>(), 1);
+  CHECK_EQ(f.workers[held + 1].count<patch_trace>(), 1);
+  f.world.send(f.it, worker_free{held + 1}); // numbers begin with 1
+  CHECK_EQ(f.workers[held].count<request_job>(), 0);
+  f.world.send(f.it, worker_free{1});
+  auto asked
+    = f.workers[0].count<request_job>() + f.workers[held].count<request_job>();
+  CHECK_EQ(asked, 2);
+}
+
 TEST_CASE("final states go before traces when workers are busy") {
   fixture f;
   for (int i = 0; i < 4; ++i)
