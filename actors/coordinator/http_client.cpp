@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <optional>
+#include <poll.h>
 #include <strings.h>
 #include <tl/expected.hpp>
 
@@ -108,6 +109,14 @@ int note_wish(SSL* tls, X509**, EVP_PKEY**) {
   auto* flag = ::SSL_CTX_get_ex_data(::SSL_get_SSL_CTX(tls), flag_index());
   *static_cast<bool*>(flag) = true;
   return 0; // goes on without
+}
+
+/// A server has nothing to say between two calls: what can be read then is its
+/// end. cpp-httplib knows that but of one without TLS's close_notify, and the
+/// call would fail.
+bool has_ended(int socket) {
+  pollfd x{socket, POLLIN, 0}; // ignored if it is -1, as after a last answer
+  return ::poll(&x, 1, 0) > 0;
 }
 
 /// A client and what it was made with.
@@ -328,8 +337,8 @@ struct http_client::impl {
     return request;
   }
 
-  /// Drops a connection that is too old, too long idle, or trusts outdated
-  /// certificates.
+  /// Drops a connection that is too old, too long idle, ended by the server, or
+  /// trusts outdated certificates.
   void refresh(const url_parts& target, link& x) const {
     if (!x.client)
       return;
@@ -340,7 +349,7 @@ struct http_client::impl {
     auto is_outdated = target.tls && trusted
                        && (trusted->get() != x.certificates
                            || trusted->identity() != x.identity);
-    if (is_old || is_idle || is_outdated)
+    if (is_old || is_idle || is_outdated || has_ended(x.client->socket()))
       x.drop();
   }
 

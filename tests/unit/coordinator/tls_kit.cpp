@@ -149,6 +149,81 @@ std::string https_server::client() const {
   return client_;
 }
 
+ending_server::ending_server(const test_certificate* as) {
+  if (as != nullptr) {
+    context_ = {::SSL_CTX_new(::TLS_server_method()), ::SSL_CTX_free};
+    ::SSL_CTX_use_certificate(context_.get(), as->cert());
+    ::SSL_CTX_use_PrivateKey(context_.get(), as->key());
+  }
+  thread_ = std::thread{[this] {
+    for (;;) {
+      auto connection = ::accept(socket_, nullptr, nullptr);
+      if (connection < 0)
+        return;
+      serve(connection);
+      ::close(connection);
+      std::lock_guard lock{mutex_};
+      ++ended_;
+      changed_.notify_all();
+    }
+  }};
+}
+
+ending_server::~ending_server() {
+  ::shutdown(socket_, SHUT_RDWR);
+  thread_.join();
+}
+
+std::string ending_server::url() const {
+  return (context_ ? "https://127.0.0.1:" : "http://127.0.0.1:")
+         + std::to_string(port_);
+}
+
+void ending_server::wait_for_end(int count) {
+  std::unique_lock lock{mutex_};
+  REQUIRE(changed_.wait_for(lock, std::chrono::seconds{20},
+                            [&] { return ended_ >= count; }));
+}
+
+void ending_server::serve(int connection) {
+  constexpr std::string_view answer
+    = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  // Otherwise a body that is not read makes the end a reset.
+  auto is_whole = [](const std::string& x) {
+    auto head = x.find("\r\n\r\n");
+    auto length = x.find("Content-Length: ");
+    return head != std::string::npos && length < head
+           && x.size()
+                >= head + 4
+                     + std::strtoul(x.c_str() + length + 16, nullptr, 10);
+  };
+  std::string request;
+  std::array<char, 4096> buffer{};
+  if (!context_) {
+    while (!is_whole(request)) {
+      auto size = ::recv(connection, buffer.data(), buffer.size(), 0);
+      if (size <= 0)
+        return;
+      request.append(buffer.data(), static_cast<size_t>(size));
+    }
+    ::send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
+    return;
+  }
+  std::unique_ptr<SSL, decltype(&::SSL_free)> tls{::SSL_new(context_.get()),
+                                                  ::SSL_free};
+  ::SSL_set_fd(tls.get(), connection);
+  if (::SSL_accept(tls.get()) != 1)
+    return;
+  while (!is_whole(request)) {
+    auto size = ::SSL_read(tls.get(), buffer.data(), buffer.size());
+    if (size <= 0)
+      return;
+    request.append(buffer.data(), static_cast<size_t>(size));
+  }
+  ::SSL_write(tls.get(), answer.data(), answer.size());
+  ::SSL_shutdown(tls.get());
+}
+
 connect_proxy::connect_proxy(std::string answer) : answer_(std::move(answer)) {
   thread_ = std::thread{[this] {
     for (;;) {

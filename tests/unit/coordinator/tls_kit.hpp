@@ -3,6 +3,7 @@
 #include "tests/unit/coordinator/servers.hpp"
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -67,6 +68,28 @@ private:
   std::thread thread_;
   mutable std::mutex mutex_;
   std::string client_;
+};
+
+/// Answers the first request of each connection with 200 and then ends the
+/// connection in order, which the answer does not announce.
+class ending_server : public listener {
+public:
+  /// Without TLS, if `as` is not given.
+  explicit ending_server(const test_certificate* as = nullptr);
+  ~ending_server();
+
+  std::string url() const;
+  /// Until it has ended so many connections.
+  void wait_for_end(int count);
+
+private:
+  void serve(int connection);
+
+  std::shared_ptr<SSL_CTX> context_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int ended_ = 0;
+  std::thread thread_;
 };
 
 /// A proxy for CONNECT, to ports of this host, whatever host is named.

@@ -178,6 +178,21 @@ TEST_CASE("changed files are used from the next call on") {
   fs::remove_all(folder);
 }
 
+TEST_CASE("a kept connection that the server ended is not used again") {
+  test_certificate authority;
+  test_certificate own{{}, &authority};
+  told_store trusting{{authority.cert_file(), "", ""}};
+  for (const auto* as : {static_cast<test_certificate*>(nullptr), &own}) {
+    ending_server server{as};
+    CAPTURE(server.url());
+    auto client = client_of(server.url(), trusting.store);
+    for (auto i = 1; i <= 3; ++i) {
+      CHECK_EQ(failure_of(*client), "");
+      server.wait_for_end(i);
+    }
+  }
+}
+
 TEST_CASE("certificates are found by the name of the host") {
   auto folder = fs::temp_directory_path() / "muster-certs-found";
   fs::create_directories(folder / "a");
