@@ -181,6 +181,13 @@ job_answer api_client::request_job(const job_request& what) {
                                  "the job is not of type application/json");
     return answer;
   }
+  if (reply.is_cut) {
+    answer.error
+      = impl_->failed(coordinator_errc::bad_answer,
+                      "the job has more than "
+                        + std::to_string(impl_->job_bytes_max) + " bytes");
+    return answer;
+  }
   auto job = parse_job(reply.body);
   if (!job) {
     answer.error = impl_->failed(job.error().code, job.error().text);

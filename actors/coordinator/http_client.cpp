@@ -282,15 +282,15 @@ struct http_client::impl {
                          http_reply& reply) {
     auto request = make_request(target, what);
     auto until = steady_clock::now() + with.request_timeout;
-    auto is_too_large = false;
     reply = {};
     request.content_receiver
       = [&](const char* data, size_t size, uint64_t, uint64_t) {
-          is_too_large = reply.body.size() + size > what.answer_max;
-          if (is_too_large || steady_clock::now() > until)
+          if (steady_clock::now() > until)
             return false;
-          reply.body.append(data, size);
-          return true;
+          auto room = what.answer_max - reply.body.size();
+          reply.is_cut = size > room;
+          reply.body.append(data, std::min(size, room));
+          return !reply.is_cut;
         };
     httplib::Response response;
     auto error = httplib::Error::Success;
@@ -302,12 +302,8 @@ struct http_client::impl {
     if (!is_done) {
       auto why = failure_text(error, over, target);
       over.drop();
-      if (is_too_large)
-        return coordinator_failure{coordinator_errc::bad_answer,
-                                   "the answer has more than "
-                                     + std::to_string(what.answer_max)
-                                     + " bytes"};
-      return unreachable(std::move(why));
+      if (!reply.is_cut) // else status and headers are there, which decide
+        return unreachable(std::move(why));
     }
     if (response.status == 407 && over.proxy) {
       auto proxy = origin_text(*over.proxy);

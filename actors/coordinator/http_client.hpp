@@ -36,13 +36,14 @@ struct http_call {
   std::string path; ///< appended to the base's
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
-  size_t answer_max = 64u << 10; ///< [bytes]
+  size_t answer_max = 64u << 10; ///< what is read of its body [bytes]
 };
 
 struct http_reply {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  bool is_cut = false; ///< there was more of the body
 
   /// Returns the value of a header, empty if there is none. Case of the name
   /// does not matter.
@@ -60,9 +61,9 @@ public:
   /// Follows redirects that keep to the host, with method, body and headers as
   /// they are. Another host would get to see the tokens: it is not asked.
   ///
-  /// Errors: `unreachable` for no or half an answer, `bad_answer` for a body
-  /// that is too large, `rejected` for a redirect that is not followed and a
-  /// proxy that refuses, `stopped`. Any status is an answer.
+  /// Errors: `unreachable` for no or half an answer, `rejected` for a redirect
+  /// that is not followed and a proxy that refuses, `stopped`. Any status is an
+  /// answer, and a body that is too large is cut.
   result<http_reply, coordinator_errc> send(http_call what);
 
   /// What the last server was trusted by; see `server_chain`. From the thread

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -258,16 +259,67 @@ TEST_CASE("a job that is none is a bad answer") {
   CHECK(client->request_job(some_request()).job);
 }
 
-TEST_CASE("an answer that is too large is not read to its end") {
+TEST_CASE("an answer that is too large is not read to its end, and counts") {
   web_server server;
-  server.http.Put(".*", [&](const httplib::Request&, httplib::Response& out) {
-    out.set_content(std::string(1 << 20, 'x'), "application/json");
+  auto status = 200;
+  auto handle = [&](const httplib::Request&, httplib::Response& out) {
+    out.status = status;
+    out.set_header("Retry-After", "7");
+    out.set_header("Job-Status", "canceled");
+    out.set_header("Range", "0-15");
+    out.set_content(std::string(1 << 20, 'x'), "text/html");
+  };
+  server.http.Put(".*", handle);
+  server.http.Patch(".*", handle);
+  auto url = server.start();
+  auto client = client_of(url);
+  auto check = [&](const api_answer& x, std::optional<coordinator_errc> code) {
+    CHECK_EQ(x.status, status);
+    CHECK_EQ(x.retry_after, 7s);
+    CHECK_EQ(x.job_status, "canceled");
+    REQUIRE_EQ(x.error.has_value(), code.has_value());
+    if (code)
+      CHECK_EQ(x.error->code, *code);
+  };
+  check(client->update_job(some_update()), {});
+  status = 403;
+  check(client->update_job(some_update()), coordinator_errc::forbidden);
+  status = 404;
+  check(client->patch_trace(some_patch()), coordinator_errc::rejected);
+  status = 503;
+  check(client->update_job(some_update()), coordinator_errc::server_error);
+  status = 202;
+  auto patched = client->patch_trace(some_patch());
+  check(patched, {});
+  CHECK_EQ(patched.next_offset, 15);
+  http_client plain{{}, *parse_url(url), nullptr};
+  http_call call;
+  call.method = "PUT";
+  call.path = "/";
+  call.answer_max = 1000;
+  auto reply = plain.send(call);
+  REQUIRE(reply);
+  CHECK(reply->is_cut);
+  CHECK_EQ(reply->body, std::string(1000, 'x'));
+}
+
+TEST_CASE("a job that is too large is none") {
+  web_server server;
+  server.http.Post(".*", [&](const httplib::Request&, httplib::Response& out) {
+    out.status = 201;
+    out.set_content(R"({"id": 5, "token": "t"})" + std::string(100, ' '),
+                    "application/json");
   });
-  auto client = client_of(server.start());
-  auto answer = client->update_job(some_update());
+  api_settings with;
+  with.url = server.start();
+  with.job_bytes_max = 100; // only spaces are missing then
+  auto made = api_client::make(with, nullptr);
+  REQUIRE(made);
+  auto answer = (*made)->request_job(some_request());
   REQUIRE(answer.error);
   CHECK_EQ(answer.error->code, coordinator_errc::bad_answer);
-  CHECK_EQ(answer.status, 0);
+  CHECK_NE(answer.error->text.find("more than 100 bytes"), std::string::npos);
+  CHECK_FALSE(answer.job);
 }
 
 TEST_CASE("no answer, half an answer and nonsense are unreachable") {
