@@ -499,7 +499,15 @@ result<job_payload, coordinator_errc> parse_job(std::string_view body) {
 }
 
 std::string parse_error(std::string_view body) {
-  auto x = json::parse(body, nullptr, false);
+  constexpr size_t size_max = 64 << 10;
+  constexpr int depth_max = 32;
+  if (body.size() > size_max)
+    return {};
+  // Writing it recurses, on a stack that a server must not be able to fill.
+  auto is_kept = [](int depth, json::parse_event_t, const json&) {
+    return depth <= depth_max;
+  };
+  auto x = json::parse(body, is_kept, false);
   if (!x.is_object())
     return {};
   for (const auto* key : {"message", "error"}) {

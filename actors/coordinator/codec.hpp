@@ -105,7 +105,8 @@ runner_identity parse_identity(std::string_view body);
 std::optional<int64_t> parse_rfc3339(std::string_view text);
 
 /// Returns the text of an error body, one line, at most 300 bytes; empty if it
-/// has none (reference/job-api, section 1, error bodies).
+/// has none (reference/job-api, section 1, error bodies). What is nested deeper
+/// than anybody reads is left out.
 std::string parse_error(std::string_view body);
 
 } // namespace muster

@@ -457,6 +457,33 @@ TEST_CASE("answers to verify and errors tolerate anything") {
     300);
 }
 
+TEST_CASE("what is nested without end is survived") {
+  constexpr size_t depth = 30'000;
+  std::string deep(depth, '[');
+  deep.append(depth, ']');
+  auto text = parse_error(R"({"message": )" + deep + "}");
+  CHECK(text.starts_with("[["));
+  CHECK_LT(text.size(), 100);
+  std::string objects;
+  for (size_t i = 0; i < 5'000; ++i)
+    objects += R"({"a":)";
+  objects += "1" + std::string(5'000, '}');
+  text = parse_error(R"({"message": )" + objects + "}");
+  CHECK(text.starts_with(R"({"a":{"a":)"));
+  CHECK_LE(text.size(), 300);
+  CHECK_EQ(parse_error(R"({"message": ")" + std::string(1 << 20, 'x') + "\"}"),
+           "");
+  std::string huge(1'000'000, '[');
+  huge.append(1'000'000, ']');
+  for (const auto* key : {"variables", "image", "secrets", "unknown"}) {
+    auto job = parse_job(R"({"id": 5, "token": "t", ")" + std::string{key}
+                         + "\": " + huge + "}");
+    REQUIRE(job);
+    CHECK_EQ(job->id, 5);
+  }
+  CHECK_EQ(parse_identity(R"({"id": 3, "x": )" + huge + "}").id, 3);
+}
+
 TEST_CASE("dates of GitLab's are read in any zone") {
   struct row {
     const char* text;
