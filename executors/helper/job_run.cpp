@@ -100,7 +100,7 @@ void job_run::act(const progress::note_begun& x) {
 void job_run::act(const progress::note_ended& x) {
   spool_.append(frames::stage_ended{0, time(steady_clock::now()).count(),
                                     x.stage, x.attempt, x.outcome, x.exit_code,
-                                    x.text});
+                                    clipped(x.text)});
 }
 
 void job_run::act(const progress::start_script& x) {
@@ -366,7 +366,8 @@ void job_run::note_job_ended(std::string trouble) {
     drain(pipe, rest_bytes);
   pipes_.clear();
   auto verdict = *std::exchange(verdict_, std::nullopt);
-  auto text = joined({verdict.text, spool_.loss_text(), std::move(trouble)});
+  auto text = joined({clipped(std::move(verdict.text)), spool_.loss_text(),
+                      clipped(std::move(trouble))});
   spool_.append(frames::job_ended{
     0, time(steady_clock::now()).count(), verdict.outcome, verdict.stage,
     verdict.exit_code, spool_.dropped_bytes(), std::move(text)});

@@ -136,11 +136,27 @@ result<std::string_view, helper_errc> spool::read(uint64_t offset) {
     tail.remove_prefix(std::min<uint64_t>(offset - stored_bytes_, tail.size()));
     return tail;
   }
-  loaded_.resize(load_max);
-  auto got = load(offset, loaded_.data(), load_max);
+  auto found = load_frames(offset, load_max);
+  if (!found || !found->empty() || loaded_.size() < head_bytes)
+    return found;
+  // One that is larger than all that is taken at a time.
+  auto size = frame_size(loaded_.data());
+  if (size > head_bytes + frames::frame_size_max)
+    return fail(helper_errc::failed,
+                "the job's spool is damaged: it has a record of "
+                  + std::to_string(size) + " bytes");
+  return load_frames(offset, size);
+}
+
+/// Loads up to so many bytes and returns the whole frames among them.
+result<std::string_view, helper_errc> spool::load_frames(uint64_t offset,
+                                                         size_t size_max) {
+  loaded_.resize(size_max);
+  auto got = load(offset, loaded_.data(), size_max);
   if (!got)
     return tl::unexpected{got.error()};
-  return frames::whole_frames({loaded_.data(), *got}, *got);
+  loaded_.resize(*got);
+  return frames::whole_frames(loaded_, *got);
 }
 
 /// Fills `to` from the file and the tail as far as there is something.

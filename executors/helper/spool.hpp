@@ -61,8 +61,9 @@ public:
   /// yet. Errors: `failed` if the file cannot be read.
   result<uint64_t, helper_errc> offset_of(uint64_t record) const;
 
-  /// Returns whole frames from `offset` on, some 64 KiB of them; empty exactly
-  /// at the end. The view lasts until the next call of any function here.
+  /// Returns whole frames from `offset` on, some 64 KiB of them or one that is
+  /// larger; empty exactly at the end. The view lasts until the next call of
+  /// any function here.
   /// @pre a frame begins at `offset`
   /// Errors: `failed` if the file cannot be read.
   result<std::string_view, helper_errc> read(uint64_t offset);
@@ -75,6 +76,8 @@ private:
   void store_tail();
   bool open_file();
   void give_up(const char* what);
+  result<std::string_view, helper_errc> load_frames(uint64_t offset,
+                                                    size_t size_max);
   result<size_t, helper_errc> load(uint64_t offset, char* to,
                                    size_t size) const;
 

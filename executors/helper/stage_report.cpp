@@ -33,6 +33,17 @@ std::string read_whole(int file) {
 
 } // namespace
 
+std::string clipped(std::string text) {
+  constexpr size_t size_max = 4'096;
+  if (text.size() <= size_max)
+    return text;
+  auto end = size_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
+    --end;
+  text.resize(end);
+  return text + "...";
+}
+
 void stage_report::append(char kind, const std::string& text) const {
   auto line = "\n" + std::string{kind} + text + "\n";
   struct stat facts {};
@@ -80,7 +91,7 @@ std::optional<stage_result> stage_report::result() const {
   read.outcome = static_cast<plan_outcome>(
     x.value("outcome", static_cast<int>(plan_outcome::broken)));
   read.exit_code = x.value("exit_code", 0);
-  read.text = x.value("text", "");
+  read.text = clipped(x.value("text", ""));
   return read;
 }
 

@@ -15,6 +15,11 @@ struct stage_result {
   std::string text; ///< for people
 };
 
+/// Returns a text for people no longer than such a text helps them; what an
+/// Engine says or an image is called may have any length. A character that is
+/// cut through goes as a whole.
+std::string clipped(std::string text);
+
 /// What the processes of a job's stages leave for their supervisor and for each
 /// other: a file in memory that they append to, so that what one knew is there
 /// when it was killed. Written by our own program only.

@@ -54,6 +54,8 @@ std::vector<frames::frame> read_from(spool& from, uint64_t offset) {
 uint64_t number_of(const frames::frame& x) {
   if (const auto* output = std::get_if<frames::output>(&x))
     return output->record;
+  if (const auto* ended = std::get_if<frames::stage_ended>(&x))
+    return ended->record;
   return std::get<frames::stage_begun>(x).record;
 }
 
@@ -100,6 +102,27 @@ TEST_CASE("a small job touches no disk") {
   records.append_output(1, output_stream::err, std::string(60'000, 'x'));
   CHECK_EQ(records.loss_text(), "");
   CHECK_EQ(text_of(read_from(records, 0)), std::string(60'000, 'x'));
+}
+
+TEST_CASE("a record of any size is read, and what comes after it") {
+  scratch here;
+  spool records{here.path};
+  records.append_output(1, output_stream::out, "before");
+  for (size_t size : {130'000, 200'000, 5'000'000}) {
+    CAPTURE(size);
+    records.append(
+      frames::stage_ended{.time_us = 2, .text = std::string(size, 'x')});
+    records.append_output(3, output_stream::out, "after");
+  }
+  records.append_output(4, output_stream::out, std::string(70'000, 'z'));
+  auto all = read_from(records, 0);
+  REQUIRE_EQ(all.size(), records.records());
+  for (size_t i = 0; i < all.size(); ++i)
+    CHECK_EQ(number_of(all[i]), i);
+  CHECK_EQ(std::get<frames::stage_ended>(all[5]).text.size(), 5'000'000);
+  auto offset = records.offset_of(3);
+  REQUIRE(offset.has_value());
+  CHECK_EQ(read_from(records, *offset).size(), all.size() - 3);
 }
 
 TEST_CASE("output larger than a record is cut") {
