@@ -51,6 +51,7 @@ public:
     clients_.emplace_back(std::move(first));
     attach(clients_.back(), 0);
     job_.begin();
+    obey_all(clients_.back()); // what came together with the plan
     while (!over()) {
       serve();
       wait();
@@ -166,11 +167,15 @@ private:
       x.link.flush();
     if ((revents & POLLIN) != 0) {
       x.link.receive();
-      while (auto frame = x.link.next())
-        std::visit([this, &x](const auto& what) { obey(x, what); }, *frame);
+      obey_all(x);
     } else if ((revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) {
       x.link.drop();
     }
+  }
+
+  void obey_all(client& x) {
+    while (auto frame = x.link.next())
+      std::visit([this, &x](const auto& what) { obey(x, what); }, *frame);
   }
 
   void obey(client& x, const frames::hello& what) {

@@ -447,6 +447,27 @@ TEST_CASE("cancelling is passed on and the helper has the last word") {
   CHECK_EQ(f.confirm().failure_reason, "unknown_failure");
 }
 
+TEST_CASE("a cancel that no stream was there for is said on the next one") {
+  fixture f;
+  f.run_up_to_script();
+  f.wire->last_stream().sink->closed({connection_errc::lost, "reset"});
+  f.world.run();
+  f.world.send(f.it, job_ordered{job_order::canceling});
+  auto expected = cancel_mode::graceful;
+  SUBCASE("gracefully") {
+  }
+  SUBCASE("and in the end at once") {
+    f.world.send(f.it, cancel_job{cancel_reason::interrupted_by_term, false});
+    expected = cancel_mode::now;
+  }
+  f.gets_route();
+  f.wire->last_stream().sink->opened();
+  f.helper_says(frames::accepted{"k"});
+  CHECK_NE(f.wire->last_stream().sent.find(
+             frames::encode(frames::cancel{"k", expected})),
+           std::string::npos);
+}
+
 TEST_CASE("a reason that GitLab knows is sent as it is") {
   fixture f;
   f.setup.payload.failure_reasons = {"job_canceled"};

@@ -48,6 +48,21 @@ TEST_CASE("a graceful cancel ends the step, after_script and cleaning up run") {
   CHECK(processes_of("k").empty());
 }
 
+TEST_CASE("a cancel that comes together with the plan is not lost") {
+  host machine;
+  auto job = wire{machine.socket(), false};
+  job.send_bytes(
+    frames::encode(frames::hello{})
+    + frames::encode(frames::run_of(three_stages("echo begun; sleep 600")))
+    + frames::encode(frames::cancel{"k", cancel_mode::now}));
+  job.expect<frames::welcome>();
+  job.expect<frames::accepted>();
+  auto log = collect(job);
+  REQUIRE(log.end.has_value());
+  CHECK_EQ(log.end->outcome, plan_outcome::canceled);
+  CHECK(machine.clean("k").clean);
+}
+
 TEST_CASE("a graceful cancel lets a script end by itself") {
   host machine;
   auto job = machine.run(
