@@ -142,12 +142,16 @@ std::string clean(const workplace& with, deadline until) {
   auto state = with.state.get();
   if (state.api_version.empty())
     return ""; // no stage ever reached the Engine
+  std::string why;
   for (;;) {
     auto gone = remove_all(with, state.at_work || state.cut_off);
     if (gone)
       return "";
+    // That the time is over says less than what was in the way before.
+    if (why.empty() || gone.error().code != engine_errc::timed_out)
+      why = gone.error().text;
     if (steady_clock::now() + pause >= until)
-      return gone.error().text;
+      return why;
     std::this_thread::sleep_for(pause);
   }
 }

@@ -176,6 +176,11 @@ struct engine::exchange {
   std::optional<failure<engine_errc>> trouble;
 };
 
+deadline engine::after(std::chrono::seconds time) const {
+  auto at = steady_clock::now() + time;
+  return until_ ? std::min<deadline>(at, *until_) : at;
+}
+
 engine_result<engine::exchange> engine::begin(const call& what, bool upgrades,
                                               bool versioned) const {
   auto stream = dialer_->dial();
@@ -198,14 +203,15 @@ engine_result<engine::exchange> engine::begin(const call& what, bool upgrades,
                       : "Connection: close\r\n\r\n";
   exchange x;
   x.stream = std::move(*stream);
-  auto now = steady_clock::now();
-  auto sent = x.stream->write(request + what.body, now + write_time);
+  auto whole = after(what.time);
+  auto sent = x.stream->write(request + what.body, after(write_time));
   if (sent && what.source)
-    sent = write_source(*x.stream, what, now + what.time);
+    sent = write_source(*x.stream, what, whole);
   if (!sent)
     return tl::unexpected{sent.error()};
-  now = steady_clock::now();
-  auto until = std::min<deadline>(now + head_time, now + what.time);
+  auto until = what.source
+                 ? whole
+                 : after(std::min<std::chrono::seconds>(head_time, what.time));
   auto head = x.reader.read_head(x.filler(until));
   if (!head)
     return tl::unexpected{x.explain(head.error())};
@@ -250,7 +256,7 @@ engine_result<json> engine::ask(const call& what) const {
 
 engine_result<json>
 engine::ask_slowly(const call& what, const std::function<void()>& begun) const {
-  auto until = steady_clock::now() + what.time;
+  auto until = after(what.time);
   auto x = begin(what, false, true);
   if (!x)
     return tl::unexpected{x.error()};
@@ -262,7 +268,7 @@ engine::ask_slowly(const call& what, const std::function<void()>& begun) const {
 
 engine_result<std::string> engine::ask_bytes(const call& what,
                                              size_t bytes_max) const {
-  auto until = steady_clock::now() + what.time;
+  auto until = after(what.time);
   auto x = begin(what, false, true);
   if (!x)
     return tl::unexpected{x.error()};
@@ -278,7 +284,7 @@ engine::ask_lines(const call& what,
   std::string left;
   char piece[piece_bytes];
   for (;;) {
-    auto n = x->read(piece, sizeof(piece), steady_clock::now() + what.time);
+    auto n = x->read(piece, sizeof(piece), after(what.time));
     if (!n)
       return tl::unexpected{n.error()};
     left.append(piece, *n);
@@ -316,7 +322,7 @@ engine_result<void> engine::read_log(const call& what,
   demultiplexer parts{to};
   char piece[piece_bytes];
   for (;;) {
-    auto n = x->read(piece, sizeof(piece), steady_clock::now() + what.time);
+    auto n = x->read(piece, sizeof(piece), after(what.time));
     if (!n)
       return tl::unexpected{n.error()};
     if (*n == 0)

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -46,7 +47,8 @@ struct call {
   std::string path;            ///< without the version
   std::string body{};          ///< JSON; empty: none
   std::string registry_auth{}; ///< value of X-Registry-Auth: a secret
-  /// For the whole answer; its head has 2 minutes.
+  /// For the whole answer; its head has 2 minutes, unless that comes when the
+  /// body of `source` was worked on.
   std::chrono::seconds time{120};
   /// Gives a body that is no JSON, by pieces: how much of the memory was
   /// filled; 0 is its end, less a fault. Empty: `body` is all.
@@ -76,6 +78,11 @@ public:
 
   bool is_local() const {
     return local_;
+  }
+
+  /// No call goes on beyond this. Before the first one.
+  void end_by(deadline until) {
+    until_ = until;
   }
 
   /// Whether the version is this one or a later one.
@@ -114,8 +121,11 @@ private:
   engine_result<exchange> begin(const call& what, bool upgrades,
                                 bool versioned) const;
 
+  deadline after(std::chrono::seconds time) const;
+
   std::shared_ptr<dialer> dialer_;
   std::string version_;
+  std::optional<deadline> until_;
   bool local_ = false;
 };
 

@@ -128,7 +128,8 @@ stage_result do_command(const job_plan& plan,
   }
   if (words[0] == helper::container_clean_command) {
     auto until = steady_clock::now() + clean_time;
-    if (words.size() > 1) // nobody has noted how far the job was
+    speaker.end_by(until); // an Engine that hangs would have each call longer
+    if (words.size() > 1)  // nobody has noted how far the job was
       if (auto why = expect_anything(with, until); !why.empty())
         return broken(why);
     auto left = clean(with, until);

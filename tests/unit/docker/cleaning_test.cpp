@@ -45,8 +45,9 @@ struct bed {
   std::string clean(const scripted_engine& engine,
                     std::chrono::milliseconds time = 10s) {
     auto at = engine.api();
-    return docker::clean({plan, at, state, signals},
-                         std::chrono::steady_clock::now() + time);
+    auto until = std::chrono::steady_clock::now() + time;
+    at.end_by(until);
+    return docker::clean({plan, at, state, signals}, until);
   }
 };
 
@@ -101,6 +102,23 @@ TEST_CASE("what cannot be removed is said, in the Engine's words") {
   }};
   bed job;
   CHECK_EQ(job.clean(engine, 700ms), "volume is in use");
+}
+
+TEST_CASE("an Engine that hangs keeps nobody from hearing the reason in time") {
+  std::atomic<bool> hangs = false;
+  scripted_engine engine{[&hangs](const std::string& line) {
+    if (hangs)
+      return std::string{scripted_engine::hang};
+    if (is_list(line))
+      return answer_of("200 OK", "[]");
+    hangs = line.find("/volumes/") != std::string::npos;
+    return hangs ? answer_of("409 Conflict", R"({"message":"in use"})")
+                 : answer_of("204 No Content", "");
+  }};
+  bed job;
+  auto begun = std::chrono::steady_clock::now();
+  CHECK_EQ(job.clean(engine, 1500ms), "in use");
+  CHECK_LT(std::chrono::steady_clock::now() - begun, 60s);
 }
 
 TEST_CASE("a network goes with what others have put into it") {

@@ -45,6 +45,24 @@ TEST_CASE("an Engine that does not say its version is taken for a new one") {
   CHECK_FALSE(at.speaks(1, 56));
 }
 
+TEST_CASE("no call goes on beyond the end that is set for all") {
+  for (bool has_begun : {false, true}) {
+    CAPTURE(has_begun);
+    scripted_engine engine{[has_begun](const std::string&) {
+      return has_begun ? "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"
+                           + std::string{scripted_engine::hang}
+                       : std::string{scripted_engine::hang};
+    }};
+    auto at = engine.api();
+    auto begun = std::chrono::steady_clock::now();
+    at.end_by(begun + 200ms);
+    auto x = at.ask({"GET", "/info"});
+    REQUIRE_FALSE(x.has_value());
+    CHECK_EQ(x.error().code, engine_errc::timed_out);
+    CHECK_LT(std::chrono::steady_clock::now() - begun, 60s);
+  }
+}
+
 TEST_CASE(
   "that nothing had to be changed is no fault: a start whose answer was "
   "lost is asked for again") {
