@@ -64,7 +64,10 @@ struct container_plan {
   /// docker would use, else `unix:///var/run/docker.sock`.
   std::string host;
   std::string api_version; ///< empty: as the Engine offers, at most 1.55
-  std::string job_label;   ///< value of the label job.id: finds what is left
+  /// Values of labels that together only this job's containers have, to find
+  /// what is left: that of job.id and, each on a line, `NAME=VALUE` of others
+  /// behind the prefix. An earlier manager sends the first alone.
+  std::string job_label;
   container_request helper;
   container_request build;
   std::vector<service_request> services; ///< started in order

@@ -4,6 +4,7 @@
 #include "executors/docker/containers.hpp"
 
 #include <set>
+#include <sstream>
 
 namespace muster::docker {
 
@@ -17,12 +18,19 @@ constexpr auto pause = 500ms; ///< between tries
 /// all the same.
 constexpr int looks = 2;
 constexpr int looks_unknown = 8; ///< a container's id did not come
-constexpr const char* label_managed = "com.gitlab.gitlab-runner.managed=true";
-constexpr const char* label_job = "com.gitlab.gitlab-runner.job.id=";
+constexpr const char* label_prefix = "com.gitlab.gitlab-runner.";
+
+/// The number of a job alone may be another GitLab's, too.
+json labels_of(const std::string& job_label) {
+  std::istringstream lines{"managed=true\njob.id=" + job_label};
+  auto all = json::array();
+  for (std::string line; std::getline(lines, line);)
+    all.push_back(label_prefix + line);
+  return all;
+}
 
 engine_result<std::set<std::string>> labelled(const workplace& with) {
-  json filters{
-    {"label", {label_managed, label_job + with.containers().job_label}}};
+  json filters{{"label", labels_of(with.containers().job_label)}};
   auto x = with.at.ask(
     {"GET", "/containers/json?all=1&filters=" + url_encoded(filters.dump())});
   if (!x)

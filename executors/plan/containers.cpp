@@ -533,7 +533,9 @@ struct container_planner {
     auto& plan = out.plan;
     plan.host = docker.host;
     plan.api_version = docker.api_version;
-    plan.job_label = std::to_string(from.payload.id);
+    plan.job_label = std::to_string(from.payload.id)
+                     + "\nrunner.id=" + from.facts.short_token
+                     + "\nrunner.system_id=" + from.facts.system_id;
     plan.services_timeout_ms = docker.wait_for_services_timeout_s < 0
                                  ? -1
                                  : docker.wait_for_services_timeout_s * 1'000;

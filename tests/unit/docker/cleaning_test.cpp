@@ -121,6 +121,27 @@ TEST_CASE("an Engine that hangs keeps nobody from hearing the reason in time") {
   CHECK_LT(std::chrono::steady_clock::now() - begun, 60s);
 }
 
+TEST_CASE("what is looked for has the labels of this runner, as far as told") {
+  scripted_engine engine{[](const std::string& line) {
+    return is_list(line) ? answer_of("200 OK", "[]")
+                         : answer_of("204 No Content", "");
+  }};
+  bed job;
+  const std::string prefix = "com.gitlab.gitlab-runner.";
+  auto labels = R"("label":[")" + prefix + R"(managed=true",")" + prefix;
+  SUBCASE("by this manager") {
+    job.plan.containers->job_label = "17\nrunner.id=abc\nrunner.system_id=s_1";
+    labels += R"(job.id=17",")" + prefix + R"(runner.id=abc",")" + prefix
+              + R"(runner.system_id=s_1"])";
+  }
+  SUBCASE("by an earlier one") {
+    labels += R"(job.id=17"])";
+  }
+  CHECK_EQ(job.clean(engine), "");
+  CHECK(asked(engine, "GET /v1.41/containers/json?all=1&filters="
+                        + url_encoded("{" + labels + "}") + " "));
+}
+
 TEST_CASE("a network goes with what others have put into it") {
   std::atomic<bool> emptied = false;
   scripted_engine engine{[&emptied](const std::string& line) {

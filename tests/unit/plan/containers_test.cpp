@@ -157,7 +157,8 @@ TEST_CASE("containers have GitLab Runner's names, labels and variables") {
   const std::string project = "runner-abcdefghi-project-7-concurrent-3";
   CHECK_EQ(plan.build.name, project + "-00112233445566ff-build");
   CHECK_EQ(plan.helper.name, project + "-00112233445566ff-predefined");
-  CHECK_EQ(plan.job_label, "101");
+  CHECK_EQ(plan.job_label,
+           "101\nrunner.id=ABCDEFGHI\nrunner.system_id=s_0123456789ab");
   auto build = body_of(plan.build);
   CHECK_EQ(build["Hostname"], project);
   CHECK_EQ(build["Cmd"][0], "sh");
