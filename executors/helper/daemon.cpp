@@ -450,6 +450,8 @@ void daemon::advance_sweeps() {
       return false;
     if (left.empty() && remove_containers(x))
       return false;
+    if (x.cleaner != -1) // late: what is asked for anew starts one of its own
+      signal_all({x.cleaner}, SIGKILL);
     answer_clean(x.guest, verdict_of(x, left));
     return true;
   };

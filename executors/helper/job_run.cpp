@@ -29,6 +29,7 @@ constexpr auto kill_patience = 10s;
 
 /// For removing containers. Engines stop some of them slowly.
 constexpr auto cleaner_patience = 5min;
+constexpr auto kill_pause = 1s; ///< until it is killed once more
 
 constexpr const char* search_path_default = "/usr/local/bin:/usr/bin:/bin";
 
@@ -280,8 +281,10 @@ void job_run::advance() {
     happen(progress::tick{});
   check_script(now);
   kill_on(now);
-  if (cleaner_ && now >= cleaner_->until)
+  if (cleaner_ && now >= cleaner_->until) {
     signal_all({cleaner_->process.shell}, SIGKILL);
+    cleaner_->until = now + kill_pause; // its end comes when it has one
+  }
   check_end();
 }
 

@@ -304,14 +304,14 @@ private:
   }
 
   /// What removes the containers is not disturbed; if it failed before, it is
-  /// tried again.
+  /// tried again, once: who asks waits for the answer.
   void begin_clean() {
     if (leave_at_ || clean_until_)
       return;
     clean_until_ = steady_clock::now() + clean_patience;
-    if (!job_.cleaning_containers())
+    containers_tried_ = job_.cleaning_containers(); // this attempt counts
+    if (!containers_tried_)
       job_.abandon();
-    containers_tried_ = false;
   }
 
   void check_clean() {

@@ -131,8 +131,8 @@ TEST_CASE("a client that takes packed records gets all, in fewer bytes") {
   REQUIRE(plain.end.has_value());
   REQUIRE_GT(plain.out.size(), 100'000);
   auto second = machine.connect();
-  second.send(frames::attach{"k", 0});
-  second.send(frames::pack{});
+  second.send_bytes(frames::encode(frames::attach{"k", 0})
+                    + frames::encode(frames::pack{}));
   second.expect<frames::accepted>();
   auto packed = collect(second);
   CHECK_EQ(packed.out, plain.out);
