@@ -40,15 +40,21 @@ tl::unexpected<failure<provider_errc>> not_writable(const std::string& path,
                           path, why));
 }
 
+/// With `errno` where it returns false; a disk that takes a part of it says
+/// nothing.
+bool write_all(int fd, const std::string& text) {
+  auto size = write(fd, text.data(), text.size());
+  if (size >= 0 && size < static_cast<ssize_t>(text.size()))
+    errno = ENOSPC;
+  return size == static_cast<ssize_t>(text.size());
+}
+
 /// All of it or none: a new file takes the place of the old one.
 result<void, provider_errc> replace_file(const std::string& path,
                                          const std::string& text) {
   auto fresh = path + ".new";
   auto fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  auto wrote = fd >= 0
-               && write(fd, text.data(), text.size())
-                    == static_cast<ssize_t>(text.size())
-               && fsync(fd) == 0;
+  auto wrote = fd >= 0 && write_all(fd, text) && fsync(fd) == 0;
   auto error = errno;
   if (fd >= 0)
     close(fd);

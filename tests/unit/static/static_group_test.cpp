@@ -1,11 +1,13 @@
 #include "providers/static/static_group.hpp"
 
+#include <cerrno>
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <sstream>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 using namespace muster;
@@ -133,6 +135,21 @@ TEST_CASE("the next manager finds the hosts that are in use") {
     auto next = f.make(R"({"hosts": ["a"]})");
     CHECK_EQ(next->init(f.soon()).error().code, provider_errc::bad_config);
   }
+}
+
+TEST_CASE("a disk that takes only the beginning is told as full") {
+  fixture f;
+  auto x = f.begun(R"({"hosts": ["a", "b", "c"]})");
+  rlimit before{};
+  REQUIRE_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  rlimit little{5, before.rlim_max};
+  REQUIRE_EQ(::setrlimit(RLIMIT_FSIZE, &little), 0);
+  errno = EAGAIN; // of whatever was before
+  auto added = x->increase(1, f.soon());
+  REQUIRE_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  REQUIRE_FALSE(added.has_value());
+  CHECK_NE(added.error().text.find("No space left on device"),
+           std::string::npos);
 }
 
 TEST_CASE("two groups do not share a name") {
