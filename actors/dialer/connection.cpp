@@ -18,6 +18,8 @@ using namespace std::chrono_literals;
 /// instance is called unreachable.
 constexpr auto patience = 10s;
 constexpr auto renew_timeout = 60s;
+/// For the helper's first words: one that is stopped or hangs says none.
+constexpr auto greet_timeout = 30s;
 /// Connect info is renewed so long before it expires (reference/autoscaling,
 /// section 8) [s].
 constexpr int64_t expiry_margin = 10;
@@ -49,9 +51,12 @@ struct driver {
     send_later(self, at, connection_timer{++st().timer});
   }
 
-  // The timer serves the pause and the deadlines of the rows alike.
+  // The timer serves the pause, the greeting and the deadlines of the rows
+  // alike.
   void arm_next() const {
     auto next = self->now() + 1h;
+    if (st().phase == connection_phase::greeting)
+      next = std::min(next, st().greet_by);
     for (const auto& x : st().streams)
       next = std::min(next, x.by);
     for (const auto& x : st().cleans)
@@ -107,6 +112,7 @@ struct driver {
     st().phase = connection_phase::connecting;
     st().link.session = id_base + ++st().sessions_used;
     edge->connect(st().link.session, st().info, me());
+    arm_next();
   }
 
   void dial(const muster::dial& x) const {
@@ -289,6 +295,8 @@ struct driver {
 
   void greet() const {
     st().phase = connection_phase::greeting;
+    st().greet_by = self->now() + greet_timeout;
+    arm_next();
     edge->open_control(st().link.session, helper_at(), control(),
                        st().socket_path, bridge(), me());
   }
@@ -549,6 +557,10 @@ struct driver {
       failed(error_of(connection_errc::timed_out,
                       std::string{stale()}
                         + ", and the provider named no other way within 60 s"));
+    else if (s.phase == connection_phase::greeting && s.greet_by <= now)
+      failed(error_of(connection_errc::timed_out,
+                      "muster-helper at " + s.socket_path
+                        + " does not answer within 30 s"));
     else if (s.phase == connection_phase::pausing && !s.given_up)
       begin_try();
     else

@@ -53,6 +53,7 @@ struct connection_state {
   uint64_t sessions_used = 0;
   uint64_t commands = 0; ///< numbers given to commands
   std::string host_key;
+  time_point greet_by;        ///< while `greeting`: the helper answers by then
   std::string socket_path;    ///< of the helper
   std::string program;        ///< the helper itself
   bool unpacks = false;       ///< it can be sent packed

@@ -212,6 +212,37 @@ TEST_CASE("a folder without room for the helper is passed over") {
            std::string::npos);
 }
 
+TEST_CASE("a helper that takes the stream and says nothing is given 30 s") {
+  fixture f;
+  f.dial_it();
+  f.session_up();
+  f.command_prints("ready /run/helper.sock\n");
+  f.wire->last_stream().sink->opened();
+  f.world.run_for(29s);
+  CHECK_EQ(f.owner.count<connection_health>(), 0);
+  f.world.run_for(1s);
+  REQUIRE_EQ(f.owner.count<connection_health>(), 1);
+  CHECK_NE(text_of(f.owner.last<connection_health>().why)
+             .find("muster-helper at /run/helper.sock does not answer"),
+           std::string::npos);
+  f.world.run_for(1s);
+  CHECK_EQ(f.wire->connections.size(), 2); // and tried again
+}
+
+TEST_CASE("who waits is answered in time, whatever the next try waits for") {
+  fixture f;
+  f.come_up();
+  f.wire->connections.back().second->lost({connection_errc::lost, "reset"});
+  f.world.run();
+  f.open("a");
+  f.world.run_for(1s);
+  REQUIRE_EQ(f.wire->connections.size(), 2); // it never answers
+  CHECK_EQ(f.job.count<stream_route>(), 0);
+  f.world.run_for(60s);
+  REQUIRE_EQ(f.job.count<stream_route>(), 1);
+  CHECK(f.job.last<stream_route>().why);
+}
+
 TEST_CASE("where sockets are not forwarded the helper leads to its own") {
   fixture f;
   f.dial_it();
