@@ -261,13 +261,14 @@ void dial_edge::upload_helper(connection_id id, uint64_t number, int place,
                               bool unpacks,
                               const session_listener_actor& to) const {
   auto is_packed = unpacks && packed_file_;
-  // A tiny script tells whether programs can run there. A connection that
+  // A tiny script tells whether programs can run there; its `!` is not written
+  // out, since a csh looks for an earlier command at it. A connection that
   // breaks ends the input early: the size tells.
   auto body = fmt::format(
     "if [ $i -ge {} ]; then mkdir -p \"$d\" 2>/dev/null; "
     "if [ -O \"$d\" ] && ! [ -L \"$d\" ] && chmod 700 \"$d\"; then "
     "t=\"$d/.upload.$$\"; trap \"rm -f \\\"$t\\\"\" EXIT; "
-    "c=\"no space\"; if {{ printf \"#!/bin/sh\\nexit 0\\n\" > \"$t\"; }} "
+    "c=\"no space\"; if {{ printf \"#\\041/bin/sh\\nexit 0\\n\" > \"$t\"; }} "
     "2>/dev/null; then chmod 700 \"$t\"; "
     "if \"$t\" 2>/dev/null; then "
     "if ! {} > \"$t\" || [ \"$(wc -c < \"$t\")\" -ne {} ]; then "

@@ -243,6 +243,34 @@ TEST_CASE("who waits is answered in time, whatever the next try waits for") {
   CHECK(f.job.last<stream_route>().why);
 }
 
+/// In csh `!` begins what stands for an earlier command, also within single
+/// quotes, unless one of these follows.
+bool csh_takes(const std::string& command) {
+  for (auto at = command.find('!'); at != std::string::npos;
+       at = command.find('!', at + 1))
+    if (at + 1 < command.size()
+        && std::string_view{" \t(=~\"'"}.find(command[at + 1])
+             == std::string_view::npos)
+      return false;
+  return true;
+}
+
+TEST_CASE("what is said to an instance is understood by a csh, too") {
+  fixture f;
+  f.dial_it();
+  f.session_up();
+  f.command_prints("unpacks\nneed Linux x86_64\n");
+  f.command_prints("packed 1\n", 1);
+  f.command_prints("none /h: programs there cannot be run\n", 1);
+  f.open("a");
+  f.world.send(f.it, end_leftovers{f.id, acquisition_key{"a"}, f.me()});
+  REQUIRE_EQ(f.wire->commands.size(), 4);
+  for (const auto& x : f.wire->commands) {
+    CAPTURE(x.what.command);
+    CHECK(csh_takes(x.what.command));
+  }
+}
+
 TEST_CASE("where sockets are not forwarded the helper leads to its own") {
   fixture f;
   f.dial_it();

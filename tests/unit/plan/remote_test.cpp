@@ -139,3 +139,17 @@ TEST_CASE("what a sweep prints is proof only if it says so") {
   CHECK_EQ(remote::read_sweep("left 1 2").text,
            "processes cannot be killed: 1 2");
 }
+
+TEST_CASE("no command has a `!` that a csh takes for an earlier command") {
+  for (const auto& command :
+       {remote::script_command({"k", "", "failed", "T"}),
+        remote::script_command({"k", "bash", "", "T"}),
+        remote::terminate_command("k"), remote::sweep_command("k", "tmp/k"),
+        remote::bridge_command("/h/muster-helper", "/h/run/socket")}) {
+    CAPTURE(command);
+    for (auto at = command.find('!'); at != std::string::npos;
+         at = command.find('!', at + 1))
+      CHECK_NE(std::string{" \t(=~\"'"}.find(command[at + 1]),
+               std::string::npos);
+  }
+}
