@@ -186,9 +186,10 @@ std::string each_place(const std::string& hash, const std::string& body) {
 }
 
 /// What is said and done where the helper is. Its own files have modes of their
-/// own; what jobs make gets those of the login.
-constexpr auto serve_there
-  = "echo \"at $h\"; umask \"$o\"; exec \"$h\" serve --dir \"$r\"";
+/// own; what jobs make gets those of the login. That of an earlier version
+/// ends a day after its last job: nobody asks for it any more.
+constexpr auto serve_there = "echo \"at $h\"; umask \"$o\"; "
+                             "exec \"$h\" serve --dir \"$r\" --idle-exit 86400";
 
 } // namespace
 
@@ -288,9 +289,12 @@ void dial_edge::upload_helper(connection_id id, uint64_t number, int place,
 void dial_edge::start_here(connection_id id, uint64_t number,
                            const session_listener_actor& to) const {
   constexpr auto idle_exit = "600"; // seconds after the last job
+  // One of an earlier version goes on with its jobs beside it. No more of the
+  // hash: the folder's name is part of a socket's path.
+  constexpr size_t hash_size = 16;
+  auto folder = here_.folder + "/helper-" + helper_hash_.substr(0, hash_size);
   run_here(id, number,
-           posix::quote({"serve", "--dir", here_.folder + "/helper",
-                         "--idle-exit", idle_exit}),
+           posix::quote({"serve", "--dir", folder, "--idle-exit", idle_exit}),
            "", to);
 }
 
