@@ -1,6 +1,7 @@
 #pragma once
 
 #include "executors/helper/frames.hpp"
+#include "executors/shells/marked_sink.hpp"
 #include "executors/shells/remote.hpp"
 #include "executors/transport.hpp"
 
@@ -19,9 +20,11 @@ inline void open_helper_stream(transport& wire, connection_id connection,
   if (bridge.empty())
     wire.open_stream(connection, id, socket_path, std::move(sink));
   else
-    wire.open_command(connection, id,
-                      {remote::bridge_command(bridge, socket_path), "", false},
-                      std::move(sink));
+    wire.open_command(
+      connection, id, {remote::bridge_command(bridge, socket_path), "", false},
+      std::make_shared<marked_sink>(std::move(sink), [&wire, id] {
+        wire.close_stream(id); // called by `wire`, so it is there
+      }));
   wire.send(id, frames::encode(frames::hello{version}));
 }
 

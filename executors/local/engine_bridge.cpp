@@ -1,6 +1,8 @@
 #include "executors/local/engine_bridge.hpp"
 
+#include "executors/shells/marked_sink.hpp"
 #include "executors/shells/posix.hpp"
+#include "executors/shells/remote.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -38,7 +40,7 @@ std::string dial_command(const std::string& host) {
   if (!host.empty())
     words.insert(words.end(), {"-H", host});
   words.insert(words.end(), {"system", "dial-stdio"});
-  return posix::quote(words);
+  return remote::streamed_command(posix::quote(words));
 }
 
 } // namespace
@@ -188,8 +190,12 @@ void engine_bridge::link::open() {
     = with.engine_host.empty() || with.engine_host.starts_with(unix_scheme);
   is_forwarded_ = of_->forwards && is_socket;
   if (!is_forwarded_)
-    with.wire->open_command(of_->connection, stream_,
-                            {dial_command(with.engine_host), "", false}, sink);
+    with.wire->open_command(
+      of_->connection, stream_, {dial_command(with.engine_host), "", false},
+      std::make_shared<marked_sink>(
+        sink, [wire = with.wire.get(), id = stream_] {
+          wire->close_stream(id); // called by `wire`, so it is there
+        }));
   else
     with.wire->open_stream(of_->connection, stream_,
                            with.engine_host.empty()

@@ -75,11 +75,15 @@ std::string sweep_command(std::string_view key, std::string_view temp_dir) {
   return command_of(script);
 }
 
+std::string streamed_command(std::string_view words) {
+  return command_of("printf \"\\001muster\\001\"; exec " + std::string{words});
+}
+
 std::string bridge_command(std::string_view program,
                            std::string_view socket_path) {
   auto folder = socket_path.substr(0, socket_path.rfind('/'));
-  return command_of("exec " + posix::quote(program) + " connect --dir "
-                    + posix::quote(folder));
+  return streamed_command(posix::quote(program) + " connect --dir "
+                          + posix::quote(folder));
 }
 
 sweep_answer read_sweep(std::string_view output) {

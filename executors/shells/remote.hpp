@@ -33,8 +33,16 @@ std::string terminate_command(std::string_view key);
 /// empty). Prints what `read_sweep` reads.
 std::string sweep_command(std::string_view key, std::string_view temp_dir);
 
+/// Stands before what `streamed_command` prints.
+constexpr std::string_view stream_mark = "\001muster\001";
+
+/// Returns the command that runs `words`, a program's name and arguments as a
+/// shell has them, with its output behind `stream_mark`: start-up files of the
+/// login shell may print before (see `marked_sink`).
+std::string streamed_command(std::string_view words);
+
 /// Returns the command that has the helper `program` lead to its socket, where
-/// the server forwards none.
+/// the server forwards none. As with `streamed_command`, behind a mark.
 std::string bridge_command(std::string_view program,
                            std::string_view socket_path);
 

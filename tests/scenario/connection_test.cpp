@@ -282,6 +282,7 @@ TEST_CASE("where sockets are not forwarded the helper leads to its own") {
   REQUIRE_EQ(f.wire->opened.size(), 2);
   CHECK_NE(f.wire->last_stream().command.command.find("connect --dir"),
            std::string::npos);
+  f.wire->last_stream().sink->data("Welcome to i-1\n\001muster\001");
   f.helper_greets();
   CHECK_FALSE(static_cast<bool>(f.owner.last<dialed>().why));
   f.open("a");

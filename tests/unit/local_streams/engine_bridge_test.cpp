@@ -142,14 +142,32 @@ TEST_CASE("where sockets are not forwarded docker's own dial is taken") {
   f.sink(first).closed({connection_errc::channel_refused, "prohibited"});
   auto second = f.wire->commanded.wait();
   CHECK_EQ(f.wire->streams.at(second).command.command,
-           "docker -H 'unix:///run/my docker.sock' system dial-stdio");
+           "sh -c 'printf \"\\001muster\\001\"; exec docker -H "
+           "'\\''unix:///run/my docker.sock'\\'' system dial-stdio'");
   client.write("x");
   f.sink(second).opened();
   CHECK_EQ(f.wire->enough.wait(), "x");
   SUBCASE("which answers") {
-    f.sink(second).data("y");
+    f.sink(second).data("\001muster\001y");
     f.sink(second).closed(ended);
     CHECK_EQ(client.read_all(), "y");
+  }
+  SUBCASE("which answers behind what start-up files print") {
+    f.sink(second).data("Welcome\n\001mus");
+    f.sink(second).data("ter\001y");
+    f.sink(second).data("z");
+    f.sink(second).closed(ended);
+    CHECK_EQ(client.read_all(), "yz");
+  }
+  SUBCASE("which does not come through what start-up files print") {
+    for (int i = 0; i < 3; ++i)
+      f.sink(second).data(std::string(32u << 10, 'x'));
+    auto answer = client.read_all();
+    CHECK_EQ(answer.find("HTTP/1.1 502 Bad Gateway\r\n"), 0);
+    CHECK_NE(answer.find("start-up files"), std::string::npos);
+    CHECK(f.wire->stream_end.wait());
+    f.sink(second).data("y"); // as the end is told
+    f.sink(second).closed(ended);
   }
   SUBCASE("which is not there: told as an Engine tells") {
     f.sink(second).error_data("docker: command not found");
@@ -167,7 +185,8 @@ TEST_CASE("an Engine of another machine is dialed there") {
   auto client = f.dial();
   auto id = f.wire->commanded.wait();
   CHECK_EQ(f.wire->streams.at(id).command.command,
-           "docker -H tcp://10.0.0.1:2375 system dial-stdio");
+           "sh -c 'printf \"\\001muster\\001\"; exec docker -H "
+           "tcp://10.0.0.1:2375 system dial-stdio'");
 }
 
 TEST_CASE("a client that reads slowly holds the Engine back") {

@@ -140,6 +140,12 @@ TEST_CASE("what a sweep prints is proof only if it says so") {
            "processes cannot be killed: 1 2");
 }
 
+TEST_CASE("a stream's command marks where its own output begins") {
+  auto x = run(remote::streamed_command("printf \"%s\" 'a b'"));
+  CHECK_EQ(x.status, 0);
+  CHECK_EQ(x.out, std::string{remote::stream_mark} + "a b");
+}
+
 TEST_CASE("no command has a `!` that a csh takes for an earlier command") {
   for (const auto& command :
        {remote::script_command({"k", "", "failed", "T"}),
