@@ -52,6 +52,11 @@ public:
   virtual void error_data(std::string_view) {
   }
 
+  /// So many of the bytes given to `transport::send` are on their way: who
+  /// gives much keeps what waits bounded by that.
+  virtual void sent(size_t) {
+  }
+
   /// A command has ended and all that it printed was delivered; 128 + n after
   /// signal n. `closed` follows.
   virtual void exited(int) {

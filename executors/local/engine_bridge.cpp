@@ -20,6 +20,9 @@ namespace {
 
 /// That wait to be written to this machine's side of a link.
 constexpr size_t held_max = 256u << 10;
+/// That wait to be written to the instance's side: what an image is loaded from
+/// is larger than the memory should be.
+constexpr size_t leaving_max = 256u << 10;
 constexpr size_t piece_bytes = 64u << 10;
 constexpr size_t links_max = 128;
 constexpr size_t error_output_max = 2'000;
@@ -72,10 +75,11 @@ public:
   // -- this machine's side, in the loop's thread ------------------------------
 
   size_t wanted() override {
-    return opened_ ? piece_bytes : 0;
+    return opened_ && leaving_ < leaving_max ? piece_bytes : 0;
   }
 
   void data(std::string_view bytes) override {
+    leaving_ += bytes.size();
     of_->with.wire->send(stream_, std::string{bytes});
   }
 
@@ -107,6 +111,13 @@ public:
     held_ += bytes.size();
     answered_ = true;
     of_->with.loop->send(id_, std::string{bytes});
+  }
+
+  /// From the transport's thread.
+  void left(size_t bytes) {
+    auto before = leaving_.fetch_sub(bytes);
+    if (before >= leaving_max / 2 && before - bytes < leaving_max / 2)
+      of_->with.loop->resume(id_);
   }
 
   void far_opened() {
@@ -144,6 +155,7 @@ private:
   bool opened_ = false;
   std::atomic<bool> answered_ = false;
   std::atomic<size_t> held_ = 0;
+  std::atomic<size_t> leaving_ = 0;
 };
 
 /// The sink of a link's stream; in the transport's thread.
@@ -164,6 +176,10 @@ public:
 
   void data(std::string_view bytes) override {
     to_->arrived(bytes);
+  }
+
+  void sent(size_t bytes) override {
+    to_->left(bytes);
   }
 
   void error_data(std::string_view bytes) override {

@@ -24,6 +24,10 @@ public:
     sink_->data(bytes);
   }
 
+  void sent(size_t bytes) override {
+    sink_->sent(bytes);
+  }
+
   void ended() override {
     auto socket = forget();
     sink_->closed({connection_errc::closed,

@@ -60,6 +60,11 @@ void marked_sink::error_data(std::string_view bytes) {
     to_->error_data(bytes);
 }
 
+void marked_sink::sent(size_t bytes) {
+  if (to_)
+    to_->sent(bytes);
+}
+
 void marked_sink::exited(int code) {
   if (to_)
     to_->exited(code);

@@ -23,6 +23,7 @@ public:
   size_t wanted() override;
   void data(std::string_view bytes) override;
   void error_data(std::string_view bytes) override;
+  void sent(size_t bytes) override;
   void exited(int code) override;
   void closed(const connection_failure& why) override;
 

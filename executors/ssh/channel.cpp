@@ -88,6 +88,7 @@ bool output_queue::write(LIBSSH2_CHANNEL* raw, channel_work& w) {
     }
     left -= std::min(left, static_cast<size_t>(wrote));
     first_ += static_cast<size_t>(wrote);
+    written_ += static_cast<uint64_t>(wrote);
     if (first_ == front.size()) {
       queue_.pop_front();
       first_ = 0;

@@ -113,8 +113,14 @@ public:
   /// nothing more for good.
   bool write(LIBSSH2_CHANNEL* raw, channel_work& w);
 
+  /// Of all that was pushed so far. [bytes]
+  uint64_t written() const {
+    return written_;
+  }
+
 private:
   std::deque<std::string> queue_;
+  uint64_t written_ = 0;
   size_t first_ = 0; ///< of the first entry, sent already [bytes]
 };
 

@@ -87,6 +87,14 @@ bool sink_channel::read(int stream, channel_work& w) {
   return false;
 }
 
+bool sink_channel::write(channel_work& w) {
+  auto before = output_.written();
+  auto takes_more = output_.write(raw(), w);
+  if (auto count = output_.written() - before; count > 0 && sink_)
+    sink_->sent(static_cast<size_t>(count));
+  return takes_more;
+}
+
 void sink_channel::write_end(channel_work& w) {
   if (ends_input_ && !input_ended_ && output_.empty() && !w.broken)
     input_ended_ = libssh2_channel_send_eof(raw()) != LIBSSH2_ERROR_EAGAIN;
@@ -142,7 +150,7 @@ void stream_channel::run(channel_work& w) {
                                        + printable(socket_path_)},
            w.now);
   }
-  bool writable = output_.write(raw(), w);
+  bool writable = write(w);
   if (!sink_ && (output_.empty() || !writable))
     close();
   else
@@ -190,7 +198,7 @@ bool command_channel::start(channel_work& w) {
 void command_channel::run(channel_work& w) {
   if (!started_ && !start(w))
     return;
-  bool writable = output_.write(raw(), w);
+  bool writable = write(w);
   if (!writable)
     output_.clear(); // the command does not read it
   if (!sink_) {

@@ -37,6 +37,10 @@ protected:
   /// whether all that there is was read.
   bool read(int stream, channel_work& w);
 
+  /// Writes what the channel takes and tells the sink how much; false when it
+  /// takes nothing more for good.
+  bool write(channel_work& w);
+
   /// Says that nothing more is sent, once it is to be said.
   void write_end(channel_work& w);
   void tell_closed(const connection_failure& why);

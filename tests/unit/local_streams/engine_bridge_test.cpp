@@ -2,8 +2,10 @@
 #include "tests/support/scripted_transport.hpp"
 #include "tests/unit/local_streams/peer.hpp"
 
+#include <condition_variable>
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <thread>
 
 using namespace muster;
 using namespace muster::test;
@@ -31,9 +33,19 @@ public:
   void send(stream_id id, std::string bytes) override {
     std::lock_guard guard{mutex};
     text += bytes;
+    grown.notify_all();
     if (text.size() >= awaited)
       enough.tell(text);
     scripted_transport::send(id, std::move(bytes));
+  }
+
+  /// Waits until more than that was sent; returns how much, the same after
+  /// 20 s.
+  size_t sent_beyond(size_t size) {
+    std::unique_lock guard{mutex};
+    grown.wait_for(guard, std::chrono::seconds{20},
+                   [&] { return text.size() > size; });
+    return text.size();
   }
 
   void end_input(stream_id id) override {
@@ -60,6 +72,7 @@ public:
 
 private:
   std::mutex mutex;
+  std::condition_variable grown;
   std::string text;
 };
 
@@ -206,4 +219,25 @@ TEST_CASE("a client that reads slowly holds the Engine back") {
   CHECK_EQ(client.read(sent).size(), sent);
   CHECK(f.wire->resumed.wait());
   CHECK_GT(f.sink(id).wanted(), 0);
+}
+
+TEST_CASE("an Engine that takes slowly holds the client back") {
+  constexpr size_t all = 4u << 20;
+  constexpr size_t waiting_max = 320u << 10;
+  fixture f;
+  auto client = f.dial();
+  std::thread writer{[&client] { client.write(std::string(all, 'x')); }};
+  auto id = f.wire->forwarded.wait();
+  f.sink(id).opened();
+  size_t taken = 0;
+  while (taken < all) {
+    auto sent = f.wire->sent_beyond(taken);
+    CHECK_LE(sent - taken, waiting_max);
+    if (sent == taken)
+      break; // nothing comes any more
+    f.sink(id).sent(sent - taken);
+    taken = sent;
+  }
+  CHECK_EQ(taken, all);
+  writer.join();
 }
