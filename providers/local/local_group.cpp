@@ -454,7 +454,9 @@ result<void, provider_errc> local_group::heartbeat(const std::string& id,
   if (state_of(x) != provider_instance_state::running)
     return unhealthy("does not run");
   if (!is_running(x.boot.record.process))
-    return unhealthy("its sshd is no longer there");
+    return fail(
+      provider_errc::not_found,
+      fmt::format("local instance {}: its sshd is no longer there", id));
   auto stat = stat_of(x.boot.record.process.pid);
   if (stat && (stat->state == 'T' || stat->state == 't'))
     return unhealthy("its sshd is stopped");
