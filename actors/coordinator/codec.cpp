@@ -403,9 +403,12 @@ std::string to_json(const job_update& x) {
   set_unless_empty(body, "failure_reason", x.failure_reason);
   body["output"] = json::object();
   if (x.has_log) {
-    auto checksum = checksum_text(x.crc32);
-    body["checksum"] = checksum;
-    body["output"]["checksum"] = checksum;
+    // Of a log that is not known as a whole there is a size alone.
+    if (x.crc32 != 0 || x.size == 0) {
+      auto checksum = checksum_text(x.crc32);
+      body["checksum"] = checksum;
+      body["output"]["checksum"] = checksum;
+    }
     if (x.size > 0)
       body["output"]["bytesize"] = x.size;
   }

@@ -25,9 +25,6 @@ constexpr auto request_patience = 10min;
 constexpr int claim_misses = 6;
 /// A machine that is gone is not given out if a listing has it within that.
 constexpr auto lost_for = 1h;
-/// The same for one whose removal was asked for. Some clouds give its id to the
-/// next one.
-constexpr auto removed_for = 30s;
 /// A provider that lives so long is not about to fail again for the same
 /// reason.
 constexpr auto provider_trust = 1min;
@@ -602,7 +599,7 @@ struct driver {
   void forget_lost(const std::vector<listed>& found) const {
     auto& s = st();
     std::erase_if(s.lost, [&](const auto& x) {
-      return (s.keeps_instances || x.second < self->now())
+      return (s.keeps_instances || x.second.until < self->now())
              && std::ranges::find(found, x.first, &listed::instance)
                   == found.end();
     });
@@ -706,16 +703,18 @@ struct driver {
     tell(x.instance, provider_state{x.state});
   }
 
-  /// Whether it is one that was lost; it is not looked for any more. What is
-  /// being created is another machine with its id.
+  /// Whether it is one that is gone; it is not looked for any more. Some clouds
+  /// give the id of a removed machine to the next one: what is being created is
+  /// that. Clouds err in that, too, so that nothing of a job may be there.
   bool takes_lost(const observation& x) const {
     auto found = st().lost.find(x.instance);
     if (found == st().lost.end())
       return false;
-    auto until = found->second;
+    auto gone = found->second;
     st().lost.erase(found);
-    return x.state != cloud_state::creating
-           && (st().keeps_instances || self->now() <= until);
+    if (gone.was_clean && x.state == cloud_state::creating)
+      return false;
+    return st().keeps_instances || self->now() <= gone.until;
   }
 
   /// Returns the use count without the jobs that go on there. Its clocks go on
@@ -841,11 +840,10 @@ struct driver {
     self->send(setup->journal,
                forget_instance{st().id, x.instance, st().keeps_instances});
     st().known.erase(x.instance);
-    st().failed.erase(x.instance);
+    auto has_failed = st().failed.erase(x.instance) > 0;
     if (!st().keeps_instances) {
       st().lost[x.instance]
-        = self->now()
-          + (x.was_asked ? time_point::duration{removed_for} : lost_for);
+        = {self->now() + lost_for, x.was_asked && !has_failed};
       st().leftovers.erase(x.instance);
     }
   }
@@ -854,7 +852,7 @@ struct driver {
     auto& s = st();
     auto is_lost = is(why, instance_errc::removed_externally);
     if (is_lost)
-      s.lost[id] = self->now() + lost_for;
+      s.lost[id] = {self->now() + lost_for, false};
     auto only_actor = !is_lost && !is(why, instance_errc::retired);
     if (only_actor)
       remember(id);

@@ -64,6 +64,18 @@ struct group_state {
     }
   };
 
+  /// A machine that is gone: the cloud may list it, still or again.
+  struct gone_machine {
+    group_time until;       ///< so long it is remembered
+    bool was_clean = false; ///< removed as was asked, with nothing of a job
+
+    template <class Inspector>
+    friend typename Inspector::result_type inspect(Inspector& f,
+                                                   gone_machine& x) {
+      return f(x.until, x.was_clean);
+    }
+  };
+
   /// How far another provider is on its way to take the place of this one.
   enum class exchange : uint8_t {
     none,
@@ -90,9 +102,7 @@ struct group_state {
   bool initialized = false; ///< a provider has said that it is of that
   std::map<instance_id, instance_actor> actors;
   std::map<instance_id, known_instance> known; ///< by the journal, at the start
-  /// Those that are gone, and until when that is remembered: the cloud may list
-  /// them, still or again.
-  std::map<instance_id, group_time> lost;
+  std::map<instance_id, gone_machine> lost;
   std::set<instance_id> failed; ///< go since they do not work
   bool keeps_instances = false; ///< what goes may come back as it was
   /// Keys of jobs of which something may be on instances that come back, until

@@ -90,6 +90,8 @@ cloud_view::reconcile(const std::vector<listed>& listing, group_time now,
   for (const auto& x : without_doubles(listing)) {
     present.insert(x.instance);
     see(x, now, result);
+    if (is_over(x.state))
+      forgotten_.erase(x.instance);
   }
   miss_absent(present, now - absent_min, result);
   std::erase_if(forgotten_, [&present](const auto& x) {

@@ -426,6 +426,10 @@ TEST_CASE("an update has the form of the wire example") {
     "failure_reason": "script_failure", "checksum": "crc32:4e31a311",
     "output": {"checksum": "crc32:4e31a311", "bytesize": 1534},
     "exit_code": 3})"));
+  what.crc32 = 0; // of a log that is not known as a whole
+  x = json::parse(to_json(what));
+  CHECK_FALSE(x.contains("checksum"));
+  CHECK_EQ(x["output"], json{{"bytesize", 1534}});
 }
 
 TEST_CASE("text that is not UTF-8 does not hinder a request") {

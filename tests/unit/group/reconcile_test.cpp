@@ -187,6 +187,10 @@ TEST_CASE(
   SUBCASE("it is gone") {
     x.reconcile({}, start);
   }
+  SUBCASE("its end is told") {
+    x.reconcile({one("a", deleted), one("b", timeout)}, start);
+    CHECK_EQ(x.known(), 0);
+  }
   SUBCASE("it is there all the same") {
     x.reconcile({one("a"), one("b")}, start);
     CHECK_EQ(x.known(), 2);
