@@ -11,8 +11,8 @@ namespace muster::test {
 
 constexpr const char* test_image = "muster-test:latest";
 
-/// A line of plugin_config: instances refuse to run programs wherever the helper
-/// could be put.
+/// A line of plugin_config: instances refuse to run programs wherever the
+/// helper could be put.
 constexpr auto no_programs
   = "user_data = 'for d in \"$HOME\" /tmp /dev/shm /run/user; do "
     "mkdir -p \"$d\"; mount -t tmpfs -o noexec,mode=1777 tmpfs \"$d\"; done'";
