@@ -1,5 +1,7 @@
 #include "providers/fleeting/registry/manifest.hpp"
 
+#include "config/version.hpp"
+
 #include <nlohmann/json.hpp>
 
 namespace muster::fleeting {
@@ -108,24 +110,10 @@ const char* const manifest_types
     "application/vnd.docker.distribution.manifest.v2+json";
 
 platform platform_of_host() {
-#if defined(__x86_64__)
-  return {"linux", "amd64", ""};
-#elif defined(__aarch64__)
-  return {"linux", "arm64", ""};
-#elif defined(__arm__)
-  return {"linux", "arm", "v" + std::to_string(__ARM_ARCH)};
-#elif defined(__i386__)
-  return {"linux", "386", ""};
-#elif defined(__powerpc64__)
-  return {"linux", "ppc64le", ""};
-#elif defined(__riscv)
-  return {"linux", "riscv64", ""};
-#elif defined(__s390x__)
-  return {"linux", "s390x", ""};
-#elif defined(__mips64)
-  return {"linux", "mips64le", ""};
+#if defined(__arm__)
+  return {"linux", arch_text, "v" + std::to_string(__ARM_ARCH)};
 #else
-#error "the name of this machine's architecture in Go is missing here"
+  return {"linux", arch_text, ""};
 #endif
 }
 
