@@ -20,11 +20,9 @@ inline void open_helper_stream(transport& wire, connection_id connection,
   if (bridge.empty())
     wire.open_stream(connection, id, socket_path, std::move(sink));
   else
-    wire.open_command(
-      connection, id, {remote::bridge_command(bridge, socket_path), "", false},
-      std::make_shared<marked_sink>(std::move(sink), [&wire, id] {
-        wire.close_stream(id); // called by `wire`, so it is there
-      }));
+    open_marked_command(wire, connection, id,
+                        remote::bridge_command(bridge, socket_path),
+                        std::move(sink));
   wire.send(id, frames::encode(frames::hello{version}));
 }
 

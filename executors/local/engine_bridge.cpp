@@ -206,12 +206,8 @@ void engine_bridge::link::open() {
     = with.engine_host.empty() || with.engine_host.starts_with(unix_scheme);
   is_forwarded_ = of_->forwards && is_socket;
   if (!is_forwarded_)
-    with.wire->open_command(
-      of_->connection, stream_, {dial_command(with.engine_host), "", false},
-      std::make_shared<marked_sink>(
-        sink, [wire = with.wire.get(), id = stream_] {
-          wire->close_stream(id); // called by `wire`, so it is there
-        }));
+    open_marked_command(*with.wire, of_->connection, stream_,
+                        dial_command(with.engine_host), sink);
   else
     with.wire->open_stream(of_->connection, stream_,
                            with.engine_host.empty()

@@ -75,4 +75,13 @@ void marked_sink::closed(const connection_failure& why) {
     to->closed(why);
 }
 
+void open_marked_command(transport& wire, connection_id connection,
+                         stream_id id, std::string command,
+                         std::shared_ptr<stream_sink> sink) {
+  wire.open_command(connection, id, {std::move(command), "", false},
+                    std::make_shared<marked_sink>(std::move(sink), [&wire, id] {
+                      wire.close_stream(id); // called by `wire`: it is there
+                    }));
+}
+
 } // namespace muster

@@ -37,4 +37,10 @@ private:
   bool begun_ = false;
 };
 
+/// Opens a command made by `remote::streamed_command`; `sink` gets what comes
+/// behind the mark.
+void open_marked_command(transport& wire, connection_id connection,
+                         stream_id id, std::string command,
+                         std::shared_ptr<stream_sink> sink);
+
 } // namespace muster
