@@ -253,6 +253,7 @@ void session::open_next(channel_work& w) {
     }
     opening_ = true;
     opening_until_ = now_ + around_.options.open_timeout;
+    room_soon_ = std::exchange(session_ended_, false);
   }
   auto* raw = libssh2_channel_open_ex(
     handle_.get(), what->type().data(),
@@ -269,6 +270,11 @@ void session::open_next(channel_work& w) {
     }
   }
   opening_ = false;
+  if (raw == nullptr && what->type() == "session"
+      && (room_soon_ || session_ended_)) {
+    w.more = true; // asks once more
+    return;
+  }
   opens_.pop_front();
   if (raw == nullptr) {
     auto why = handle_.error_text();
@@ -315,7 +321,10 @@ void session::run_channels(channel_work& w) {
     busy += w.more ? 1 : 0;
     w.more = w.more || more_before;
   }
-  std::erase_if(channels_, [](const auto& x) { return x->done(); });
+  std::erase_if(channels_, [this](const auto& x) {
+    session_ended_ |= x->done() && x->type() == "session";
+    return x->done();
+  });
 }
 
 /// A peer that is silent for the time of a keep-alive is lost: it is asked

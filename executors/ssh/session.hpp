@@ -169,6 +169,10 @@ private:
   std::deque<std::shared_ptr<channel>> opens_; ///< the front is being opened
   bool opening_ = false;
   time_point opening_until_;
+  // sshd counts a session until it has handled all that it read together with
+  // the end of it: a request for the next may be among that.
+  bool session_ended_ = false; ///< since the last request for a channel
+  bool room_soon_ = false;     ///< one had ended before the request under way
   std::vector<std::shared_ptr<channel>> channels_;
   size_t first_channel_ = 0; ///< who is served first: goes round
   time_point keepalive_due_ = time_point::max();

@@ -89,7 +89,11 @@ std::string world::log(int64_t id) const {
 }
 
 bool world::shows(int64_t id, const std::string& part) const {
-  return eventually([&] { return log(id).find(part) != std::string::npos; });
+  if (eventually([&] { return log(id).find(part) != std::string::npos; }))
+    return true;
+  MESSAGE("the manager's log: ", manager ? manager->log() : "",
+          "\nthe job's log: ", log(id));
+  return false;
 }
 
 std::string world::printed(int64_t id, const std::string& name) const {

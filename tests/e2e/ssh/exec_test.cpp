@@ -170,6 +170,32 @@ TEST_CASE("beyond MaxSessions a command goes over a further connection") {
   CHECK(held->until([&] { return *ended; }));
 }
 
+TEST_CASE("a command right after the end of another needs no further session") {
+  // sshd frees a session after all that it has read at once: the end of one and
+  // the request for the next may be among that.
+  sshd server{{.config = {"MaxSessions 1"}}};
+  ssh_transport ssh{patient()};
+  REQUIRE_FALSE(dial_and_wait(ssh, 1, server.target())->ended());
+  constexpr int count = 300;
+  auto told = std::make_shared<waiting>();
+  auto ended = std::make_shared<int>(0);
+  auto refused = std::make_shared<std::string>();
+  std::function<void()> next = [&] {
+    ssh.exec(1, {"true", "", patience}, [=, &next](const auto& x) {
+      if (x && *ended + 1 < count)
+        next();
+      told->change([&] {
+        *refused = x ? "" : x.error().text;
+        *ended = x ? *ended + 1 : count;
+      });
+    });
+  };
+  next();
+  REQUIRE(told->until([&] { return *ended == count; }));
+  CHECK_EQ(*refused, "");
+  CHECK_EQ(ssh.counters().exec_channels, count);
+}
+
 TEST_CASE("commands asked for before the connection stands wait for it") {
   sshd server;
   ssh_transport ssh{patient()};
