@@ -688,8 +688,8 @@ struct driver {
     } else if (is_foreign) {
       refuse_it(decision_rule::unknown_instance,
                 "no data on pre-existing instance so removing for safety");
-    } else if (known_one && x.cause == instance_cause::preexisted
-               && !known->second.leaves.empty()) { // by an earlier manager
+    } else if (known_one && !known->second.leaves.empty()) {
+      // By an earlier manager, or its actor has failed since.
       refuse_it(decision_rule::satisfied, known->second.leaves);
     } else if (!s.keeps_instances && known_one && has_unclaimed(known->second)
                && !cfg().keep_instance_with_acquisitions) {
@@ -903,7 +903,19 @@ struct driver {
     x.provisioned_at_ms = unix_ms_of(book->provisioned_at);
     if (book->last_use > group_time::min())
       x.last_use_ms = unix_ms_of(book->last_use);
+    x.leaves = why_it_leaves(*book);
     st().known[id] = std::move(x);
+  }
+
+  /// Empty: it stays.
+  std::string why_it_leaves(const member& x) const {
+    auto told = x.told.phase >= instance_phase::draining;
+    if (told && !x.told.reason.empty())
+      return x.told.reason;
+    if (x.cordoned || x.deletion_asked)
+      return to_string(x.cordon_reason);
+    auto has_failed = told || st().failed.count(x.told.instance) > 0;
+    return has_failed ? to_string(retire_reason::unhealthy) : "";
   }
 
   /// A machine that comes back, or of which only the actor failed, may have
@@ -1088,7 +1100,12 @@ struct driver {
       st().failed.insert(x.instance);
     if (!x.problem.empty() && prepared)
       st().problem = x.problem;
-    if (!st().instances.update(std::move(report), self->now()))
+    // What is on its way there is looked up when its end is told, which is
+    // next.
+    auto is_gone = x.phase == instance_phase::gone;
+    if (is_gone)
+      st().instances.cloud_deletes(x.instance);
+    else if (!st().instances.update(std::move(report), self->now()))
       return;
     if (prepared && x.failed && leaving)
       tell_unprepared(x);
@@ -1109,7 +1126,8 @@ struct driver {
       log::info("instance marked for removal", with);
       tell_leaving(x);
     }
-    write_down(x.instance, used, was_taken, leaving ? x.reason : "");
+    if (!is_gone)
+      write_down(x.instance, used, was_taken, leaving ? x.reason : "");
     decide_soon();
   }
 
@@ -1365,16 +1383,17 @@ struct driver {
     st().growth.asked(count, now);
     st().metrics->scaled(true);
     st().metrics->did(group_operation::provision);
-    st().cloud.requested(count, now);
+    st().cloud.requested(count, now, now + 2 * request_patience);
     st().increases_out.push_back(count);
     self->send(st().provider, increase{count});
   }
 
   void on(const increased& x) const {
     auto& s = st();
-    if (s.increases_out.empty())
+    auto out = std::ranges::find(s.increases_out, x.asked);
+    if (out == s.increases_out.end())
       return;
-    s.increases_out.erase(s.increases_out.begin());
+    s.increases_out.erase(out);
     check_exchange();
     auto with = x.why ? fields(x.why) : fields();
     with.emplace_back("num_requested", std::to_string(x.asked));

@@ -42,9 +42,9 @@ std::vector<listed> without_doubles(const std::vector<listed>& listing) {
 
 } // namespace
 
-void cloud_view::requested(int count, group_time now) {
+void cloud_view::requested(int count, group_time now, group_time give_up) {
   for (auto i = 0; i < count; ++i)
-    requests_.push_back({now, never, false});
+    requests_.push_back({now, give_up, false});
 }
 
 void cloud_view::answered(int asked, int accepted, bool certain,

@@ -47,8 +47,9 @@ public:
   /// A known instance is gone when so many listings in a row left it out.
   static constexpr int missed_max = 6;
 
-  /// So many instances are being asked for.
-  void requested(int count, group_time now);
+  /// So many instances are being asked for. They are given up at `give_up` if
+  /// that is never answered.
+  void requested(int count, group_time now, group_time give_up = never);
 
   /// The provider answered the oldest unanswered request. What it accepted is
   /// given up at `give_up` unless a listing has shown it by then; the peer

@@ -131,6 +131,7 @@ promises_kept campaign::promises() const {
   out.cloud_is_open = cloud.left_out == 0 && cloud.overdue == 0
                       && cloud.unexpected == 0 && answers.late == 0
                       && answers.failed == 0;
+  out.tells_of_making = cloud.goes_back == 0 && cloud.repeated == 0;
   out.machines_stay = cloud.left_out == 0 && cloud.repeated == 0
                       && answers.failed == 0 && answers.undialed == 0
                       && answers.unready == 0 && answers.late == 0
@@ -158,6 +159,8 @@ void campaign::run_until(time_point end) {
       std::iter_swap(jobs.begin(), next);
       clock.scheduler().run_once();
       books_->look();
+      if (fault_in_ > 0 && --fault_in_ == 0)
+        fault();
     }
   while (clock.advance(end));
 }
@@ -179,8 +182,12 @@ int campaign::run() {
   while (it_->clock().now() < end) {
     auto pause = 1ms * from(1, 180'000);
     run_until(std::min(it_->clock().now() + pause, end));
-    if (it_->clock().now() < end && !fault_kinds_.empty())
+    if (it_->clock().now() >= end || fault_kinds_.empty())
+      continue;
+    if (is(0.5))
       fault();
+    else
+      fault_in_ = from(1, 40);
   }
   stop_faults();
   check_end();
@@ -189,6 +196,7 @@ int campaign::run() {
 
 void campaign::stop_faults() {
   tell("the faults end");
+  fault_in_ = 0;
   it_->all().machines.set_faults({});
   it_->all().options.faults = {};
   it_->all().clock_step = 0ms;
@@ -334,6 +342,11 @@ void campaign::lose_machine() {
   tell(id + " is lost");
   it_->all().machines.lose(id, it_->clock().now());
   books_->machine_lost(id);
+  const auto* group = it_->group();
+  if (group == nullptr || is(0.5))
+    return;
+  if (auto at = group->actors.find(instance_id{id}); at != group->actors.end())
+    caf::anon_send(at->second, provider_state{cloud_state::deleted});
 }
 
 void campaign::cut_connection() {

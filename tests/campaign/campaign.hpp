@@ -57,6 +57,7 @@ private:
   std::mt19937_64 luck_;
   std::shared_ptr<runner_config> config_;
   std::vector<int> fault_kinds_;
+  int fault_in_ = 0; ///< so many turns the next one comes; 0: not in between
   std::unique_ptr<simulated::simulation> it_;
   std::shared_ptr<ledger> books_;
   std::vector<std::string> story_;

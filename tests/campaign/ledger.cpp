@@ -41,6 +41,8 @@ void ledger::decrease_asked(const std::vector<std::string>& ids) {
     for (const auto& [where, key] : holders_)
       if (where.first == id)
         breaks(fmt::format("{} is deleted under {}", id, key.value));
+    if (!holds_.tells_of_making)
+      users_.erase(id);
   }
 }
 

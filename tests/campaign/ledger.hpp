@@ -18,6 +18,9 @@ struct promises_kept {
   int max_instances = 0; ///< likewise; 0: no limit
   /// The cloud tells of all machines at once, so that there are never too many.
   bool cloud_is_open = false;
+  /// The cloud never lists as being made what is not. A machine that was
+  /// removed and is listed so is taken for a new one.
+  bool tells_of_making = false;
   /// Machines neither go nor seem to by themselves, so that no job loses its
   /// own.
   bool machines_stay = false;

@@ -163,6 +163,26 @@ public:
     return true;
   }
 
+  /// A job comes just when a machine is found gone: the group gives it a slot
+  /// there, not knowing yet.
+  void job_when_gone(const std::string& key, const std::string& id) {
+    world.send(it, reserve{acquisition_key{key}});
+    auto& row = jobs_[key];
+    row.log = world.spawn_probe<acquirer_actor>();
+    world.run();
+    vanish(id);
+    caf::anon_send(caf::actor_cast<caf::actor>(dialed_by_.at(id)),
+                   provider_state{cloud_state::deleted});
+    caf::anon_send(it,
+                   acquire{acquisition_key{key},
+                           900'000,
+                           {"job", caf::actor_cast<caf::actor>(row.log.handle)},
+                           false});
+    CHECK(world.scheduler().prioritize(it));
+    world.scheduler().run_once();
+    settle();
+  }
+
   int jobs(const std::string& prefix, int count) {
     auto taken = 0;
     for (auto i = 0; i < count; ++i)

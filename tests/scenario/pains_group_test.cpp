@@ -78,6 +78,20 @@ TEST_CASE("pain 4: 300 waiting jobs get their instances from a cloud that") {
   CHECK_EQ(bed.running(), 300);
 }
 
+TEST_CASE(
+  "pain 4: a job on its way to an instance that is gone gets another one") {
+  group_bed x;
+  x.scaler().capacity_per_instance = 2;
+  x.start();
+  REQUIRE(x.job("a"));
+  x.run_for(5s);
+  REQUIRE_EQ(x.place_of("a"), "i-1/0");
+  x.job_when_gone("b", "i-1");
+  CHECK_FALSE(x.has("a"));
+  x.run_for(30s);
+  CHECK_EQ(x.place_of("b"), "i-2/0");
+}
+
 TEST_CASE("pain 6: instances that fail do not fill the capacity") {
   group_bed bed;
   bed.scaler().max_instances = 3;
@@ -133,6 +147,26 @@ TEST_CASE("pain 6: while instances fail no more jobs are taken than one would "
     CHECK_GT(bed.runner.count<capacity_changed>(), 0);
     CHECK_EQ(bed.jobs("later", 10), 10);
   }
+}
+
+TEST_CASE("pain 7: what is being removed serves nobody, also when its actor "
+          "fails") {
+  group_bed x;
+  x.start();
+  REQUIRE(x.job("a"));
+  x.run_for(5s);
+  REQUIRE_EQ(x.place_of("a"), "i-1/0");
+  x.machines.at("i-1").never_goes = true; // for a while
+  x.end("a");
+  x.run_for(2min);
+  REQUIRE_EQ(x.changes().back(), "Decrease i-1");
+  REQUIRE(x.job("b"));
+  x.instance_fails("i-1");
+  x.run_for(30s);
+  CHECK_EQ(x.place_of("b"), "i-2/0");
+  x.machines.at("i-1").never_goes = false;
+  x.run_for(10min);
+  CHECK_EQ(x.machines.count("i-1"), 0);
 }
 
 TEST_CASE("pain 8: there are never more than max_instances, nor more jobs than "

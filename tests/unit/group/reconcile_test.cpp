@@ -235,6 +235,16 @@ TEST_CASE("an instance whose actor failed counts until the next listing") {
   CHECK_FALSE(x.expects_change());
 }
 
+TEST_CASE("what nobody answers is given up, too") {
+  cloud_view x;
+  x.reconcile({}, start);
+  x.requested(2, start, start + 10min);
+  CHECK_EQ(x.give_up(start + 9min), 0);
+  CHECK_EQ(x.requests(), 2);
+  CHECK_EQ(x.give_up(start + 10min), 2);
+  CHECK_EQ(x.requests(), 0);
+}
+
 TEST_CASE("an instance that was found dead and is listed is discovered anew") {
   cloud_view x;
   x.reconcile({one("a")}, start);
