@@ -52,11 +52,12 @@ typename Inspector::result_type inspect(Inspector& f, stop_runner& x) {
 /// `runner_reconfigured`.
 struct reconfigure_runner {
   uint64_t number = 0;
+  uint64_t clients = 0; ///< another number: with other clients
 };
 
 template <class Inspector>
 typename Inspector::result_type inspect(Inspector& f, reconfigure_runner& x) {
-  return f(caf::meta::type_name("reconfigure_runner"), x.number);
+  return f(caf::meta::type_name("reconfigure_runner"), x.number, x.clients);
 }
 
 /// Time to start a dead group or coordinator again.

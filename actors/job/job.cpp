@@ -1,6 +1,7 @@
 #include "actors/job/job.hpp"
 
 #include "actors/helper_stream.hpp"
+#include "actors/job/outline.hpp"
 #include "actors/job/stream_ids.hpp"
 #include "actors/trace/trace.hpp"
 #include "config/duration.hpp"
@@ -58,7 +59,9 @@ result<plan_result, job_errc> make_plan(const job_setup& setup, int32_t slot,
   facts.concurrent_id = setup.concurrent_id;
   facts.concurrent_project_id = std::max(slot, 0);
   facts.began_unix = began_unix;
-  return build_plan(setup.payload, *setup.runner, facts);
+  const auto& other = setup.edge->plan;
+  return other ? other(setup.payload, *setup.runner, facts)
+               : build_plan(setup.payload, *setup.runner, facts);
 }
 
 struct performer {
@@ -631,6 +634,8 @@ job_actor::behavior_type behave(self_t self, job_setup given) {
   st.planned_slot = setup->runner->use_slot_cgroups ? -1 : 0;
   if (!is_started)
     made = make_plan(*setup, st.planned_slot, st.began_unix);
+  if (is_recorded())
+    note(self, outline_of(made, *setup->runner));
   if (made)
     st.plan = std::move(*made);
   else

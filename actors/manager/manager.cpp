@@ -237,7 +237,7 @@ struct driver {
     what.clients = row.clients;
     row.orders->give(std::make_shared<const runner_orders>(std::move(what)));
     s.unconfirmed[id] = ++s.orders;
-    self->send(row.actor, reconfigure_runner{s.orders});
+    self->send(row.actor, reconfigure_runner{s.orders, row.clients});
   }
 
   void remove_runner(const runner_id& id) const {

@@ -50,7 +50,8 @@ public:
   message_writer(std::string& to, writing_context& context)
     : to_(to),
       context_(context),
-      secrets_(context.secrets()) {
+      secrets_(context.secrets()),
+      hides_(context.hides()) {
   }
 
   template <class... Ts>
@@ -85,11 +86,12 @@ public:
     if (x.size() > text_bytes_max)
       put_text(to_, opaque_text(x, secrets_));
     else
-      put_text(to_, secrets_.scrub(x, scratch_) ? scratch_ : x);
+      put_text(to_, hides_ && secrets_.scrub(x, scratch_) ? scratch_ : x);
   }
 
   void put_value(const secret& x) {
-    put_varint(to_, secrets_.number(x.reveal()));
+    put_varint(to_, secrets_.number(x.reveal(), hides_ ? in_texts::hidden
+                                                       : in_texts::left));
   }
 
   void put_value(const peer& x) {
@@ -130,7 +132,7 @@ public:
   void put_value(const job_variable& x) {
     to_.push_back(6);
     put_value(x.key);
-    put_varint(to_, secrets_.number(x.value.reveal(), x.is_public
+    put_varint(to_, secrets_.number(x.value.reveal(), x.is_public || !hides_
                                                         ? in_texts::left
                                                         : in_texts::hidden));
     put(x.is_public);
@@ -221,6 +223,7 @@ private:
   std::string& to_;
   writing_context& context_;
   secret_book& secrets_;
+  bool hides_;
   std::string scratch_;
 };
 

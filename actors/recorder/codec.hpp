@@ -27,6 +27,11 @@ public:
   virtual uint32_t number_of(uint64_t actor, const std::string& role) const = 0;
 
   virtual secret_book& secrets() = 0;
+
+  /// Whether secrets are looked for in texts; else they have numbers only.
+  virtual bool hides() const {
+    return true;
+  }
 };
 
 /// The role that a number stands for; null: nobody's.

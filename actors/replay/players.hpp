@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/recorder/record.hpp"
+#include "actors/replay/normal_text.hpp"
 #include "actors/traced.hpp"
 
 #include <caf/all.hpp>
@@ -22,19 +23,18 @@ struct actor_again {
   bool is_over = false;   ///< in the recording
   bool from_snapshot = false;
   state_text show = nullptr;
-  std::deque<std::string> notes; ///< remarked, and not compared yet
+  std::deque<comparable> notes; ///< remarked, and not compared yet
 
   struct timer {
     time_point due;
-    std::string text;
+    comparable what;
   };
   std::vector<timer> timers; ///< set, and not come yet
 };
 
-/// What was sent again and is not recorded yet, in words.
+/// What was sent again and is not recorded yet.
 struct sent_again {
-  std::string text;
-  caf::message what; ///< as it was sent, with its handles
+  comparable what; ///< as it was sent, with its handles
   time_point at;
   uint64_t record = 0; ///< at which it was sent
 };

@@ -1,8 +1,11 @@
 #include "actors/replay/recorded_config.hpp"
 
+#include "config/difference.hpp"
 #include "config/load.hpp"
 
-#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace muster {
 
@@ -16,32 +19,41 @@ load_options of_nobody() {
   return out;
 }
 
-/// Whose role a runner had before: the one whose name it has in the file.
-std::string former_role(const runner_config& x, const recorded_runners& before,
-                        const recorded_runners& now) {
-  auto found = std::find_if(before.begin(), before.end(), [&](const auto& row) {
-    return row.second->name == x.name && now.count(row.first) == 0;
-  });
-  return found == before.end() ? "" : found->first;
+/// A secret's number: `<secret#17>` in a configuration, `#17` in a message.
+std::string as_in_messages(const std::string& token) {
+  constexpr std::string_view begin = "<secret";
+  return token.starts_with(begin) && token.ends_with('>')
+           ? token.substr(begin.size(), token.size() - begin.size() - 1)
+           : token;
 }
 
 } // namespace
 
-recorded_runners runners_of(const config_in_force& what,
-                            const recorded_runners& before) {
-  auto loaded = parse_config(what.text, what.path, of_nobody());
-  recorded_runners out;
-  const auto& runners = loaded.value.runners;
-  for (size_t i = 0; i < runners.size() && i < what.runners.size(); ++i) {
-    auto runner = std::make_shared<const runner_config>(runners[i]);
-    auto role = what.runners[i];
-    if (!before.empty() && before.count(role) == 0)
-      if (auto former = former_role(*runner, before, out); !former.empty())
-        role = former;
-    out.emplace(std::move(role), std::move(runner));
+recorded_config read_recorded(const config_in_force& what,
+                              const recorded_runners& before) {
+  auto now = parse_config(what.text, what.path, of_nobody()).value;
+  for (auto& x : now.runners)
+    x.token = secret{as_in_messages(x.token.reveal())};
+  config former;
+  std::vector<std::string> names;
+  for (const auto& [name, x] : before) {
+    names.push_back(name);
+    former.runners.push_back(*x);
+  }
+  recorded_config out;
+  out.check_interval = now.check_interval;
+  out.shutdown_timeout = now.shutdown_timeout;
+  for (const auto& x : compare(former, now).runners) {
+    if (!x.after || *x.after >= what.runners.size())
+      continue;
+    auto runner = now.runners[*x.after];
+    if (x.before)
+      runner = kept_until_restart(former.runners[*x.before], std::move(runner));
+    out.runners.emplace(x.before ? names[*x.before] : what.runners[*x.after],
+                        std::make_shared<const runner_config>(runner));
   }
   for (const auto& row : before) // goes on until its last job is over
-    out.insert(row);
+    out.runners.insert(row);
   return out;
 }
 

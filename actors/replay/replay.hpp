@@ -39,12 +39,14 @@ struct replay_options {
   std::string role;
 };
 
-/// Runs recorded groups again, with their instances and slots: the same actors
-/// in virtual time. What comes from others is taken from the recording, in its
-/// order; what they send, remark and set as timers is compared with it.
+/// Runs recorded runners, jobs and groups again, with their coordinators, logs,
+/// instances and slots: the same actors in virtual time. What comes from others
+/// is taken from the recording, in its order; what they send, remark and set as
+/// timers is compared with it.
 ///
-/// Everybody else (runners, jobs, connections, providers, the journal) is
-/// played by the recording. One at a time in a process: it stands in the door.
+/// Everybody else (the manager, GitLab, connections, providers, the journal) is
+/// played by the recording, and so are runners that began before it, with their
+/// jobs. One at a time in a process: it stands in the door.
 class replay {
 public:
   explicit replay(replay_options options = {});

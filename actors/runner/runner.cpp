@@ -3,6 +3,7 @@
 #include "actors/coordinator/retry.hpp"
 #include "config/feature_flags.hpp"
 #include "config/journal_name.hpp"
+#include "messages/recording.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -563,7 +564,7 @@ struct driver {
     with.journal = setup->journal;
     with.edge = setup->edge;
     with.metrics = setup->metrics;
-    row.actor = spawn_job(self, std::move(with));
+    row.actor = setup->make_job(self, std::move(with));
     self->monitor(row.actor);
     if (s.stopping && s.mode != stop_mode::graceful)
       interrupt(row.actor);
@@ -930,6 +931,9 @@ runner_actor::behavior_type behave(self_t self, runner_setup given) {
   auto setup = std::make_shared<const runner_setup>(std::move(given));
   driver d{self, setup};
   plays(self, d.role());
+  note(self, runner_begun{setup->run_id, setup->number, setup->clients,
+                          setup->leaves, setup->known_as != nullptr,
+                          setup->jobs_max, setup->idle_max.count()});
   auto& state = self->state;
   state.config = setup->config;
   state.check_interval = setup->check_interval;

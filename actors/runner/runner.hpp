@@ -10,6 +10,7 @@
 #include "messages/manager.hpp"
 #include "messages/runner.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -50,6 +51,7 @@ struct runner_setup {
   std::chrono::milliseconds idle_max{0}; ///< or when idle so long; 0: never
   start_provider_actor make_provider;
   make_http_worker make_worker;
+  std::function<job_actor(const spawner&, job_setup)> make_job = spawn_job;
   manager_actor parent;
   dialer_actor dialer;
   journal_actor journal;

@@ -1,7 +1,10 @@
 #include "tests/e2e/manager/world.hpp"
 
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <doctest/doctest.h>
+#include <filesystem>
 #include <fmt/format.h>
 #include <sstream>
 
@@ -40,6 +43,21 @@ world::world(settings how)
   place.write_config(config);
   if (how.start)
     start_manager();
+}
+
+world::~world() {
+  manager.reset();
+  auto recordings = place.state() / "recordings";
+  if (!std::filesystem::exists(recordings))
+    return;
+  constexpr int diverged = 1; // or there is nothing to be read
+  auto told = run_muster({"replay", recordings.string()});
+  if (doctest::is_running_in_test) {
+    CHECK_MESSAGE(told.status != diverged, told.output);
+  } else if (told.status == diverged) { // one for several tests, at the exit
+    std::fputs(told.output.c_str(), stderr);
+    std::_Exit(EXIT_FAILURE);
+  }
 }
 
 void world::start_manager() {

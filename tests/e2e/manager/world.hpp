@@ -25,6 +25,13 @@ public:
   world() : world(settings{}) {
   }
 
+  /// Kills the manager, and checks that its recording comes out again as it
+  /// was.
+  ~world();
+
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+
   void start_manager();
   /// Ends a manager that runs; returns its exit status.
   std::optional<int> stop_manager(int signal = SIGTERM);

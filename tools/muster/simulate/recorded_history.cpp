@@ -32,7 +32,7 @@ bool recorded_history::is_ours(const std::string& role) const {
 
 void recorded_history::take(const record& x) {
   if (const auto* config = get<config_in_force>(x)) {
-    known_ = runners_of(*config, known_);
+    known_ = read_recorded(*config, known_).runners;
     return;
   }
   if (x.kind != record_kind::handled)
