@@ -20,6 +20,9 @@ using self_t = self_ptr<group_actor, group_state>;
 
 /// A request that no listing has shown by then is given up and made again.
 constexpr auto request_patience = 10min;
+/// A listing that tells nothing new is a reason to look again so much later:
+/// the wall clock may have been set.
+constexpr auto decide_again = 30s;
 /// So many listings must leave out the instance of a job that holds a slot of
 /// an earlier manager; see also `cloud_view`.
 constexpr int claim_misses = 6;
@@ -51,6 +54,26 @@ instance_life::image_archive image_of(const runner_config& x) {
   if (!x.docker || x.docker->helper_archive.empty())
     return {};
   return {x.docker->helper_archive, x.docker->helper_archive_image};
+}
+
+/// Whether jobs have left their slots, which are not free before they are
+/// clean, and nothing else has changed.
+bool is_only_cleaned(const instance_report& before,
+                     const instance_report& after) {
+  if (after.phase != instance_phase::ready || before.phase != after.phase
+      || before.failures != after.failures
+      || before.use_count != after.use_count
+      || before.slots.size() != after.slots.size())
+    return false;
+  for (size_t i = 0; i < after.slots.size(); ++i) {
+    const auto& was = before.slots[i];
+    const auto& is = after.slots[i];
+    auto leaves = was.phase == slot_phase::held
+                  && is.phase == slot_phase::cleaning && was.key == is.key;
+    if (was != is && !leaves)
+      return false;
+  }
+  return true;
 }
 
 struct driver {
@@ -564,7 +587,8 @@ struct driver {
       return;
     s.listing_out = false;
     check_exchange();
-    s.listing_failed = static_cast<bool>(x.why);
+    auto failed_before
+      = std::exchange(s.listing_failed, static_cast<bool>(x.why));
     if (x.why) {
       log::error("reconcile", fields(x.why));
       list_at(self->now() + pause_after(s.listing_failures++));
@@ -578,14 +602,20 @@ struct driver {
     std::vector<listed> found;
     for (const auto& one : x.instances)
       found.push_back({one.instance, one.state});
-    for (const auto& one : s.cloud.reconcile(found, self->now(), absence_min()))
+    auto open = s.cloud.requests() + s.cloud.unconfirmed();
+    auto seen = s.cloud.reconcile(found, self->now(), absence_min());
+    for (const auto& one : seen)
       observe(one);
     forget_lost(found);
     give_up_claims();
-    if (!std::exchange(s.ready, true))
+    auto was_ready = std::exchange(s.ready, true);
+    if (!was_ready)
       self->send(setup->parent, group_ready{s.id});
     arm_listing();
-    decide_soon();
+    auto told_nothing
+      = seen.empty() && open == 0 && was_ready && !failed_before && !s.draining;
+    if (!told_nothing || self->now() >= s.decided_at + decide_again)
+      decide_soon();
   }
 
   /// That listings come quickly while something is expected must not make a
@@ -1089,6 +1119,8 @@ struct driver {
     for (const auto& slot : x.slots)
       report.slots.push_back({slot.phase, slot.key});
     const auto* before = st().instances.find(x.instance);
+    auto is_cleaned = before != nullptr && !st().draining && !st().starved
+                      && is_only_cleaned(before->told, report);
     auto used = before != nullptr ? before->told.use_count : 0;
     auto was_taken = before != nullptr && has_taken(*before);
     auto leaving = before != nullptr
@@ -1128,7 +1160,10 @@ struct driver {
     }
     if (!is_gone)
       write_down(x.instance, used, was_taken, leaving ? x.reason : "");
-    decide_soon();
+    if (is_cleaned) // decided on when that is over
+      tell_counts();
+    else
+      decide_soon();
   }
 
   /// As GitLab Runner says it where it says it, too: `connection preparation
@@ -1184,6 +1219,7 @@ struct driver {
   void on(const decide&) const {
     auto& s = st();
     s.deciding = false;
+    s.decided_at = self->now();
     if (!s.ready) {
       if (s.draining)
         check_drained();
@@ -1193,6 +1229,7 @@ struct driver {
     tell_given_up(s.cloud.give_up(s.listed_at));
     for (const auto& key : s.promises.expire(now))
       expire(key);
+    serve(); // what these take is not free for the warm pool any more
     auto next = group_time::max();
     if (!s.draining)
       next = scale(now);

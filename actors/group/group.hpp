@@ -124,6 +124,7 @@ struct group_state {
   std::map<instance_id, group_time> coming;
 
   bool deciding = false; ///< a `decide` is under way
+  time_point decided_at; ///< the last one was handled
   bool starved = false;  ///< a reservation was refused since the last notice
   bool ready = false;    ///< the first listing was taken over
   bool draining = false;

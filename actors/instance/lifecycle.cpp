@@ -391,6 +391,8 @@ struct stepper {
       if (accepted)
         ++st.use_count;
       out.emplace_back(answer_occupy{key, x.slot, accepted});
+      if (accepted && st.phase == instance_phase::ready)
+        return out; // which tells the same
     }
     if (x.phase == slot_phase::unusable && !leaving()) {
       auto more = fail("a slot could not be proven clean after its job");

@@ -5,7 +5,7 @@ namespace muster {
 namespace {
 
 /// Of all below; another number: another build's, which cannot be read.
-constexpr uint8_t snapshot_form = 2;
+constexpr uint8_t snapshot_form = 3;
 
 template <class Inspector>
 void show(Inspector& f, scaling& x) {
@@ -21,12 +21,13 @@ void show(Inspector& f, group_state& x) {
     x.id, x.initialized, x.known, x.lost, x.failed, x.keeps_instances,
     x.leftovers, x.growth, x.problem, x.refusal, x.notices, x.next_notice,
     x.shutdown_retries, x.acquirers, x.claims, x.last_told, x.told,
-    x.refused_by, x.boots, x.coming, x.deciding, x.starved, x.ready, x.draining,
-    x.drain_by, x.timer, x.timer_due, x.listings, x.listing_out,
-    x.listing_failed, x.listing_failures, x.listed_at, x.list_ticks, x.list_due,
-    x.listing_calls, x.changed_at, x.provider_failures, x.provider_since,
-    x.increase_failures, x.decrease_failures, x.increase_not_before,
-    x.increases_out, x.decreases_out);
+    x.refused_by, x.boots, x.coming, x.deciding, x.decided_at, x.starved,
+    x.ready, x.draining, x.drain_by, x.timer, x.timer_due, x.listings,
+    x.listing_out, x.listing_failed, x.listing_failures, x.listed_at,
+    x.list_ticks, x.list_due, x.listing_calls, x.changed_at,
+    x.provider_failures, x.provider_since, x.increase_failures,
+    x.decrease_failures, x.increase_not_before, x.increases_out,
+    x.decreases_out);
 }
 
 template <class Inspector>

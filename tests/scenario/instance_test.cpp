@@ -254,14 +254,18 @@ TEST_CASE("a slot is given only once and only while ready") {
   f.world.send(f.it, provider_state{cloud_state::running});
   f.find_way();
   f.world.send(f.it, dialed{f.setup.id, "k", {}});
+  auto told = f.group.count<instance_status>();
   f.give_slot("a", 1, job);
   CHECK(f.group.last<slot_occupied>().accepted);
-  CHECK_EQ(f.group.last<instance_status>().use_count, 1);
+  CHECK_EQ(f.group.count<instance_status>(), told); // that told it
   f.give_slot("b", 1, job);
   CHECK_FALSE(f.group.last<slot_occupied>().accepted);
   f.give_slot("c", 7, job);
   CHECK_FALSE(f.group.last<slot_occupied>().accepted);
-  CHECK_EQ(f.group.last<instance_status>().use_count, 1);
+  f.world.send(f.it, retire{"surplus"});
+  auto all = f.group.last<instance_status>();
+  CHECK_EQ(all.use_count, 1);
+  CHECK_EQ(all.slots.at(1).key, acquisition_key{"a"});
 }
 
 TEST_CASE("a retiring instance waits for its jobs and their cleaning") {

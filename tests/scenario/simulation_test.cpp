@@ -117,7 +117,7 @@ TEST_CASE("a job in a group that may never grow does not run for ever") {
   CHECK_EQ(it.all().courses.at(0).fate, job_fate::queued);
 }
 
-TEST_CASE("a simulated job costs at most 46 messages") {
+TEST_CASE("a simulated job costs at most 40 messages") {
   auto cfg = plain_config();
   cfg.autoscaler->policies[0].idle_count = 5;
   auto with = world_of(cfg);
@@ -126,7 +126,7 @@ TEST_CASE("a simulated job costs at most 46 messages") {
   simulation it{with};
   auto messages = it.run_to_end();
   REQUIRE_EQ(it.all().jobs_over, day);
-  CHECK_LE(messages, 46 * day);
+  CHECK_LE(messages, 40 * day);
   auto share = static_cast<double>(messages) / day;
   MESSAGE(share);
 }
