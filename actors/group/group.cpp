@@ -886,9 +886,9 @@ struct driver {
     auto only_actor = !is_lost && !is(why, instance_errc::retired);
     if (only_actor)
       remember(id);
-    if (only_actor || s.keeps_instances)
+    if (only_actor)
       note_leftovers(id);
-    else
+    else if (!s.keeps_instances)
       s.leftovers.erase(id);
     if (!is(why, instance_errc::retired)) {
       auto with = fields(id);
@@ -948,8 +948,8 @@ struct driver {
     return has_failed ? to_string(retire_reason::unhealthy) : "";
   }
 
-  /// A machine that comes back, or of which only the actor failed, may have
-  /// something of the jobs that were on it.
+  /// A machine of which only the actor failed has something of the jobs that
+  /// are on it.
   void note_leftovers(const instance_id& id) const {
     const auto* book = st().instances.find(id);
     if (book == nullptr)

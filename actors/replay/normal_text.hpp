@@ -25,8 +25,9 @@ public:
     return normal_text(what_.content());
   }
 
-  /// Whether the normal texts are equal.
-  bool is(const comparable& other) const;
+  /// Whether the normal texts are equal, but for what is hidden in the recorded
+  /// one.
+  bool is(const comparable& recorded) const;
 
 private:
   caf::message what_;

@@ -86,6 +86,12 @@ public:
     put(x.raw);
   }
 
+  void put_value(manager_line& x) {
+    put(x.source);
+    put(x.unix_us);
+    x.text = secret{has_exceptions ? sealed() : "what the manager says"};
+  }
+
   void put_value(config_in_force& x) {
     if (has_exceptions)
       inspect(*this, x);
