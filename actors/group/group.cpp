@@ -884,12 +884,12 @@ struct driver {
     if (is_lost)
       s.lost[id] = {self->now() + lost_for, false};
     auto only_actor = !is_lost && !is(why, instance_errc::retired);
-    if (only_actor)
+    if (only_actor) {
       remember(id);
-    if (only_actor)
       note_leftovers(id);
-    else if (!s.keeps_instances)
+    } else if (!s.keeps_instances) {
       s.leftovers.erase(id);
+    }
     if (!is(why, instance_errc::retired)) {
       auto with = fields(id);
       const auto* book = s.instances.find(id);

@@ -14,7 +14,7 @@ caf::actor replay::world::make_stand_in() {
   return time_.sys.spawn<stand_in, caf::lazy_init>(
     [this](const caf::local_actor& to, caf::mailbox_element_ptr what) {
       if (!lets_pass_)
-        caught(to.id(), *what, collects_timers_ ? late_ : lines_);
+        caught(to.id(), *what);
     });
 }
 

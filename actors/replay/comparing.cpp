@@ -94,12 +94,12 @@ caf::message replay::world::down_of(const peer_down& x) {
   return caf::make_message(caf::down_msg{address, x.why});
 }
 
-void replay::world::caught(caf::actor_id to, caf::mailbox_element& what,
-                           std::map<pair, line>& into) {
+void replay::world::caught(caf::actor_id to, caf::mailbox_element& what) {
   auto from = what.sender ? what.sender->id() : caf::invalid_actor_id;
   const auto* sender = players_.by_actor(from);
   if (sender == nullptr || !sender->runs)
     return;
+  auto& into = collects_timers_ ? late_ : lines_;
   into[{to, from}].waiting.push_back(
     {comparable{what.move_content_to_message()},
      collects_timers_ ? timer_due_ : clock().current_time, report.records});

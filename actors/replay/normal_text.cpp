@@ -8,10 +8,12 @@
 #include "messages/trace.hpp"
 
 #include <algorithm>
-#include <set>
+#include <functional>
+#include <map>
 #include <string_view>
 #include <typeinfo>
 #include <utility>
+#include <vector>
 
 namespace muster {
 
@@ -70,37 +72,53 @@ std::string without_numbers(const std::string& text) {
   return out;
 }
 
+using trimmers
+  = std::map<const std::type_info*, std::function<void(caf::message&)>>;
+
 template <class T>
-T* in(caf::message& what) {
-  return what.match_elements<T>() ? &what.get_mutable_as<T>(0) : nullptr;
+void add(trimmers& to, void (*less)(T&)) {
+  to[&typeid(T)] = [less](caf::message& x) { less(x.get_mutable_as<T>(0)); };
 }
 
-/// What is no decision: it comes from secrets, from what a job's scripts are
-/// and print, or stands elsewhere in the record.
-void leave_out(caf::message& what) {
-  if (auto* end = in<exit_told>(what)) {
-    end->who = {}; // it is the sender
-  } else if (auto* job = in<write_job>(what)) {
-    job->runner.clear(); // has some of the token
-  } else if (auto* wanted = in<read_jobs>(what)) {
-    wanted->runner.clear();
-  } else if (auto* renamed = in<rename_runner>(what)) {
-    renamed->from.clear();
-    renamed->to.clear();
-  } else if (auto* stream = in<open_stream>(what)) {
-    stream->temp_dir.clear();
-  } else if (auto* lines = in<write_job_lines>(what)) {
-    for (auto& x : lines->lines)
-      x.text = {};
-  } else if (auto* start = in<write_job_start>(what)) {
-    for (auto& x : start->lines)
-      x.text = {};
-    start->recipe.masked.clear();
-    for (auto& x : start->recipe.stages)
-      x.before.clear();
-  } else if (auto* last = in<finish>(what)) {
-    last->words_from = std::min<int64_t>(last->words_from, 0);
-  }
+void clear_texts(std::vector<manager_line>& lines) {
+  for (auto& x : lines)
+    x.text = {};
+}
+
+/// What takes out of messages that which is no decision: it comes from secrets,
+/// from what a job's scripts are and print, or stands elsewhere in the record.
+const trimmers& all_trimmers() {
+  static const auto all = [] {
+    trimmers out;
+    add<exit_told>(out, [](auto& x) { x.who = {}; }); // it is the sender
+    // Names of runners have some of the token.
+    add<write_job>(out, [](auto& x) { x.runner.clear(); });
+    add<read_jobs>(out, [](auto& x) { x.runner.clear(); });
+    add<rename_runner>(out, [](auto& x) {
+      x.from.clear();
+      x.to.clear();
+    });
+    add<open_stream>(out, [](auto& x) { x.temp_dir.clear(); });
+    add<write_job_lines>(out, [](auto& x) { clear_texts(x.lines); });
+    add<write_job_start>(out, [](auto& x) {
+      clear_texts(x.lines);
+      x.recipe.masked.clear();
+      for (auto& stage : x.recipe.stages)
+        stage.before.clear();
+    });
+    add<finish>(
+      out, [](auto& x) { x.words_from = std::min<int64_t>(x.words_from, 0); });
+    return out;
+  }();
+  return all;
+}
+
+/// Null: all of it are decisions.
+const std::function<void(caf::message&)>* trimmer_of(const caf::message& x) {
+  if (x.size() != 1)
+    return nullptr;
+  auto found = all_trimmers().find(x.type(0).second);
+  return found == all_trimmers().end() ? nullptr : &found->second;
 }
 
 /// Whether a text is as recorded, where parts of that may be hidden.
@@ -129,14 +147,6 @@ bool matches(std::string_view text, std::string_view recorded) {
   return true;
 }
 
-bool has_more_than_decisions(const caf::message& x) {
-  static const std::set<const std::type_info*> all{
-    &typeid(exit_told),       &typeid(write_job),   &typeid(read_jobs),
-    &typeid(rename_runner),   &typeid(open_stream), &typeid(write_job_lines),
-    &typeid(write_job_start), &typeid(finish)};
-  return x.size() == 1 && all.contains(x.type(0).second);
-}
-
 std::string bytes_of(const caf::type_erased_tuple& what) {
   static nobody_known context{false};
   constexpr size_t usual_bytes = 256;
@@ -153,7 +163,8 @@ std::string normal_text(const caf::type_erased_tuple& what) {
   std::string bytes;
   write_message(bytes, what, context);
   auto read = read_message(bytes, type_names(), {});
-  leave_out(read.what);
+  if (const auto* trim = trimmer_of(read.what))
+    (*trim)(read.what);
   record told;
   told.what = std::move(read.what);
   told.type = std::move(read.type);
@@ -162,12 +173,10 @@ std::string normal_text(const caf::type_erased_tuple& what) {
 }
 
 comparable::comparable(caf::message what) : what_(std::move(what)) {
-  if (!has_more_than_decisions(what_)) {
-    bytes_ = bytes_of(what_.content());
-    return;
-  }
-  auto less = caf::message::copy(what_.content());
-  leave_out(less);
+  const auto* trim = trimmer_of(what_);
+  auto less = trim == nullptr ? what_ : caf::message::copy(what_.content());
+  if (trim != nullptr)
+    (*trim)(less);
   bytes_ = bytes_of(less.content());
 }
 

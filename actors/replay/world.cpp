@@ -70,7 +70,7 @@ bool replay::world::hold(caf::actor_control_block* to,
     return false;
   if (collects_timers_) {
     if (what->sender && what->sender->id() != to->id())
-      caught(to->id(), *what, late_);
+      caught(to->id(), *what);
     else if (auto* x = players_.by_actor(to->id()))
       x->timers.push_back(
         {timer_due_, comparable{what->move_content_to_message()}});
@@ -79,7 +79,7 @@ bool replay::world::hold(caf::actor_control_block* to,
   // The recording tells who hears of whose end, and when.
   if (!what->content().match_elements<caf::down_msg>()
       && !what->content().match_elements<caf::exit_msg>())
-    caught(to->id(), *what, lines_);
+    caught(to->id(), *what);
   return true;
 }
 

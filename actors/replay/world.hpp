@@ -135,8 +135,7 @@ private:
   caf::message down_of(const peer_down& x);
 
   /// Something was sent in the replay.
-  void caught(caf::actor_id to, caf::mailbox_element& what,
-              std::map<pair, line>& into);
+  void caught(caf::actor_id to, caf::mailbox_element& what);
 
   /// Whether it is what was sent in the replay; then with the handles of that.
   bool compare(const record& x, actor_again& from, const actor_again& to,

@@ -931,9 +931,12 @@ runner_actor::behavior_type behave(self_t self, runner_setup given) {
   auto setup = std::make_shared<const runner_setup>(std::move(given));
   driver d{self, setup};
   plays(self, d.role());
-  note(self, runner_begun{setup->run_id, setup->number, setup->clients,
-                          setup->leaves, setup->known_as != nullptr,
-                          setup->jobs_max, setup->idle_max.count()});
+  auto asked_as
+    = journal_name(setup->known_as ? *setup->known_as : *setup->config);
+  note(self,
+       runner_begun{setup->run_id, setup->number, setup->clients, setup->leaves,
+                    asked_as != journal_name(*setup->config), setup->jobs_max,
+                    setup->idle_max.count()});
   auto& state = self->state;
   state.config = setup->config;
   state.check_interval = setup->check_interval;
@@ -970,8 +973,7 @@ runner_actor::behavior_type behave(self_t self, runner_setup given) {
   });
   d.start_coordinator();
   d.tell_requests(); // one that failed may have had some out
-  state.asked_as
-    = journal_name(setup->known_as ? *setup->known_as : *setup->config);
+  state.asked_as = std::move(asked_as);
   self->send(setup->journal, read_jobs{state.asked_as, d.me()});
   d.tend(token_task::tell);
   d.check_single();

@@ -69,6 +69,16 @@ struct busy_run {
   }
 };
 
+/// The first record with such a message.
+template <class Message>
+std::vector<record>::iterator first(std::vector<record>& all) {
+  auto found = std::find_if(all.begin(), all.end(), [](const auto& x) {
+    return x.what.template match_elements<Message>();
+  });
+  REQUIRE(found != all.end());
+  return found;
+}
+
 } // namespace
 
 TEST_CASE("a run under load with faults comes out again as it was") {
@@ -141,10 +151,7 @@ TEST_CASE("what was decided otherwise is told with both sides and the state") {
   }
 
   SUBCASE("another number of instances") {
-    auto found = std::find_if(all.begin(), all.end(), [](const auto& y) {
-      return y.what.template match_elements<increase>();
-    });
-    REQUIRE(found != all.end());
+    auto found = first<increase>(all);
     found->what = caf::make_message(increase{7});
     auto report = replayed(all);
     REQUIRE(report.diverged);
@@ -155,10 +162,7 @@ TEST_CASE("what was decided otherwise is told with both sides and the state") {
   }
 
   SUBCASE("another result of a job") {
-    auto found = std::find_if(all.begin(), all.end(), [](const auto& y) {
-      return y.what.template match_elements<write_job_result>();
-    });
-    REQUIRE(found != all.end());
+    auto found = first<write_job_result>(all);
     auto& what = found->what.get_mutable_as<write_job_result>(0);
     CHECK(what.success);
     what.success = false;
@@ -170,10 +174,7 @@ TEST_CASE("what was decided otherwise is told with both sides and the state") {
   }
 
   SUBCASE("another stage of a job's plan") {
-    auto found = std::find_if(all.begin(), all.end(), [](const auto& y) {
-      return y.what.template match_elements<job_planned>();
-    });
-    REQUIRE(found != all.end());
+    auto found = first<job_planned>(all);
     auto& what = found->what.get_mutable_as<job_planned>(0);
     what.stages.pop_back();
     auto report = replayed(all);
@@ -182,10 +183,7 @@ TEST_CASE("what was decided otherwise is told with both sides and the state") {
   }
 
   SUBCASE("a request of the runner for another job") {
-    auto found = std::find_if(all.begin(), all.end(), [](const auto& y) {
-      return y.what.template match_elements<request_job>();
-    });
-    REQUIRE(found != all.end());
+    auto found = first<request_job>(all);
     found->what.get_mutable_as<request_job>(0).key.value += "9";
     auto report = replayed(all);
     REQUIRE(report.diverged);
@@ -195,10 +193,7 @@ TEST_CASE("what was decided otherwise is told with both sides and the state") {
   }
 
   SUBCASE("a message that was not sent") {
-    auto found = std::find_if(all.begin(), all.end(), [](const auto& y) {
-      return y.what.template match_elements<occupy>();
-    });
-    REQUIRE(found != all.end());
+    auto found = first<occupy>(all);
     auto twice = *found;
     all.insert(found, std::move(twice));
     auto report = replayed(all);
@@ -218,10 +213,7 @@ TEST_CASE("what was decided otherwise is told with both sides and the state") {
   }
 
   SUBCASE("of no interest to who asks for another actor") {
-    auto found = std::find_if(all.begin(), all.end(), [](const auto& y) {
-      return y.what.template match_elements<increase>();
-    });
-    REQUIRE(found != all.end());
+    auto found = first<increase>(all);
     found->what = caf::make_message(increase{7});
     replay again{{"runner:nobody"}};
     for (const auto& y : all)
