@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 using docker::json;
 
 /// Its own loop-back, files of /run, and processes; `$1` is its folder, `$2`
-/// its name, `$3` the size of its data or nothing [MiB], `$4` a further option.
+/// its name, `$3` the size of its data or nothing [MiB], `$4` further options.
 /// The first process ends with the test program, all others with it.
 constexpr const char* host_script = R"sh(
 hostname "$2" && mount --bind "$1/run" /run && ip link set lo up || exit 1
@@ -32,12 +32,18 @@ mkdir -p "$1/data"
 while :; do
   dockerd -D --data-root "$1/data" --exec-root "$1/exec" \
     --pidfile "$1/dockerd.pid" -H unix:///run/docker.sock \
-    --bip 172.30.0.1/24 --cgroup-parent "/$2" --storage-driver overlay2 \
+    --cgroup-parent "/$2" --storage-driver overlay2 \
     --max-download-attempts 3 $4
   rm -f "$1/dockerd.pid"
   sleep 0.1
 done
 )sh";
+
+std::string options_of(const engine_host::options& how) {
+  std::string out = how.has_own_network ? "" : "--bip 172.30.0.1/24";
+  out += how.keeps_containers ? " --live-restore" : "";
+  return out;
+}
 
 /// Makes a root of what this machine has.
 constexpr const char* rootfs_script = R"sh(
@@ -173,7 +179,7 @@ void engine_host::start() {
                         folder_,
                         name_,
                         how_.data_mib > 0 ? std::to_string(how_.data_mib) : "",
-                        how_.keeps_containers ? "--live-restore" : ""},
+                        options_of(how_)},
                        folder_ + "/dockerd.log");
   auto until = std::chrono::steady_clock::now() + 120s;
   while (!api().ask({"GET", "/version"})) {

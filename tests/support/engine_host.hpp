@@ -19,6 +19,8 @@ public:
     int data_mib = 0; ///< all that its images and containers may take; 0: any
     /// Containers go on without it (`live-restore`).
     bool keeps_containers = false;
+    /// Told nothing of its network, as after its installation.
+    bool has_own_network = false;
   };
 
   explicit engine_host(options how);

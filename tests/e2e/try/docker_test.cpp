@@ -25,7 +25,9 @@ bool has(const std::string& text, const std::string& part) {
 /// An Engine, and a `muster` that is in its network as on a machine of its own.
 class engine_machine {
 public:
-  engine_machine() : program_(std::getenv("MUSTER_PROGRAM")) {
+  explicit engine_machine(engine_host::options how = {})
+    : engine(how),
+      program_(std::getenv("MUSTER_PROGRAM")) {
     engine.import_image("muster-test:latest");
     engine.import_image("muster-web:latest", {"EXPOSE 8080/tcp"});
     std::string name = "/tmp/muster-in-XXXXXX";
@@ -101,6 +103,17 @@ served:
   CHECK(x.leftovers().empty());
   CHECK(engine.containers().empty());
   CHECK(engine.volumes().empty());
+}
+
+TEST_CASE(
+  "an Engine in its first run tells no gateway, and is used all the same"
+  * doctest::skip(no_engine())) {
+  engine_machine fresh{{.has_own_network = true}};
+  try_world x{"job: {image: muster-test, script: [cat sub/file.txt]}\n"};
+  auto done = x.run(in_containers);
+  CAPTURE(done.output);
+  CHECK_EQ(done.status, 0);
+  CHECK(has(done.output, "job | committed\n"));
 }
 
 TEST_CASE("jobs that name no image have that of --image, and a failure is told "

@@ -28,17 +28,6 @@ tl::unexpected<failure<local_engine_errc>> no_engine(const std::string& text) {
   return fail(local_engine_errc::no_engine, text);
 }
 
-/// The first address of a network that is one of its bridge.
-std::string gateway_of(const json& network) {
-  auto at = json::json_pointer{"/IPAM/Config"};
-  if (!network.is_object() || !network.contains(at) || !network[at].is_array())
-    return "";
-  for (const auto& x : network[at])
-    if (x.is_object() && x.value("Gateway", json{}).is_string())
-      return x["Gateway"].get<std::string>();
-  return "";
-}
-
 /// Whether somebody on this machine can listen there.
 bool is_own_address(const std::string& host) {
   sockaddr_in at{};
@@ -51,6 +40,17 @@ bool is_own_address(const std::string& host) {
   return done == 0;
 }
 
+/// The first address of `172.17.0.0/16`: an Engine's bridge has that, unless it
+/// was told otherwise. Empty for what is no IPv4 network.
+std::string first_of(const std::string& subnet) {
+  in_addr at{};
+  if (inet_pton(AF_INET, subnet.substr(0, subnet.find('/')).c_str(), &at) != 1)
+    return "";
+  at.s_addr = htonl(ntohl(at.s_addr) + 1);
+  char out[INET_ADDRSTRLEN];
+  return inet_ntop(AF_INET, &at, out, sizeof out);
+}
+
 /// The members `key` of a list of objects.
 std::vector<std::string> texts_in(const json& list, const char* key) {
   std::vector<std::string> out;
@@ -59,6 +59,19 @@ std::vector<std::string> texts_in(const json& list, const char* key) {
       if (x.is_object() && x.value(key, json{}).is_string())
         out.push_back(x[key].get<std::string>());
   return out;
+}
+
+/// The address of a network's bridge. In the first run of an Engine that
+/// network has a subnet alone.
+std::string gateway_of(const json& network) {
+  auto at = json::json_pointer{"/IPAM/Config"};
+  if (!network.is_object() || !network.contains(at))
+    return "";
+  auto told = texts_in(network[at], "Gateway");
+  if (!told.empty())
+    return told.front();
+  auto subnets = texts_in(network[at], "Subnet");
+  return subnets.empty() ? "" : first_of(subnets.front());
 }
 
 } // namespace
