@@ -4,6 +4,7 @@
 #include "messages/errors.hpp"
 #include "messages/type_ids.hpp"
 
+#include <algorithm>
 #include <array>
 #include <caf/all.hpp>
 #include <cstring>
@@ -40,6 +41,12 @@ constexpr size_t field_count = (size_t{0} + ... + (is_field<Ts> ? 1 : 0));
 
 // -- writing ------------------------------------------------------------------
 
+/// Where in the bytes a text stands that may have a secret in it.
+struct text_place {
+  size_t at = 0;
+  size_t size = 0;
+};
+
 /// An inspector: writes what `inspect` shows it.
 class message_writer {
 public:
@@ -47,11 +54,15 @@ public:
   static constexpr bool reads_state = true;
   static constexpr bool writes_state = false;
 
-  message_writer(std::string& to, writing_context& context)
+  /// @param unseen gets the places of the texts, which stay as they are; null:
+  ///        secrets are replaced in them.
+  message_writer(std::string& to, writing_context& context,
+                 std::vector<text_place>* unseen)
     : to_(to),
       context_(context),
       secrets_(context.secrets()),
-      hides_(context.hides()) {
+      hides_(context.hides()),
+      unseen_(unseen) {
   }
 
   template <class... Ts>
@@ -83,10 +94,14 @@ public:
   }
 
   void put_value(const std::string& x) {
-    if (x.size() > text_bytes_max)
+    if (x.size() > text_bytes_max) {
       put_text(to_, opaque_text(x, secrets_));
-    else
-      put_text(to_, hides_ && secrets_.scrub(x, scratch_) ? scratch_ : x);
+    } else if (unseen_ != nullptr) {
+      put_text(to_, x);
+      unseen_->push_back({to_.size() - x.size(), x.size()});
+    } else {
+      put_text(to_, secrets_.scrub(x, scratch_) ? scratch_ : x);
+    }
   }
 
   void put_value(const secret& x) {
@@ -233,6 +248,7 @@ private:
   writing_context& context_;
   secret_book& secrets_;
   bool hides_;
+  std::vector<text_place>* unseen_;
   std::string scratch_;
 };
 
@@ -464,18 +480,17 @@ const std::map<std::string_view, size_t>& numbers_by_name() {
   return numbers;
 }
 
-/// Writes a message that stands for one of CAF's.
 template <class T>
-message_writer begin_type(std::string& to, writing_context& context) {
+void put_type(std::string& to) {
   put_varint(to, caf::type_id<T>::value - block::begin);
-  return {to, context};
 }
 
 void write_once(std::string& to, const caf::type_erased_tuple& what,
-                writing_context& context) {
+                writing_context& context, std::vector<text_place>* unseen) {
+  message_writer writer{to, context, unseen};
   if (what.size() != 1) {
-    begin_type<foreign_message>(to, context)
-      .put(foreign_message{what.stringify()});
+    put_type<foreign_message>(to);
+    writer.put(foreign_message{what.stringify()});
     return;
   }
   auto type = what.type(0);
@@ -483,21 +498,22 @@ void write_once(std::string& to, const caf::type_erased_tuple& what,
     auto number = number_of_type(type.second);
     if (number < type_count) {
       put_varint(to, number);
-      message_writer writer{to, context};
       types()[number].write(writer, what.get(0));
       return;
     }
   } else if (what.match_element<caf::down_msg>(0)) {
     const auto& x = what.get_as<caf::down_msg>(0);
-    begin_type<peer_down>(to, context).put_end(x.source, x.reason);
+    put_type<peer_down>(to);
+    writer.put_end(x.source, x.reason);
     return;
   } else if (what.match_element<caf::exit_msg>(0)) {
     const auto& x = what.get_as<caf::exit_msg>(0);
-    begin_type<exit_told>(to, context).put_end(x.source, x.reason);
+    put_type<exit_told>(to);
+    writer.put_end(x.source, x.reason);
     return;
   }
-  begin_type<foreign_message>(to, context)
-    .put(foreign_message{caf::to_string(type)});
+  put_type<foreign_message>(to);
+  writer.put(foreign_message{caf::to_string(type)});
 }
 
 } // namespace
@@ -514,14 +530,20 @@ const std::vector<std::string_view>& message_type_names() {
 
 void write_message(std::string& to, const caf::type_erased_tuple& what,
                    writing_context& context) {
+  // Texts are looked at when all secrets of the message are known, since these
+  // may stand in them; most have none.
+  thread_local std::vector<text_place> places;
+  places.clear();
   auto begin = to.size();
-  auto known = context.secrets().learned();
-  write_once(to, what, context);
-  if (context.secrets().learned() == known)
+  write_once(to, what, context, &places);
+  if (!context.hides()
+      || std::none_of(places.begin(), places.end(), [&](const text_place& x) {
+           return context.secrets().finds(
+             std::string_view{to}.substr(x.at, x.size));
+         }))
     return;
-  // What it is the first to tell may stand in its texts, too.
   to.resize(begin);
-  write_once(to, what, context);
+  write_once(to, what, context, nullptr);
 }
 
 read_message_result read_message(std::string_view bytes,

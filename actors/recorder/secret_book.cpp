@@ -20,6 +20,8 @@ constexpr size_t slots = 1 << slot_bits;
 constexpr size_t generation_numbers_max = 16'384;
 constexpr size_t generation_bytes_max = 2 << 20;
 constexpr size_t kept_numbers_max = 16'384;
+/// Of a text that was clean so many hidden ones ago all is looked at anew.
+constexpr size_t traits_max = 64;
 /// Lines of a key are looked for one by one: errors quote such.
 constexpr size_t line_min = 16;
 
@@ -85,13 +87,15 @@ bool is_word(char c) {
          || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
 }
 
-/// Where `mark`, in lower case, stands in `text` in any case.
-size_t find_folded(std::string_view text, std::string_view mark, size_t from) {
-  auto found = std::search(text.begin() + static_cast<std::ptrdiff_t>(from),
-                           text.end(), mark.begin(), mark.end(),
-                           [](char a, char b) { return lower(a) == b; });
-  return found == text.end() ? std::string_view::npos
-                             : static_cast<size_t>(found - text.begin());
+char upper(char c) {
+  return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
+/// Whether `text` begins with `mark`, which is in lower case, in any case.
+bool starts_folded(std::string_view text, std::string_view mark) {
+  return text.size() >= mark.size()
+         && std::equal(mark.begin(), mark.end(), text.begin(),
+                       [](char a, char b) { return a == lower(b); });
 }
 
 /// Of a value without quotes at its first blank, else at its closing quote.
@@ -200,11 +204,21 @@ void find_named(std::string_view text, std::vector<hidden_part>& into) {
     {"access_key", false, false},
     {"private_key", false, false},
   }};
+  static const auto begins = [&] {
+    std::array<bool, 256> out{};
+    for (const auto& x : marks)
+      for (auto c : {x.word.front(), upper(x.word.front())})
+        out[static_cast<uint8_t>(c)] = true;
+    return out;
+  }();
   if (text.find_first_of("=: ") == std::string_view::npos)
     return;
-  for (const auto& x : marks)
-    for (size_t at = find_folded(text, x.word, 0); at != std::string_view::npos;
-         at = find_folded(text, x.word, at + x.word.size())) {
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (!begins[static_cast<uint8_t>(text[at])])
+      continue;
+    for (const auto& x : marks) {
+      if (!starts_folded(text.substr(at), x.word))
+        continue;
       auto from = at + x.word.size();
       if (x.follows_blank || skip_to_value(text, x.follows_colon, from)) {
         auto end = end_of_value(text, from);
@@ -212,6 +226,7 @@ void find_named(std::string_view text, std::vector<hidden_part>& into) {
           into.push_back({from, end, 0});
       }
     }
+  }
 }
 
 /// Parts that do not touch each other, in order.
@@ -260,6 +275,71 @@ void find_suspicious(std::string_view text, std::vector<hidden_part>& into) {
 void window_filter::add(const window_filter& other) {
   for (size_t i = 0; i < bits_.size(); ++i)
     bits_[i] |= other.bits_[i];
+}
+
+// -- hidden_trait -------------------------------------------------------------
+
+namespace {
+
+byte_mask mask_of(std::string_view text) {
+  byte_mask out = 0;
+  for (char c : text)
+    out |= byte_mask{1} << (static_cast<uint8_t>(c) & 63);
+  return out;
+}
+
+/// Of the digits between these, in both alphabets.
+byte_mask mask_of_base64(std::string_view value, size_t shift, size_t begin,
+                         size_t end) {
+  constexpr std::string_view digits
+    = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  byte_mask out = 0;
+  for (auto i = begin; i < end; ++i) {
+    auto bit = i * 6;
+    auto at = [&](size_t byte) {
+      auto there = byte >= shift && byte - shift < value.size();
+      return there ? static_cast<uint8_t>(value[byte - shift]) : 0U;
+    };
+    auto two = at(bit / 8) << 8 | at(bit / 8 + 1);
+    auto digit = two >> (10 - bit % 8) & 63;
+    if (digit < digits.size())
+      out |= mask_of(digits.substr(digit, 1));
+  }
+  return out;
+}
+
+/// Of the decimal ones among the digits: letters may be in either case.
+byte_mask mask_of_hex(std::string_view value) {
+  byte_mask out = 0;
+  for (char c : value)
+    for (auto digit : {static_cast<uint8_t>(c) >> 4, c & 15})
+      if (digit < 10)
+        out |= mask_of(std::string(1, static_cast<char>('0' + digit)));
+  return out;
+}
+
+} // namespace
+
+hidden_trait::hidden_trait(std::string_view value) {
+  // Whatever is found has one of its ends.
+  constexpr auto window = hidden_set::length_min;
+  auto first = value.substr(0, window);
+  auto last = value.substr(value.size() - std::min(window, value.size()));
+  needs_
+    = {mask_of(first), mask_of(last), mask_of_hex(first), mask_of_hex(last)};
+  for (size_t shift = 0; shift < 3; ++shift) {
+    // Digits that have no bit of what stands before or behind the value.
+    auto begin = (shift * 8 + 5) / 6;
+    auto end = (shift + value.size()) * 8 / 6;
+    auto count = std::min<size_t>(window * 8 / 6 - 1, end - begin);
+    needs_.push_back(mask_of_base64(value, shift, begin, begin + count));
+    needs_.push_back(mask_of_base64(value, shift, end - count, end));
+  }
+}
+
+bool hidden_trait::may_be_in(byte_mask text) const {
+  return std::any_of(needs_.begin(), needs_.end(),
+                     [text](byte_mask x) { return (x & ~text) == 0; });
 }
 
 // -- hidden_set ---------------------------------------------------------------
@@ -392,10 +472,8 @@ uint64_t secret_book::number(std::string_view value, in_texts how) {
   row.hidden = row.hidden || hides;
   turn_page();
   current_->numbers[hash] = row;
-  if (row.hidden) {
-    learned_ += is_hidden ? 0 : 1;
-    hide(value, row.number, *current_);
-  }
+  if (row.hidden)
+    hide(value, row.number, *current_, !is_hidden);
   return row.number;
 }
 
@@ -407,7 +485,7 @@ uint64_t secret_book::keep(std::string_view value, in_texts how) {
     return out;
   kept_->numbers[hash] = {out, how == in_texts::hidden};
   if (how == in_texts::hidden)
-    hide(value, out, *kept_);
+    hide(value, out, *kept_, false);
   return out;
 }
 
@@ -421,10 +499,18 @@ void secret_book::turn_page() {
   windows_.add(former_->texts.windows());
 }
 
-void secret_book::hide(std::string_view value, uint64_t number,
-                       generation& in) {
+void secret_book::hide(std::string_view value, uint64_t number, generation& in,
+                       bool is_new) {
   constexpr size_t whole_max = 64 << 10;
-  auto add = [&](std::string_view x) { in.texts.add(x, number, windows_); };
+  auto add = [&](std::string_view x) {
+    in.texts.add(x, number, windows_);
+    if (!is_new || x.size() < hidden_set::length_min)
+      return;
+    traits_.emplace_back(x);
+    ++traits_count_;
+    if (traits_.size() > traits_max)
+      traits_.pop_front();
+  };
   if (value.size() <= whole_max)
     add(value);
   if (value.find('\n') != std::string_view::npos)
@@ -576,22 +662,43 @@ void secret_book::find_escaped(std::string_view text,
   look();
 }
 
-bool secret_book::scrub(std::string_view text, std::string& into) {
+/// Whether nothing that was learned since then can be in a text which was
+/// clean.
+bool secret_book::is_still_clean(uint64_t since, std::string_view text) const {
+  auto count = traits_count_ - since;
+  if (count == 0)
+    return true;
+  if (count > traits_.size()
+      || text.find_first_of("%+\\") != std::string_view::npos)
+    return false;
+  auto mask = mask_of(text);
+  return std::none_of(
+    traits_.end() - static_cast<std::ptrdiff_t>(count), traits_.end(),
+    [mask](const hidden_trait& x) { return x.may_be_in(mask); });
+}
+
+bool secret_book::finds(std::string_view text) {
   if (text.size() < hidden_set::length_min)
     return false;
   auto hash = keyed_hash(key_, text);
   auto& seen = clean_[hash % clean_.size()];
-  if (seen.hash == hash && seen.learned == learned_)
+  if (seen.hash == hash && is_still_clean(seen.traits, text)) {
+    seen.traits = traits_count_;
     return false;
+  }
   parts_.clear();
   find(text, parts_);
   find_in_runs(text, parts_);
   find_escaped(text, parts_);
   find_suspicious(text, parts_);
-  if (parts_.empty()) {
-    seen = {hash, learned_};
+  if (parts_.empty())
+    seen = {hash, traits_count_};
+  return !parts_.empty();
+}
+
+bool secret_book::scrub(std::string_view text, std::string& into) {
+  if (!finds(text))
     return false;
-  }
   merge(parts_);
   into.clear();
   size_t done = 0;

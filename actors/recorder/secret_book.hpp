@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,6 +44,21 @@ public:
 
 private:
   std::vector<uint64_t> bits_;
+};
+
+/// Which bytes a text has, roughly: a bit stands for four.
+using byte_mask = uint64_t;
+
+/// What a text must have at least to have a hidden one in it, whole or cut off,
+/// raw or as digits: most have not, which is told at once. Escapes aside.
+class hidden_trait {
+public:
+  explicit hidden_trait(std::string_view value);
+
+  bool may_be_in(byte_mask text) const;
+
+private:
+  std::vector<byte_mask> needs_; ///< one of these
 };
 
 /// Texts to be found in others: a set that only grows.
@@ -111,12 +127,6 @@ public:
   /// The same, for one that is never forgotten: of a configuration.
   uint64_t keep(std::string_view value, in_texts how = in_texts::hidden);
 
-  /// Grows with each secret that is looked for anew: texts written before
-  /// may have it.
-  uint64_t learned() const {
-    return learned_;
-  }
-
   /// Different secrets so far.
   uint64_t count() const {
     return numbers_;
@@ -128,6 +138,9 @@ public:
   /// nothing to replace; `into` is left alone then.
   bool scrub(std::string_view text, std::string& into);
 
+  /// Whether there is something to replace in a text.
+  bool finds(std::string_view text);
+
   /// Tells equal texts from others, and nothing else.
   uint64_t fingerprint(std::string_view text) const {
     return keyed_hash(key_, text);
@@ -136,7 +149,9 @@ public:
 private:
   struct generation;
 
-  void hide(std::string_view value, uint64_t number, generation& in);
+  void hide(std::string_view value, uint64_t number, generation& in,
+            bool is_new);
+  bool is_still_clean(uint64_t since, std::string_view text) const;
   void find(std::string_view text, std::vector<hidden_part>& into) const;
   void find_in_view(std::string_view view, const std::vector<uint32_t>& at,
                     std::vector<hidden_part>& into) const;
@@ -146,17 +161,18 @@ private:
 
   hash_key key_;
   uint64_t numbers_ = 0;
-  uint64_t learned_ = 0;
   std::unique_ptr<generation> kept_;
   std::unique_ptr<generation> current_;
   std::unique_ptr<generation> former_;
   window_filter windows_; ///< of all of them
   struct clean_text {
     uint64_t hash = 0;
-    uint64_t learned = 0;
+    uint64_t traits = 0; ///< as many were known
   };
 
-  std::vector<clean_text> clean_; ///< found to have nothing: many come again
+  std::vector<clean_text> clean_;   ///< found to have nothing: many come again
+  std::deque<hidden_trait> traits_; ///< of the last that were learned
+  uint64_t traits_count_ = 0;       ///< ever
   std::vector<hidden_part> parts_;
   std::string decoded_;
   std::vector<uint32_t> offsets_;
