@@ -69,6 +69,16 @@ enum class task_operation : uint8_t {
   unreserve,
 };
 
+/// Calls of a provider: each may be one of its cloud's API.
+enum class provider_call : uint8_t {
+  init,
+  update,
+  increase,
+  decrease,
+  connect_info,
+  heartbeat,
+};
+
 /// What a group does with its provider.
 enum class group_operation : uint8_t { provision, removal, reconcile };
 
@@ -134,7 +144,8 @@ struct group_limits {
 
 /// A group's counts at one moment.
 struct group_counts {
-  int requested = 0; ///< not seen in a listing yet [instances]
+  int requested = 0; ///< asked for, not answered yet [instances]
+  int accepted = 0;  ///< by the provider, not seen in a listing yet [instances]
   int idle = 0;      ///< [slots]
   int pending = 0;
   int acquired = 0;
@@ -205,6 +216,9 @@ public:
   }
   /// GitLab was asked; the status is 0 if it did not answer.
   virtual void called(api_endpoint, int, std::chrono::nanoseconds) {
+  }
+  /// The provider was called, and did it or not.
+  virtual void called(provider_call, bool) {
   }
   virtual std::shared_ptr<queue_metrics> queue(told_queue) {
     return std::make_shared<queue_metrics>();

@@ -324,7 +324,8 @@ void check_periods(const section& at) {
           fmt::format("period {} never matches: {}", in_quotes(text),
                       text.find('/') == std::string::npos
                         ? "its months have no such day"
-                        : "a step takes the values that it divides"));
+                        : "its months have no such day, or a step, which takes "
+                          "the values that it divides, leaves none"));
     else if (parsed->wraps)
       say(severity::notice, one_line(wrap_notice(text)));
     ++index;

@@ -219,8 +219,10 @@ milliseconds section::duration(std::string_view name,
                     format_duration(fallback)));
     return fallback;
   }
-  return std::max(std::chrono::duration_cast<milliseconds>(*value),
-                  milliseconds{1});
+  // Beyond that it is for ever, and moments must be told with it.
+  constexpr std::chrono::hours longest{10 * 365 * 24};
+  return std::clamp<milliseconds>(
+    std::chrono::duration_cast<milliseconds>(*value), milliseconds{1}, longest);
 }
 
 int64_t section::unix_time(std::string_view name) const {

@@ -49,6 +49,7 @@ void fleet::restored() {
   ranks_.clear();
   places_.clear();
   open_.clear();
+  doubtful_.clear();
   leaving_.clear();
   sums_ = {};
   for (auto i = members_.begin(); i != members_.end(); ++i) {
@@ -174,9 +175,10 @@ fleet::look_up(const instance_id& instance) const {
 // -- slots --------------------------------------------------------------------
 
 std::optional<slot_place> fleet::next_slot() const {
-  if (open_.empty())
+  const auto& open = open_.empty() ? doubtful_ : open_;
+  if (open.empty())
     return std::nullopt;
-  const auto& oldest = members_.at(*open_.begin()).is;
+  const auto& oldest = members_.at(*open.begin()).is;
   auto slot = free_slot(oldest, limits_);
   if (!slot)
     return std::nullopt;
@@ -184,6 +186,15 @@ std::optional<slot_place> fleet::next_slot() const {
 }
 
 bool fleet::occupy(const slot_place& where, const acquisition_key& key) {
+  return take(where, key, limits_.capacity_per_instance);
+}
+
+bool fleet::claim(const slot_place& where, const acquisition_key& key) {
+  return take(where, key, INT32_MAX);
+}
+
+bool fleet::take(const slot_place& where, const acquisition_key& key,
+                 int32_t slots_untold) {
   if (auto has = places_.find(key); has != places_.end())
     return has->second == where;
   auto at = look_up(where.instance);
@@ -192,8 +203,7 @@ bool fleet::occupy(const slot_place& where, const acquisition_key& key) {
   auto& x = at->second.is;
   auto index = static_cast<size_t>(where.slot);
   auto told = !x.told.slots.empty();
-  if (told ? index >= x.told.slots.size()
-           : where.slot >= limits_.capacity_per_instance)
+  if (told ? index >= x.told.slots.size() : where.slot >= slots_untold)
     return false;
   if ((told && x.told.slots[index].phase != slot_phase::free)
       || x.underway.contains(where.slot))
@@ -297,7 +307,7 @@ void fleet::recount(members::iterator at) {
   if (x.role == standing::leaving)
     leaving_.insert(age);
   if (x.part.idle > 0)
-    open_.insert(age);
+    (x.is.told.failures > 0 ? doubtful_ : open_).insert(age);
 }
 
 void fleet::forget_sums(members::iterator at) {
@@ -305,6 +315,7 @@ void fleet::forget_sums(members::iterator at) {
   at->second.part = {};
   leaving_.erase(at->first);
   open_.erase(at->first);
+  doubtful_.erase(at->first);
 }
 
 } // namespace muster

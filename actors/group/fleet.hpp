@@ -97,14 +97,18 @@ public:
   // -- slots --
 
   /// The slot to be given out next: the lowest free one of the oldest ready
-  /// instance that has one. Source: reference/autoscaling, section 7.
+  /// instance that has one; of one that failed lately only if no other has.
+  /// Source: reference/autoscaling, section 7.
   std::optional<slot_place> next_slot() const;
 
-  /// A slot is taken from here on, before the instance has answered; also for
-  /// the claim of a job that runs there already. Returns false, and changes
-  /// nothing, if there is no such slot, if it is taken under another key or
-  /// unusable, or if the key has another slot.
+  /// A slot is taken from here on, before the instance has answered. Returns
+  /// false, and changes nothing, if there is no such slot, if it is taken under
+  /// another key or unusable, or if the key has another slot.
   bool occupy(const slot_place& where, const acquisition_key& key);
+
+  /// The same for a job that runs there already: an instance that has not told
+  /// of its slots yet may have more than are configured now.
+  bool claim(const slot_place& where, const acquisition_key& key);
 
   /// The instance gave the slot.
   void occupy_accepted(const acquisition_key& key);
@@ -207,6 +211,8 @@ private:
   void recount(members::iterator at);
   void forget_sums(members::iterator at);
   void index_keys(members::iterator at);
+  bool take(const slot_place& where, const acquisition_key& key,
+            int32_t slots_untold);
   void forget_keys(const member& x);
   bool is_revocable(const member& x) const;
   /// Slots of it that serve, or will [slots].
@@ -222,8 +228,9 @@ private:
   members members_;
   std::map<instance_id, rank> ranks_;
   std::map<acquisition_key, slot_place> places_;
-  std::set<rank> open_;    ///< with a slot that can be given out
-  std::set<rank> leaving_; ///< with nothing that holds them back
+  std::set<rank> open_;     ///< with a slot that can be given out
+  std::set<rank> doubtful_; ///< likewise, of those that failed lately
+  std::set<rank> leaving_;  ///< with nothing that holds them back
   fleet_counts sums_;
 };
 

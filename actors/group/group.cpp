@@ -28,6 +28,8 @@ constexpr auto decide_again = 30s;
 constexpr int claim_misses = 6;
 /// A machine that is gone is not given out if a listing has it within that.
 constexpr auto lost_for = 1h;
+/// Of an instance, as many as may be configured.
+constexpr int32_t slots_max = 10'000;
 /// A provider that lives so long is not about to fail again for the same
 /// reason.
 constexpr auto provider_trust = 1min;
@@ -518,7 +520,7 @@ struct driver {
     if (s.listing_out || !may_ask())
       return;
     s.listing_out = true;
-    s.listing_calls.spend(self->now());
+    s.listing_calls.spend(self->now(), cfg().update_interval_when_expecting);
     s.list_due = {};
     ++s.list_ticks;
     self->send(s.provider, list_instances{++s.listings});
@@ -561,8 +563,10 @@ struct driver {
   void look_again() const {
     auto& s = st();
     auto was_out = std::exchange(s.listing_out, false);
-    if (was_out)
+    if (was_out) {
       ++s.listings;
+      check_exchange();
+    }
     if (!s.provider)
       return;
     auto at
@@ -629,20 +633,26 @@ struct driver {
   void forget_lost(const std::vector<listed>& found) const {
     auto& s = st();
     std::erase_if(s.lost, [&](const auto& x) {
-      return (s.keeps_instances || x.second.until < self->now())
-             && std::ranges::find(found, x.first, &listed::instance)
-                  == found.end();
+      auto is_over = (s.keeps_instances || x.second.until < self->now())
+                     && std::ranges::find(found, x.first, &listed::instance)
+                          == found.end();
+      if (is_over && !s.keeps_instances)
+        s.leftovers.erase(x.first);
+      return is_over;
     });
   }
 
   void tell_metrics(const observation& x) const {
     auto& to = *st().metrics;
     const auto& id = x.instance.value;
-    if (x.what == observation::kind::missed)
+    auto was_missed = x.what == observation::kind::missed
+                      || (x.what == observation::kind::gone
+                          && x.state == cloud_state::timeout && x.missed > 0);
+    if (was_missed)
       to.missed();
-    else if (x.what == observation::kind::gone)
+    if (x.what == observation::kind::gone)
       to.gone(id, self->now());
-    else
+    else if (x.what != observation::kind::missed)
       to.seen(id, x.state, self->now(),
               x.requested == group_time{} ? std::nullopt
                                           : std::optional{x.requested});
@@ -692,7 +702,14 @@ struct driver {
     auto known_one = known != s.known.end();
     auto is_foreign = !known_one && x.cause == instance_cause::preexisted
                       && !s.keeps_instances;
-    auto use_count = add(x, known_one ? known->second : known_instance{});
+    auto gone = take_lost(x.instance);
+    auto has_its_id = gone && is_another(x, *gone);
+    known_instance before;
+    if (known_one)
+      before = known->second;
+    else if (has_its_id && !gone->was_clean)
+      before.use_count = gone->use_count; // in case it is no other
+    auto use_count = add(x, before);
     s.coming[x.instance]
       = x.requested == group_time{} ? self->now() : x.requested;
     if (x.requested != group_time{} && x.requested <= s.replaced_at)
@@ -711,8 +728,8 @@ struct driver {
       tell_instance(x.instance, instance_event::refused, rule, reason);
       tell(x.instance, retire{reason});
     };
-    if (takes_lost(x)) {
-      s.failed.insert(x.instance);
+    if (gone && !has_its_id
+        && (s.keeps_instances || self->now() <= gone->until)) {
       refuse_it(decision_rule::lost_before,
                 "instance is unhealthy: it was lost before");
     } else if (is_foreign) {
@@ -733,18 +750,21 @@ struct driver {
     tell(x.instance, provider_state{x.state});
   }
 
-  /// Whether it is one that is gone; it is not looked for any more. Some clouds
-  /// give the id of a removed machine to the next one: what is being created is
-  /// that. Clouds err in that, too, so that nothing of a job may be there.
-  bool takes_lost(const observation& x) const {
-    auto found = st().lost.find(x.instance);
-    if (found == st().lost.end())
-      return false;
-    auto gone = found->second;
-    st().lost.erase(found);
-    if (gone.was_clean && x.state == cloud_state::creating)
-      return false;
-    return st().keeps_instances || self->now() <= gone.until;
+  /// If it is one that is gone; it is not looked for any more.
+  std::optional<group_state::gone_machine>
+  take_lost(const instance_id& id) const {
+    auto row = st().lost.extract(id);
+    return row.empty() ? std::nullopt : std::optional{row.mapped()};
+  }
+
+  /// Some clouds give the id of a machine that is gone to the next one: what is
+  /// being created, and was asked for or comes after a removal, is that. Clouds
+  /// err in that, too: what jobs may have left is ended there before it serves,
+  /// and their use of it counts.
+  static bool is_another(const observation& x,
+                         const group_state::gone_machine& gone) {
+    return x.state == cloud_state::creating
+           && (gone.was_clean || x.cause == instance_cause::requested);
   }
 
   /// Returns the use count without the jobs that go on there. Its clocks go on
@@ -764,6 +784,18 @@ struct driver {
       = std::max(0, known.use_count - static_cast<int32_t>(claimed));
     st().instances.add(x.instance, x.cause, provisioned, use_count, last_use);
     return use_count;
+  }
+
+  /// Jobs may be there since the instance could have more: it keeps their slots
+  /// and gets no other job.
+  int32_t slots_for(const instance_id& id) const {
+    auto out = cfg().capacity_per_instance;
+    for (const auto& [key, held] : st().claims)
+      if (held.what.instance == id && held.what.slot < slots_max)
+        out = std::max(out, held.what.slot + 1);
+    if (out > cfg().capacity_per_instance)
+      st().instances.cordon(id, retire_reason::reconfigured);
+    return out;
   }
 
   /// Whether something of a job may be there that nobody looks after: slots
@@ -812,7 +844,7 @@ struct driver {
     with.role = setup->role + "/instance:" + x.instance.value;
     with.group = st().id;
     with.id = x.instance;
-    with.options.capacity = cfg().capacity_per_instance;
+    with.options.capacity = slots_for(x.instance);
     with.options.ready_command = cfg().instance_ready_command;
     with.options.prepare_timeout = cfg().connector.timeout;
     with.options.failure_threshold = cfg().failure_threshold;
@@ -831,7 +863,7 @@ struct driver {
       if (held.what.instance == x.instance) {
         with.claims.push_back({key, held.what.slot, held.what.asker});
         // Taken from now on, before the instance says so.
-        st().instances.occupy({x.instance, held.what.slot}, key);
+        st().instances.claim({x.instance, held.what.slot}, key);
       }
     if (auto left = st().leftovers.find(x.instance);
         left != st().leftovers.end())
@@ -872,24 +904,29 @@ struct driver {
     st().known.erase(x.instance);
     auto has_failed = st().failed.erase(x.instance) > 0;
     if (!st().keeps_instances) {
+      auto was_clean = x.was_asked && !has_failed;
       st().lost[x.instance]
-        = {self->now() + lost_for, x.was_asked && !has_failed};
-      st().leftovers.erase(x.instance);
+        = {self->now() + lost_for, was_clean, use_count_of(x.instance)};
+      if (was_clean)
+        st().leftovers.erase(x.instance);
     }
+  }
+
+  int32_t use_count_of(const instance_id& id) const {
+    const auto* book = st().instances.find(id);
+    return book == nullptr ? 0 : uses(*book);
   }
 
   void instance_down(const instance_id& id, const caf::error& why) const {
     auto& s = st();
     auto is_lost = is(why, instance_errc::removed_externally);
     if (is_lost)
-      s.lost[id] = {self->now() + lost_for, false};
+      s.lost[id] = {self->now() + lost_for, false, use_count_of(id)};
     auto only_actor = !is_lost && !is(why, instance_errc::retired);
-    if (only_actor) {
+    if (only_actor)
       remember(id);
+    if (only_actor || (is_lost && !s.keeps_instances))
       note_leftovers(id);
-    } else if (!s.keeps_instances) {
-      s.leftovers.erase(id);
-    }
     if (!is(why, instance_errc::retired)) {
       auto with = fields(id);
       const auto* book = s.instances.find(id);
@@ -949,7 +986,7 @@ struct driver {
   }
 
   /// A machine of which only the actor failed has something of the jobs that
-  /// are on it.
+  /// are on it; one that the cloud lists again may have.
   void note_leftovers(const instance_id& id) const {
     const auto* book = st().instances.find(id);
     if (book == nullptr)
@@ -993,16 +1030,6 @@ struct driver {
     return out;
   }
 
-  void tell_reserved(const reserved& x, const policy& now) const {
-    auto preemptive = now.preemptive && now.idle_count > 0;
-    if (!x.why)
-      st().metrics->did(task_operation::reserve);
-    else if (preemptive)
-      st().metrics->did(task_operation::reserve_available_capacity_failure);
-    else
-      st().metrics->did(task_operation::reserve_iop_capacity_failure);
-  }
-
   void on(const reserve& x) const {
     auto& s = st();
     reserved answer{x.key, {}};
@@ -1018,16 +1045,20 @@ struct driver {
       if (!done) {
         answer.why = error_of(done.error());
         auto left = capacity_left(room, s.promises.reserved());
+        auto preemptive = left.potential > 0;
+        s.metrics->did(preemptive
+                         ? task_operation::reserve_available_capacity_failure
+                         : task_operation::reserve_iop_capacity_failure);
         tell_refusal(x.key,
-                     left.potential > 0 ? decision_rule::preemptive
-                                        : decision_rule::no_capacity,
+                     preemptive ? decision_rule::preemptive
+                                : decision_rule::no_capacity,
                      room);
       } else {
+        s.metrics->did(task_operation::reserve);
         s.refused_by = decision_rule::satisfied;
       }
     }
     s.starved |= static_cast<bool>(answer.why);
-    tell_reserved(answer, policy_now());
     self->send(setup->parent, std::move(answer));
   }
 
@@ -1035,7 +1066,10 @@ struct driver {
     st().metrics->did(task_operation::unreserve);
     st().claims.erase(x.key);
     st().promises.unreserve(x.key);
-    st().acquirers.erase(x.key);
+    // As GitLab Runner counts a wait that ends without a slot, for whatever
+    // reason.
+    if (st().acquirers.erase(x.key) > 0)
+      st().metrics->did(task_operation::acquire_timeout);
     st().notices.erase(x.key);
     decide_soon();
   }
@@ -1045,7 +1079,7 @@ struct driver {
     s.claims[x.key] = {x, 0, self->now()};
     auto found = s.actors.find(x.instance);
     if (found != s.actors.end()
-        && s.instances.occupy({x.instance, x.slot}, x.key))
+        && s.instances.claim({x.instance, x.slot}, x.key))
       self->send(found->second, occupy{x.key, x.slot, x.asker});
   }
 
@@ -1251,9 +1285,10 @@ struct driver {
   void tell_counts() const {
     const auto& s = st();
     const auto& slots = s.instances.counts();
-    st().metrics->counts({s.cloud.requests(), slots.idle, s.promises.pending(),
-                          slots.acquired, s.promises.reserved(),
-                          slots.unavailable});
+    auto pending = s.cloud.accepted();
+    st().metrics->counts({s.cloud.requests() - pending, pending, slots.idle,
+                          s.promises.pending(), slots.acquired,
+                          s.promises.reserved(), slots.unavailable});
   }
 
   void expire(const acquisition_key& key) const {
@@ -1401,11 +1436,10 @@ struct driver {
       st().metrics->scaled(false);
     auto info = capacity_info(what.scaling);
     auto told = fmt::format("{} {}", what.scaling.change, info);
-    if (told == st().last_told || what.scaling.change == 0) {
-      st().last_told = std::move(told);
+    auto before = std::exchange(st().last_told, told);
+    auto was_zero = before.empty() || before.starts_with("0 ");
+    if (told == before || (what.scaling.change == 0 && was_zero))
       return;
-    }
-    st().last_told = std::move(told);
     auto with = fields();
     with.emplace_back("required", std::to_string(what.scaling.change));
     with.emplace_back("capacity-info", info);
@@ -1415,6 +1449,12 @@ struct driver {
 
   void ask_more(int count, time_point now) const {
     auto with = fields();
+    with.emplace_back("pending", std::to_string(count));
+    with.emplace_back("total_pending",
+                      std::to_string(st().cloud.requests() + count));
+    with.emplace_back("requesting", std::to_string(count));
+    log::info("increase update", with);
+    with = fields();
     with.emplace_back("amount", std::to_string(count));
     log::info("increasing instances", with);
     st().growth.asked(count, now);
@@ -1470,26 +1510,19 @@ struct driver {
   }
 
   /// When the manager stops, a deletion is asked for so often and no more.
-  void spare_refused(std::vector<instance_id>& ids) const {
-    auto& s = st();
-    auto asked = [&s](const auto& id) {
-      const auto* book = s.instances.find(id);
-      return book != nullptr && book->deletion_asked;
-    };
-    if (!s.draining || std::none_of(ids.begin(), ids.end(), asked))
-      return;
-    if (s.shutdown_retries < cfg().shutdown_deletion_retries - 1)
-      ++s.shutdown_retries;
-    else
-      std::erase_if(ids, asked);
+  bool is_given_up(const instance_id& id) const {
+    const auto& refused = st().refused_deletions;
+    auto row = refused.find(id);
+    return st().draining && row != refused.end()
+           && row->second >= std::max(1, cfg().shutdown_deletion_retries);
   }
 
   void remove_due(time_point now) const {
     auto& s = st();
     auto ids = s.instances.deletions_due(now);
+    std::erase_if(ids, [this](const auto& id) { return is_given_up(id); });
     if (!may_ask())
       return;
-    spare_refused(ids);
     if (ids.empty())
       return;
     auto with = fields();
@@ -1516,6 +1549,10 @@ struct driver {
     check_exchange();
     for (const auto& id : x.accepted)
       st().metrics->deletion_accepted(id.value, self->now());
+    if (s.draining)
+      for (const auto& id : x.asked)
+        if (std::ranges::find(x.accepted, id) == x.accepted.end())
+          ++s.refused_deletions[id];
     if (x.why)
       log::error("decreasing instances", fields(x.why));
     s.instances.deletion_answered(
@@ -1598,10 +1635,12 @@ struct driver {
     auto& s = st();
     auto unseen = s.cloud.requests();
     auto left = static_cast<int32_t>(s.actors.size()) + unseen;
+    auto hopeless = static_cast<int32_t>(std::ranges::count_if(
+      s.actors, [this](const auto& row) { return is_given_up(row.first); }));
     const auto& slots = s.instances.counts();
     auto busy = slots.acquired > 0 || slots.cleaning > 0;
-    auto waits
-      = (busy || (removes_all() && left > 0)) && self->now() < s.drain_by;
+    auto waits = (busy || (removes_all() && left > hopeless))
+                 && self->now() < s.drain_by;
     if (waits) {
       arm(self->now() + 100ms);
       return;

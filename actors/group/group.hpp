@@ -68,11 +68,12 @@ struct group_state {
   struct gone_machine {
     group_time until;       ///< so long it is remembered
     bool was_clean = false; ///< removed as was asked, with nothing of a job
+    int32_t use_count = 0;  ///< if it was not
 
     template <class Inspector>
     friend typename Inspector::result_type inspect(Inspector& f,
                                                    gone_machine& x) {
-      return f(x.until, x.was_clean);
+      return f(x.until, x.was_clean, x.use_count);
     }
   };
 
@@ -113,7 +114,7 @@ struct group_state {
   std::string refusal; ///< of the last request for more, if it failed
   std::map<acquisition_key, waiting_notice> notices; ///< to those who wait
   group_time next_notice = group_time::min();
-  int shutdown_retries = 0; ///< of deletions
+  std::map<instance_id, int> refused_deletions; ///< while it drains
   std::map<acquisition_key, acquire> acquirers;
   std::map<acquisition_key, held_slot> claims; ///< not answered yet
   std::string last_told; ///< the last `required scaling change`

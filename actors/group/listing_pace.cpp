@@ -11,9 +11,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds shortest{50};
 constexpr int share_of_waiting = 10;
 
-/// Of listings, when they are many.
-constexpr milliseconds apart{500};
-constexpr int burst = 100;
+/// Of listings, beyond those that the configured interval allows.
+constexpr int burst = 200;
 
 } // namespace
 
@@ -25,8 +24,9 @@ milliseconds listing_pause(const listing_hopes& hopes, milliseconds waited,
   return std::min(std::max(pause, shortest), configured.expecting);
 }
 
-void listing_budget::spend(group_time now) {
-  next_ = std::max(next_, now - burst * apart) + apart;
+void listing_budget::spend(group_time now, milliseconds expecting) {
+  expecting = std::min<milliseconds>(expecting, std::chrono::hours{1});
+  next_ = std::max(next_, now - burst * expecting) + expecting;
 }
 
 milliseconds listing_budget::pause(group_time now) const {

@@ -32,12 +32,12 @@ std::chrono::milliseconds listing_pause(const listing_hopes& hopes,
                                         const listing_intervals& configured);
 
 /// Bounds how often a group lists while something changes all the time, as
-/// clouds do not bear any number of calls: a hundred in quick succession, and
-/// after these two a second. A value; the time comes in.
+/// clouds do not bear any number of calls: two hundred more than one each
+/// `update_interval_when_expecting`. A value; the time comes in.
 class listing_budget {
 public:
-  /// A listing is made.
-  void spend(group_time now);
+  /// A listing is made, where they come `expecting` apart in the long run.
+  void spend(group_time now, std::chrono::milliseconds expecting);
 
   /// How long to wait before the next one; not negative.
   std::chrono::milliseconds pause(group_time now) const;

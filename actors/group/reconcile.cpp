@@ -184,6 +184,11 @@ int cloud_view::requests() const {
   return static_cast<int>(requests_.size()) + static_cast<int>(back);
 }
 
+int cloud_view::accepted() const {
+  return static_cast<int>(
+    std::ranges::count(requests_, true, &request::answered));
+}
+
 int cloud_view::unconfirmed() const {
   return static_cast<int>(
     std::ranges::count_if(forgotten_, [](const auto& x) { return !x.second; }));

@@ -92,6 +92,9 @@ public:
   /// [instances].
   int requests() const;
 
+  /// Requests among these that the provider has accepted [instances].
+  int accepted() const;
+
   /// Instances that were found dead otherwise, and may be there all the same:
   /// no listing has said so since.
   int unconfirmed() const;

@@ -106,13 +106,20 @@ const schedule::entry* schedule::entry_at(time when) const {
 }
 
 const policy& schedule::at(time when) const {
-  const auto* found = entry_at(when);
+  const auto* found
+    = last_.from <= when && when < last_.until ? last_.found : entry_at(when);
   return found != nullptr ? found->what : built_in_;
 }
 
 schedule::time schedule::next_change(time when) const {
   if (std::ranges::all_of(entries_, [](const auto& x) { return x->always; }))
     return time::max();
+  if (when < last_.from || when >= last_.until)
+    last_ = {when, find_change(when), entry_at(when)};
+  return last_.until;
+}
+
+schedule::time schedule::find_change(time when) const {
   const auto* now = entry_at(when);
   auto last = when + horizon;
   for (time at = date::floor<minutes>(when) + minutes{1}; at <= last;

@@ -58,17 +58,27 @@ public:
   const policy& at(time when) const;
 
   /// The next moment after `when` at which another policy is in force, on the
-  /// minute; `when` plus `horizon` if none is found up to then. A schedule that
-  /// never changes returns `time::max()`.
+  /// minute; if none is found within `horizon`, a moment from which on it is to
+  /// be asked again. A schedule that never changes returns `time::max()`.
   time next_change(time when) const;
 
 private:
   struct entry;
 
   const entry* entry_at(time when) const;
+  time find_change(time when) const;
+
+  /// What was found last, and holds from one moment to another: each decision
+  /// asks, and a day has many minutes.
+  struct stretch {
+    time from = time::max();
+    time until = time::min();
+    const entry* found = nullptr;
+  };
 
   std::vector<std::shared_ptr<const entry>> entries_; ///< in the file's order
   policy built_in_;
+  mutable stretch last_;
 };
 
 } // namespace muster

@@ -13,12 +13,16 @@ using actions = std::vector<action>;
 using namespace std::chrono_literals;
 
 constexpr auto retry_pause = 2s;
-/// Between a failed heartbeat and the next look.
-constexpr auto next_look = 2s;
-/// After so many an instance is given up: a cloud that limits calls, or has a
-/// fault, refuses some for a moment. One that has jobs is not lost to that.
+/// Between questions for connect info, which the cloud may limit.
+constexpr auto retry_pause_max = 30s;
+/// After so many failed heartbeats an instance is given up, and the pauses
+/// between them: a cloud that limits calls, or has a fault, refuses some for a
+/// moment. One that has jobs is not lost to that: as a broken connection alone,
+/// it has ten seconds.
 constexpr int32_t dead_looks_max = 2;
 constexpr int32_t dead_looks_max_busy = 3;
+constexpr auto next_look = 2s;
+constexpr auto next_look_busy = 5s;
 /// Of the helper's command that looks for an image: it is not there.
 constexpr int32_t image_missing_code = 3;
 /// A problem that stays the same is told again after this.
@@ -59,7 +63,16 @@ struct stepper {
     st.reason = reason;
     st.step = preparation::none;
     ++st.timer;
-    return settle({});
+    return settle(refuse(std::exchange(st.checking, {})));
+  }
+
+  actions refuse(const std::vector<occupy>& waiting) {
+    actions out;
+    for (const auto& one : waiting) {
+      st.promised[static_cast<size_t>(one.slot)] = {};
+      out.emplace_back(answer_occupy{one.key, one.slot, false});
+    }
+    return out;
   }
 
   actions settle(actions out) {
@@ -92,7 +105,9 @@ struct stepper {
   actions again(const std::string& problem) {
     auto is_new = st.last_problem != problem;
     st.last_problem = problem;
-    if (now + retry_pause >= st.prepare_by)
+    auto pause = std::min<time_point::duration>(
+      retry_pause_max, retry_pause * (1 << std::min(st.refusals, 5)));
+    if (now + pause >= st.prepare_by)
       return fail(give_up());
     actions out;
     if (st.told_problem != problem || now >= st.told_at + tell_again) {
@@ -102,7 +117,7 @@ struct stepper {
     }
     if (is_new)
       out.emplace_back(tell_status{});
-    out.emplace_back(arm_timer{now + retry_pause, ++st.timer});
+    out.emplace_back(arm_timer{now + pause, ++st.timer});
     return out;
   }
 
@@ -169,18 +184,20 @@ struct stepper {
 
   /// The answer to `check_alive`.
   actions checked(const command_ended& x) {
+    // It is asked again when the connection is there again; if it is given up,
+    // the instance is, too.
+    if (is(x.why, connection_errc::lost) || st.is_cut_off)
+      return {};
     auto waiting = std::exchange(st.checking, {});
     if (waiting.empty())
       return {};
     auto alive = !x.why && x.exit_code == 0;
     actions out;
-    for (const auto& one : waiting)
-      if (alive && st.phase == instance_phase::ready) {
+    if (alive)
+      for (const auto& one : waiting)
         out.emplace_back(forward_occupy{one});
-      } else {
-        st.promised[static_cast<size_t>(one.slot)] = {};
-        out.emplace_back(answer_occupy{one.key, one.slot, false});
-      }
+    else
+      out = refuse(waiting);
     actions more;
     if (alive) {
       st.failures = 0;
@@ -251,8 +268,12 @@ struct stepper {
       return std::exchange(st.renewing, false) ? actions{renew_dial{}}
                                                : actions{};
     st.renewing = false;
-    if (x.why)
-      return again(text_of(x.why));
+    if (x.why) {
+      auto out = again(text_of(x.why));
+      ++st.refusals;
+      return out;
+    }
+    st.refusals = 0;
     if (x.info.timeout_ms > 0) // a provider may want less than the whole
       st.prepare_by = std::min(
         st.prepare_by, now + std::chrono::milliseconds{x.info.timeout_ms});
@@ -310,14 +331,18 @@ struct stepper {
   }
 
   actions operator()(const connection_health& x) {
-    // A machine that is coming up refuses connections for a while.
+    // A machine that is coming up refuses connections for a while; and one that
+    // was up has its time, however quickly tries to connect fail.
+    auto most = x.given_up ? x.failures : opts.failure_threshold - 1;
     if (st.step == preparation::done || x.up)
-      st.failures = x.up ? 0 : x.failures;
+      st.failures = x.up ? 0 : std::min(x.failures, most);
+    st.is_cut_off = !x.up;
     st.last_problem = x.up ? "" : text_of(x.why);
     auto asked = st.asked_heartbeat && now < st.heartbeat_asked + 30s;
     if (x.up) {
       st.dead_looks = 0;
-      return {tell_status{}};
+      return st.checking.empty() ? actions{tell_status{}}
+                                 : actions{tell_status{}, check_alive{}};
     }
     // One failed dial is asked about at once: a machine that is gone shall be
     // known within seconds, not after the sixth missed listing.
@@ -345,7 +370,8 @@ struct stepper {
       // While it prepares itself the next failed dial asks again.
       if (st.step != preparation::done && st.step != preparation::none)
         return {};
-      return {arm_timer{now + next_look, ++st.timer}};
+      return {
+        arm_timer{now + (busy() ? next_look_busy : next_look), ++st.timer}};
     }
     st.failed = true;
     return leave_now("instance externally removed: it does not answer ("
@@ -369,7 +395,8 @@ struct stepper {
     if (!opts.heartbeat)
       return {forward_occupy{x}};
     st.checking.push_back(x);
-    return st.checking.size() == 1 ? actions{check_alive{}} : actions{};
+    return st.checking.size() == 1 && !st.is_cut_off ? actions{check_alive{}}
+                                                     : actions{};
   }
 
   actions operator()(const claimed& x) {

@@ -62,6 +62,7 @@ struct state {
   int32_t dead_looks = 0;     ///< heartbeats that failed, in a row
   uint64_t timer = 0;         ///< version of the timer in force
   time_point prepare_by;
+  int32_t refusals = 0;     ///< of connect info, in a row
   std::string last_problem; ///< of the preparation
   std::string told_problem; ///< the last one in the log
   time_point told_at;
@@ -69,6 +70,7 @@ struct state {
   bool renewing = false;                  ///< its connect info has expired
   std::vector<acquisition_key> leftovers; ///< of earlier jobs, to be ended
   std::vector<occupy> checking;           ///< wait for a sign of life
+  bool is_cut_off = false; ///< its connection is broken, and tried again
 };
 
 template <class Inspector>

@@ -179,6 +179,7 @@ public:
 
   void counts(const group_counts& x) override {
     instances_["requested"].set(x.requested);
+    instances_["pending"].set(x.accepted);
     slots_["idle"].set(x.idle);
     slots_["pending"].set(x.pending);
     slots_["acquired"].set(x.acquired);

@@ -84,6 +84,24 @@ call_names names_of(api_endpoint x) {
   return {"reset_token", "POST", "runners/reset_authentication_token"};
 }
 
+const char* name_of(provider_call x) {
+  switch (x) {
+    case provider_call::init:
+      return "init";
+    case provider_call::update:
+      return "update";
+    case provider_call::increase:
+      return "increase";
+    case provider_call::decrease:
+      return "decrease";
+    case provider_call::connect_info:
+      return "connect_info";
+    case provider_call::heartbeat:
+      break;
+  }
+  return "heartbeat";
+}
+
 std::string lower(std::string_view text) {
   std::string out{text};
   for (auto& c : out)
@@ -347,6 +365,12 @@ public:
   void slot_released() override {
     count("fleeting_taskscaler_task_operations_total",
           with(labels_, "operation", "release"));
+  }
+
+  void called(provider_call x, bool worked) override {
+    count("muster_provider_calls_total",
+          with(with(labels_, "call", name_of(x)), "result",
+               worked ? "done" : "failed"));
   }
 
   std::shared_ptr<queue_metrics> queue(told_queue which) override {

@@ -52,10 +52,12 @@ using self_t = gauged_ptr<provider_actor, provider_edge_state>;
 /// Asks the group and tells whoever wanted to know.
 struct asker {
   instance_group& group;
+  runner_metrics& metrics;
 
   void operator()(const get_connect_info& x) const {
     auto found = group.get_connect_info(x.instance.value,
                                         clock::now() + connect_info_timeout);
+    metrics.called(provider_call::connect_info, found.has_value());
     connect_info_found answer{x.instance, {}, {}};
     if (found)
       answer.info = std::move(*found);
@@ -67,6 +69,7 @@ struct asker {
   void operator()(const heartbeat& x) const {
     auto alive
       = group.heartbeat(x.instance.value, clock::now() + heartbeat_timeout);
+    metrics.called(provider_call::heartbeat, alive.has_value());
     heartbeat_answered answer{x.instance, {}};
     if (!alive)
       answer.why = error_of(alive.error());
@@ -90,8 +93,10 @@ bool is_same(const instance_question& a, const instance_question& b) {
 void start_askers(self_t self) {
   auto& st = self->state;
   for (; st.asking < askers_max && !st.waiting.empty(); ++st.asking) {
-    auto ask = [group = st.group, what = std::move(st.waiting.front())](
-                 caf::event_based_actor*) { std::visit(asker{*group}, what); };
+    auto ask = [group = st.group, metrics = st.metrics,
+                what = std::move(st.waiting.front())](caf::event_based_actor*) {
+      std::visit(asker{*group, *metrics}, what);
+    };
     st.waiting.pop_front();
     self->monitor(self->spawn<caf::detached>(std::move(ask)));
   }
@@ -101,7 +106,7 @@ void start_askers(self_t self) {
 void ask(self_t self, instance_question what) {
   auto& st = self->state;
   if (!st.group->is_concurrent()) {
-    std::visit(asker{*st.group}, what);
+    std::visit(asker{*st.group, *st.metrics}, what);
     return;
   }
   auto same = [&what](const auto& x) { return is_same(x, what); };
@@ -160,6 +165,7 @@ provider(self_t self, const provider_parent_actor& parent,
          std::shared_ptr<runner_metrics> metrics) {
   self->state.calls = metrics->queue(told_queue::provider_calls);
   self->state.questions = metrics->queue(told_queue::provider_questions);
+  self->state.metrics = std::move(metrics);
   // Only as long as it lives: what it was asked then is nobody's any more.
   self->tell_depth([calls = std::weak_ptr{self->state.calls}](size_t depth) {
     if (auto to = calls.lock())
@@ -186,6 +192,7 @@ provider(self_t self, const provider_parent_actor& parent,
   return {
     [self, parent, me](const start_provider&) {
       auto info = self->state.group->init(clock::now() + init_timeout);
+      self->state.metrics->called(provider_call::init, info.has_value());
       provider_ready answer;
       if (info)
         answer = {info->id, info->max_size,   info->version,
@@ -196,6 +203,7 @@ provider(self_t self, const provider_parent_actor& parent,
     },
     [self, parent](const list_instances& x) {
       auto found = self->state.group->update(clock::now() + list_timeout);
+      self->state.metrics->called(provider_call::update, found.has_value());
       listing answer{x.number, {}, {}};
       if (found)
         for (auto& one : *found)
@@ -208,6 +216,7 @@ provider(self_t self, const provider_parent_actor& parent,
     [self, parent](const increase& x) {
       auto done
         = self->state.group->increase(x.count, clock::now() + change_timeout);
+      self->state.metrics->called(provider_call::increase, done.has_value());
       increased answer{x.count, done ? *done : 0, {}};
       if (!done)
         answer.why = error_of(done.error());
@@ -225,6 +234,7 @@ provider(self_t self, const provider_parent_actor& parent,
         self->state.group->failed(names(x.failed));
       auto done
         = self->state.group->decrease(ids, clock::now() + change_timeout);
+      self->state.metrics->called(provider_call::decrease, done.has_value());
       decreased answer{x.instances, {}, {}};
       if (done)
         for (auto& one : *done)

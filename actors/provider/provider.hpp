@@ -21,6 +21,7 @@ using instance_question = std::variant<get_connect_info, heartbeat>;
 
 struct provider_edge_state {
   std::shared_ptr<instance_group> group; ///< shared with those who ask it
+  std::shared_ptr<runner_metrics> metrics;
   std::shared_ptr<queue_metrics> calls;
   std::shared_ptr<queue_metrics> questions;
   std::deque<instance_question> waiting; ///< at most one of a kind an instance

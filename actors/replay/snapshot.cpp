@@ -5,7 +5,7 @@ namespace muster {
 namespace {
 
 /// Of all below; another number: another build's, which cannot be read.
-constexpr uint8_t snapshot_form = 3;
+constexpr uint8_t snapshot_form = 4;
 
 template <class Inspector>
 void show(Inspector& f, scaling& x) {
@@ -20,7 +20,7 @@ void show(Inspector& f, group_state& x) {
   f(x.replaces, x.replaced_at, x.provider_max, x.instances, x.promises, x.cloud,
     x.id, x.initialized, x.known, x.lost, x.failed, x.keeps_instances,
     x.leftovers, x.growth, x.problem, x.refusal, x.notices, x.next_notice,
-    x.shutdown_retries, x.acquirers, x.claims, x.last_told, x.told,
+    x.refused_deletions, x.acquirers, x.claims, x.last_told, x.told,
     x.refused_by, x.boots, x.coming, x.deciding, x.decided_at, x.starved,
     x.ready, x.draining, x.drain_by, x.timer, x.timer_due, x.listings,
     x.listing_out, x.listing_failed, x.listing_failures, x.listed_at,
@@ -45,7 +45,8 @@ void show(Inspector& f, instance_state& x) {
   f(l.phase, l.step, l.slots, l.promised, l.use_count, l.failures, l.reason,
     l.asked_heartbeat, l.heartbeat_asked, l.timer, l.prepare_by, l.last_problem,
     l.told_problem, l.told_at, l.failed, l.dead_looks, l.renewing, l.leftovers,
-    l.checking, x.version, x.info, x.slot_versions, x.holders, x.running_since);
+    l.checking, l.is_cut_off, l.refusals, x.version, x.info, x.slot_versions,
+    x.holders, x.running_since);
 }
 
 template <class Inspector>

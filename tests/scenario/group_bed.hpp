@@ -44,6 +44,7 @@ public:
   caf::error list_fails; ///< every listing
   caf::error increase_fails;
   caf::error decrease_fails;
+  caf::error info_fails; ///< connect info of every machine
   connect_info info;
   bool dials_work = true; ///< of machines that are made from now on
   bool cleans = true;     ///< slots are proven clean
@@ -377,7 +378,7 @@ private:
       shrink(*x);
     else if (const auto* x = get<get_connect_info>(what))
       world.send(as<provider_asker_actor>(x->asker),
-                 connect_info_found{x->instance, info, {}});
+                 connect_info_found{x->instance, info, info_fails});
     else if (const auto* x = get<heartbeat>(what))
       beat(*x);
     return true;
@@ -547,6 +548,14 @@ private:
               || is(x.reason, instance_errc::retired)) {
             lost_[key] = text_of(x.reason);
             jobs_.erase(key);
+          } else if (auto row = jobs_.find(key); row != jobs_.end()) {
+            // The machine is there: it goes on there with whoever keeps it now.
+            auto& job = row->second;
+            caf::anon_send(
+              it, claim{acquisition_key{key},
+                        instance_id{job.machine},
+                        job.slot,
+                        {"job", caf::actor_cast<caf::actor>(job.log.handle)}});
           }
         });
         self->monitor(slot.handle);

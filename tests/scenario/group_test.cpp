@@ -377,17 +377,29 @@ TEST_CASE("a job whose instance is not listed any more is told") {
   CHECK(is(job.last<acquired>().why, instance_errc::removed_externally));
 }
 
-TEST_CASE("a job that claims a slot which is not there is told, and its "
-          "instance replaced") {
+TEST_CASE("a job keeps a slot from before there were fewer, and its instance "
+          "gets no other") {
   fixture f; // capacity 1
   f.cloud.push_back({instance_id{"old"}, cloud_state::running});
   auto job = f.world.spawn_probe<acquirer_actor>();
   f.start();
-  f.world.send(f.it,
+  f.world.send(f.it, // its slot is the second one
                claim_of("a", {"job", caf::actor_cast<caf::actor>(job.handle)}));
   f.begin_started(with_job("a"));
   REQUIRE_EQ(job.count<acquired>(), 1);
-  CHECK(static_cast<bool>(job.last<acquired>().why));
+  CHECK_FALSE(static_cast<bool>(job.last<acquired>().why));
+  CHECK_EQ(f.provider().count<decrease>(), 0);
+  REQUIRE(f.reserves("b"));
+  auto other = f.acquires("b");
+  f.world.run_for(10s);
+  CHECK_EQ(other.count<acquired>(), 0);
+  CHECK_EQ(f.provider().count<decrease>(), 0);
+  f.world.send(as<slot_actor>(job.last<acquired>().slot_peer),
+               vacate_slot{acquisition_key{"a"}});
+  auto clean = f.dialer.last<end_leftovers>();
+  f.world.send(as<dial_asker_actor>(clean.asker),
+               leftovers_ended{clean.instance, clean.key, true, ""});
+  f.world.run_for(10s);
   CHECK_EQ(f.provider().last<decrease>().instances,
            std::vector{instance_id{"old"}});
 }

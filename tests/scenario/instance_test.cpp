@@ -387,6 +387,12 @@ TEST_CASE(
     CHECK_EQ(f.gate.count<heartbeat>(), 1);
     CHECK(f.ends.empty());
   }
+  SUBCASE("however quickly it fails, it is not unhealthy before its time") {
+    f.world.send(f.it, connection_health{f.setup.id, false, 9, false, lost});
+    CHECK_EQ(f.phase(), instance_phase::ready);
+    CHECK_LT(f.group.last<instance_status>().failures,
+             f.setup.options.failure_threshold);
+  }
   SUBCASE("unreachable for too long: it drains") {
     f.world.send(f.it, connection_health{f.setup.id, false, 3, true, lost});
     CHECK_EQ(f.phase(), instance_phase::deleting);
@@ -554,11 +560,50 @@ TEST_CASE("a slot is given out only after a sign of life, if so wished") {
   }
   SUBCASE("retired meanwhile") {
     f.world.send(f.it, retire{"idle"});
-    CHECK_EQ(f.phase(), instance_phase::draining);
+    REQUIRE_EQ(f.group.count<slot_occupied>(), 2);
+    CHECK_FALSE(f.group.last<slot_occupied>().accepted);
+    CHECK_EQ(f.phase(), instance_phase::deleting);
     f.world.send(f.it, command_ended{f.setup.id, 0, "", {}});
+    CHECK_EQ(f.group.count<slot_occupied>(), 2);
+  }
+  auto lost = error_of(connection_errc::lost, "reset");
+  SUBCASE("the connection breaks over it: asked again when it is there") {
+    f.world.send(f.it, command_ended{f.setup.id, -1, "", lost});
+    f.world.send(f.it, connection_health{f.setup.id, false, 1, false, lost});
+    f.give_slot("a", 0, job); // taken already
+    CHECK_EQ(f.group.count<slot_occupied>(), 1);
+    CHECK_EQ(f.dialer.count<run_command>(), 1);
+    f.world.send(f.it, connection_health{f.setup.id, true, 0, false, {}});
+    REQUIRE_EQ(f.dialer.count<run_command>(), 2);
+    f.world.send(f.it, command_ended{f.setup.id, 0, "", {}});
+    REQUIRE_EQ(f.group.count<slot_occupied>(), 3);
+    CHECK(f.group.last<slot_occupied>().accepted);
+    CHECK_EQ(f.phase(), instance_phase::ready);
+  }
+  SUBCASE("the connection breaks over it and is given up") {
+    f.world.send(f.it, command_ended{f.setup.id, -1, "", lost});
+    f.world.send(f.it, connection_health{f.setup.id, false, 5, true, lost});
+    REQUIRE_EQ(f.group.count<slot_occupied>(), 2);
     CHECK_FALSE(f.group.last<slot_occupied>().accepted);
     CHECK_EQ(f.phase(), instance_phase::deleting);
   }
+}
+
+TEST_CASE("while the connection is broken no sign of life is asked for") {
+  fixture f;
+  f.setup.options.heartbeat = true;
+  f.make_ready();
+  auto job = f.world.spawn_idle();
+  f.world.send(f.it, connection_health{f.setup.id, false, 1, false,
+                                       error_of(connection_errc::lost, "")});
+  f.give_slot("a", 0, job);
+  CHECK_EQ(f.dialer.count<run_command>(), 0);
+  CHECK_EQ(f.group.count<slot_occupied>(), 0);
+  f.world.send(f.it, connection_health{f.setup.id, true, 0, false, {}});
+  CHECK_EQ(f.dialer.count<run_command>(), 1);
+  f.world.send(f.it, command_ended{f.setup.id, 0, "", {}});
+  REQUIRE_EQ(f.group.count<slot_occupied>(), 1);
+  CHECK(f.group.last<slot_occupied>().accepted);
 }
 
 TEST_CASE("expired connect info is asked for anew and passed on") {

@@ -295,7 +295,7 @@ TEST_CASE("counts of instances and slots move as a job is served") {
   f.cloud.clear();
   for (int i = 0; i < 6; ++i)
     f.list();
-  CHECK_EQ(f.now("fleeting_provisioner_missed_updates_total", "fleet"), 5);
+  CHECK_EQ(f.now("fleeting_provisioner_missed_updates_total", "fleet"), 6);
   CHECK_EQ(
     f.now("fleeting_provisioner_instance_operations_total", "\"delete\""), 1);
   CHECK_EQ(f.instances("\"running\""), 0);

@@ -250,8 +250,27 @@ TEST_CASE("pain 11: calls to the provider in an hour are bounded, whatever "
     }
     most = 2400;
   }
+  auto comes_and_goes = false;
+  SUBCASE("no instance can be connected to") {
+    bed.info_fails = no;
+    bed.policy().idle_count = 3;
+    most = 2400;
+  }
+  SUBCASE("instances come and go all the time") {
+    comes_and_goes = true;
+    bed.scaler().max_use_count = 1;
+    bed.policy().idle_time = 0s;
+    most = 1801 + 200 + 3 * 720; // a request, a removal and connect info each
+  }
   bed.start();
-  bed.run_for(1h);
+  for (auto i = 0; i < 720 && comes_and_goes; ++i) {
+    REQUIRE(bed.job(std::to_string(i)));
+    bed.run_for(3s);
+    bed.end(std::to_string(i));
+    bed.run_for(2s);
+  }
+  if (!comes_and_goes)
+    bed.run_for(1h);
   CAPTURE(bed.calls);
   CHECK_LE(bed.calls, most);
   CHECK_GT(bed.calls, 30);
@@ -388,6 +407,133 @@ TEST_CASE("a machine may have the id of one that was removed") {
   bed.run_for(1min);
   CHECK_EQ(bed.place_of("b"), "vm-100/0");
   CHECK_EQ(bed.deleted.size(), 1);
+}
+
+TEST_CASE("a machine may have the id of one that failed") {
+  group_bed bed;
+  bed.scaler().max_instances = 1;
+  bed.same_id = "vm-100";
+  SUBCASE("it vanished under its job") {
+    bed.start();
+    REQUIRE(bed.job("a"));
+    bed.run_for(30s);
+    REQUIRE_EQ(bed.place_of("a"), "vm-100/0");
+    bed.machines.at("vm-100").answers = false;
+    bed.cut_off("vm-100");
+    bed.vanish("vm-100");
+    bed.run_for(15s);
+    CHECK_NE(bed.why_lost("a"), "");
+    auto is_taken = false;
+    for (auto i = 0; i < 60 && !(is_taken = bed.job("b")); ++i)
+      bed.run_for(1s);
+    REQUIRE(is_taken);
+    bed.run_for(10s);
+    CHECK_EQ(bed.place_of("b"), "vm-100/0");
+    CHECK(bed.deleted.empty());
+  }
+  SUBCASE("it did not get ready") {
+    bed.dials_work = false;
+    bed.start();
+    REQUIRE(bed.job("a"));
+    bed.run_for(3s);
+    bed.dials_work = true;
+    bed.run_for(2min);
+    CHECK_EQ(bed.place_of("a"), "vm-100/0");
+    CHECK_LE(bed.deleted.size(), 3);
+  }
+}
+
+TEST_CASE("a connection that fails quickly has its time, on an idle machine, "
+          "too") {
+  group_bed bed;
+  bed.policy().idle_time = 1h;
+  bed.start();
+  REQUIRE(bed.job("a"));
+  bed.run_for(30s);
+  auto first = bed.machine_of("a");
+  bed.end("a");
+  for (auto i = 1; i < 8; ++i)
+    bed.cut_off(first, i);
+  bed.run_for(8s);
+  CHECK(bed.deleted.empty());
+  bed.cut_off(first, 8, true);
+  bed.run_for(1s);
+  CHECK_EQ(bed.deleted, std::vector<std::string>{first});
+}
+
+TEST_CASE("a job is lost to a cloud that goes on refusing only after ten "
+          "seconds") {
+  group_bed bed;
+  bed.start();
+  REQUIRE(bed.job("a", 2h));
+  bed.run_for(30s);
+  auto first = bed.machine_of("a");
+  bed.machines.at(first).answers = false;
+  bed.cut_off(first);
+  bed.run_for(9s);
+  CHECK_EQ(bed.why_lost("a"), "");
+  bed.run_for(2s);
+  CHECK_NE(bed.why_lost("a"), "");
+}
+
+TEST_CASE("a plugin gets other settings although an instance is lost while it "
+          "is being listed") {
+  group_bed bed;
+  bed.policy().idle_time = 1h;
+  bed.start();
+  REQUIRE(bed.job("a", 2h));
+  bed.run_for(30s);
+  auto first = bed.machine_of("a");
+  REQUIRE_NE(first, "");
+  bed.end("a");
+  bed.run_for(31s);
+  bed.answers = false; // what is listed now comes too late
+  bed.run_for(61s);
+  bed.scaler().plugin_config_json = R"({"zone": "b"})";
+  bed.reload();
+  REQUIRE_EQ(bed.providers(), 1);
+  bed.instance_fails(first);
+  bed.run_for(1s);
+  bed.answers = true;
+  bed.run_for(30s);
+  REQUIRE_EQ(bed.providers(), 2);
+  auto before = bed.listings();
+  bed.run_for(5min);
+  CHECK_GT(bed.listings(), before);
+}
+
+TEST_CASE(
+  "a job on the second slot goes on when its instance has only one from "
+  "now on") {
+  group_bed bed;
+  bed.scaler().capacity_per_instance = 2;
+  bed.scaler().max_instances = 1;
+  bed.start();
+  REQUIRE(bed.job("a", 2h));
+  REQUIRE(bed.job("b", 2h));
+  bed.run_for(30s);
+  const std::string one = bed.place_of("b") == "i-1/1" ? "b" : "a";
+  const std::string other = one == "a" ? "b" : "a";
+  bed.end(other);
+  bed.run_for(5s);
+  REQUIRE_EQ(bed.place_of(one), "i-1/1");
+  bed.scaler().capacity_per_instance = 1;
+  SUBCASE("after a reload, and the failure of the instance's actor") {
+    bed.reload();
+    bed.instance_fails("i-1");
+  }
+  SUBCASE("after a restart") {
+    bed.restart();
+  }
+  bed.run_for(5min);
+  CHECK_EQ(bed.why_lost(one), "");
+  REQUIRE(bed.has(one));
+  CHECK_EQ(bed.place_of(one), "i-1/1");
+  CHECK(bed.deleted.empty());
+  CHECK_FALSE(bed.job("c"));
+  bed.end(one);
+  bed.run_for(1min);
+  CHECK_EQ(bed.deleted, std::vector<std::string>{"i-1"});
 }
 
 TEST_CASE("what was found dead has its place until a listing says that it is "

@@ -232,7 +232,7 @@ TEST_CASE("pain 9: a dead heartbeat is enough to know that an instance is "
     machine.answers = false;
     machine.hidden = true; // listings would take six of a minute
     bed.cut_off("i-1");
-    bed.run_for(5s);
+    bed.run_for(11s);
     CHECK_NE(bed.why_lost("a").find("it is not there"), std::string::npos);
     REQUIRE(bed.job("b"));
     bed.run_for(5s);

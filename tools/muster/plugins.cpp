@@ -1,5 +1,6 @@
 #include "tools/muster/plugins.hpp"
 
+#include "actors/group/time_zone.hpp"
 #include "actors/group/week.hpp"
 #include "providers/fleeting/fleeting_group.hpp"
 #include "providers/fleeting/lookup.hpp"
@@ -97,6 +98,8 @@ std::optional<std::string> variable_or_placeholder(const std::string& name) {
 
 load_options with_plugins(check_mode mode, plugin_trial trial) {
   load_options out;
+  out.timezone_exists
+    = [](const std::string& name) { return find_zone(name).has_value(); };
   out.mode = mode;
   out.plugin_obstacle
     = [trial](const std::string& plugin) { return obstacle_of(plugin, trial); };

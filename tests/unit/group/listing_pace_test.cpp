@@ -65,30 +65,31 @@ TEST_CASE("quick listings are few") {
   CHECK_LE(listings_within(20s, removal), 16);
 }
 
-TEST_CASE("listings are a hundred at once and two a second at most") {
+TEST_CASE("listings are two hundred at once, and then as far apart as "
+          "configured") {
   listing_budget budget;
   auto now = group_time{} + 1h;
   auto made = 0;
   for (; budget.pause(now) == 0ms; ++made)
-    budget.spend(now);
-  CHECK_EQ(made, 101);
-  CHECK_EQ(budget.pause(now), 500ms);
+    budget.spend(now, 2s);
+  CHECK_EQ(made, 201);
+  CHECK_EQ(budget.pause(now), 2s);
   for (auto i = 0; i < 20; ++i) {
     now += budget.pause(now);
     CHECK_EQ(budget.pause(now), 0ms);
-    budget.spend(now);
-    CHECK_EQ(budget.pause(now), 500ms);
+    budget.spend(now, 2s);
+    CHECK_EQ(budget.pause(now), 2s);
   }
   SUBCASE("after a rest there may be some again") {
     now += 10s;
     for (made = 0; budget.pause(now) == 0ms; ++made)
-      budget.spend(now);
-    CHECK_EQ(made, 20);
+      budget.spend(now, 2s);
+    CHECK_EQ(made, 5);
   }
   SUBCASE("however long it was") {
     now += 24h;
     for (made = 0; budget.pause(now) == 0ms; ++made)
-      budget.spend(now);
-    CHECK_EQ(made, 101);
+      budget.spend(now, 2s);
+    CHECK_EQ(made, 201);
   }
 }
