@@ -1,5 +1,7 @@
 #include "tests/unit/scaling_plan/read.hpp"
 
+#include "actors/group/capacity.hpp"
+
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -125,6 +127,67 @@ TEST_CASE("jobs at once are bounded by slots, limit or concurrent") {
     CAPTURE(text);
     CHECK_NE(text.find(r.shown), std::string::npos);
   }
+}
+
+TEST_CASE("slots that max_use_count leaves unused count for nothing") {
+  struct row {
+    int uses;
+    const char* kept;
+    const char* jobs;
+  };
+  const row rows[] = {
+    {0, "idle_count 8 (2 instances)", "jobs at once: 20, by concurrent"},
+    {1, "idle_count 8 (8 instances)",
+     "jobs at once: 10, the slots of 10 instances with 1 slot each (of 4: "
+     "max_use_count is 1)\n"},
+    {2, "idle_count 8 (4 instances)",
+     "jobs at once: 20, the slots of 10 instances with 2 slots each (of 4: "
+     "max_use_count is 2)\n"},
+    {3, "idle_count 8 (3 instances)", "jobs at once: 20, by concurrent"},
+    {4, "idle_count 8 (2 instances)", "jobs at once: 20, by concurrent"},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.uses);
+    auto text = shown("concurrent = 20\n"
+                      + runner("x", "capacity_per_instance = 4\n"
+                                    "max_instances = 10\nmax_use_count = "
+                                      + std::to_string(r.uses) + "\n"
+                                      + policy_of("idle_count = 8\n"
+                                                  "idle_time = \"10m\"")));
+    CAPTURE(text);
+    CHECK_NE(text.find(r.kept), std::string::npos);
+    CHECK_NE(text.find(r.jobs), std::string::npos);
+  }
+}
+
+TEST_CASE("what a plan says to be kept is where the group comes to rest") {
+  for (int each = 1; each <= 5; ++each)
+    for (int uses = 0; uses <= 6; ++uses)
+      for (int idle = 0; idle <= 12; ++idle)
+        for (int most = 0; most <= 4; ++most) {
+          CAPTURE(each);
+          CAPTURE(uses);
+          CAPTURE(idle);
+          CAPTURE(most);
+          plan::group_plan group;
+          group.capacity_per_instance = each;
+          group.max_use_count = uses;
+          group.max_instances = most;
+          scaling limits;
+          limits.max_instances = most;
+          limits.capacity_per_instance = each;
+          limits.idle_count = idle;
+          capacity now;
+          while (auto more = instances_to_add(now, limits)) {
+            REQUIRE_GT(more, 0);
+            now.instances += more;
+            now.unavailable
+              = now.instances * unavailable_slots(0, 0, uses, each, false);
+          }
+          policy what;
+          what.idle_count = idle;
+          CHECK_EQ(plan::instances_kept(group, what), now.instances);
+        }
 }
 
 TEST_CASE("max_instances bounds what idle_count keeps") {

@@ -61,8 +61,14 @@ void add_blocks(std::string& out, const group_plan& x) {
 }
 
 std::string slots_text(const group_plan& x) {
-  return fmt::format("{} with {} each", counted(x.max_instances, "instance"),
-                     counted(x.capacity_per_instance, "slot"));
+  auto usable = usable_slots(x);
+  auto out
+    = fmt::format("{} with {} each", counted(x.max_instances, "instance"),
+                  counted(usable, "slot"));
+  if (usable < x.capacity_per_instance)
+    out += fmt::format(" (of {}: max_use_count is {})", x.capacity_per_instance,
+                       x.max_use_count);
+  return out;
 }
 
 std::string jobs_text(const runner_plan& x) {

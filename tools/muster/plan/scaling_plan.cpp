@@ -86,8 +86,8 @@ void bound_jobs(runner_plan& x, const runner_config& from, int concurrent) {
   }
   if (!x.group || x.group->max_instances == 0)
     return;
-  x.slots_max = static_cast<int64_t>(x.group->max_instances)
-                * x.group->capacity_per_instance;
+  x.slots_max
+    = static_cast<int64_t>(x.group->max_instances) * usable_slots(*x.group);
   if (x.slots_max <= x.jobs_max) {
     x.jobs_max = static_cast<int>(x.slots_max);
     x.bound = jobs_bound::instances;
@@ -137,10 +137,18 @@ parse_date(std::string_view text) {
     fmt::format("{} is no date: write it like 2026-11-23", in_quotes(text)));
 }
 
+int usable_slots(const group_plan& of) {
+  return of.capacity_per_instance
+         - unavailable_slots(0, 0, of.max_use_count, of.capacity_per_instance,
+                             false);
+}
+
+/// Each instance that is added brings its unavailable slots, which are wanted
+/// on top: that comes to rest where the usable ones are as many as are wanted.
 int instances_kept(const group_plan& of, const policy& what) {
   scaling limits;
   limits.max_instances = of.max_instances;
-  limits.capacity_per_instance = of.capacity_per_instance;
+  limits.capacity_per_instance = usable_slots(of);
   limits.idle_count = what.idle_count;
   return instances_to_add({}, limits);
 }

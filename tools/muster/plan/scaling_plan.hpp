@@ -61,7 +61,7 @@ struct runner_plan {
   std::string executor;
   int jobs_max = 0;
   jobs_bound bound = jobs_bound::concurrent;
-  int64_t slots_max = 0; ///< of all instances; 0: not known
+  int64_t slots_max = 0; ///< usable ones of all instances; 0: not known
   std::optional<group_plan> group;
 };
 
@@ -78,6 +78,10 @@ struct plan_options {
   /// A day of the week that is looked at; nothing: that of `now`.
   std::optional<std::chrono::year_month_day> day;
 };
+
+/// Returns how many slots of an instance can have a job at the same time: with
+/// a small `max_use_count` the others never serve.
+int usable_slots(const group_plan& of);
 
 /// Returns how many instances a policy keeps while there are no jobs.
 int instances_kept(const group_plan& of, const policy& what);
