@@ -72,6 +72,34 @@ TEST_CASE("programs get the figures as numbers") {
   CHECK_EQ(one["over_time"]["instances"].size(), 10);
 }
 
+TEST_CASE("where no job got a slot no waiting time is told") {
+  run_facts x;
+  x.begins = time_point{1h};
+  x.ends = x.begins + 1h;
+  simulated::job_course none;
+  none.queued = x.begins;
+  none.ended = x.begins + 10s;
+  none.fate = simulated::job_fate::timed_out;
+  x.jobs.push_back(none);
+  outcome bad{"bad", figures_of(x, {}, 10)};
+  auto cell = [&bad](const std::string& name) -> std::string {
+    for (const auto& row : rows_of({bad, made("good")}))
+      if (row.name == name)
+        return row.cells[0] + " " + row.cells[1];
+    return "no such row";
+  };
+  CHECK_EQ(cell("jobs done"), "0 of 1 1 of 1");
+  CHECK_EQ(cell("jobs without a slot in time"), "1 0");
+  CHECK_EQ(cell("waiting time p50"), "- 1m30s");
+  CHECK_EQ(cell("waiting time, longest"), "- 1m30s");
+  auto json = nlohmann::json::parse(json_of(head, {bad}));
+  const auto& is = json["policies"][0];
+  CHECK_EQ(is["jobs"]["timed_out"], 1);
+  for (const auto* name : {"p50", "p95", "p99", "max"})
+    CHECK(is["waiting_s"][name].is_null());
+  CHECK_NE(html_of(head, {bad}).find("<td>-</td>"), std::string::npos);
+}
+
 TEST_CASE("a name that is not UTF-8 does not spoil the JSON") {
   auto bad = head;
   bad.history_path = "\xff.csv";

@@ -83,13 +83,13 @@ struct parts {
   }
 };
 
-waiting_times waiting_of(const run_facts& x) {
+std::optional<waiting_times> waiting_of(const run_facts& x) {
   std::vector<time_point::duration> all;
   for (const auto& job : x.jobs)
     if (job.began != time_point{})
       all.push_back(job.began - job.queued);
   if (all.empty())
-    return {};
+    return std::nullopt;
   std::sort(all.begin(), all.end());
   // The smallest that so many percent do not exceed.
   auto at = [&all](size_t percent) {
@@ -97,7 +97,7 @@ waiting_times waiting_of(const run_facts& x) {
     return std::chrono::duration_cast<milliseconds>(
       all[std::max<size_t>(rank, 1) - 1]);
   };
-  return {at(50), at(95), at(99), at(100)};
+  return waiting_times{at(50), at(95), at(99), at(100)};
 }
 
 void count_fates(const run_facts& x, figures& out) {

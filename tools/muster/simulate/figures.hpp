@@ -47,7 +47,7 @@ struct figures {
   size_t timed_out = 0; ///< without a slot within instance_acquire_timeout
   size_t lost = 0;      ///< with their instance
   size_t not_begun = 0; ///< at the end they were in the queue still
-  waiting_times waited;
+  std::optional<waiting_times> waited; ///< nothing: no job got a slot
   double instance_hours = 0;
   double busy_hours = 0; ///< of slots
   double idle_share = 0; ///< of the slots that were paid for, without a job

@@ -21,10 +21,13 @@ json json_of(const outcome& x) {
                  {"timed_out", is.timed_out},
                  {"lost", is.lost},
                  {"not_begun", is.not_begun}};
-  out["waiting_s"] = {{"p50", seconds(is.waited.p50)},
-                      {"p95", seconds(is.waited.p95)},
-                      {"p99", seconds(is.waited.p99)},
-                      {"max", seconds(is.waited.longest)}};
+  auto waited = [&is](milliseconds waiting_times::*what) {
+    return is.waited ? json(seconds((*is.waited).*what)) : json(nullptr);
+  };
+  out["waiting_s"] = {{"p50", waited(&waiting_times::p50)},
+                      {"p95", waited(&waiting_times::p95)},
+                      {"p99", waited(&waiting_times::p99)},
+                      {"max", waited(&waiting_times::longest)}};
   out["instance_hours"] = is.instance_hours;
   out["busy_slot_hours"] = is.busy_hours;
   out["idle_share"] = is.idle_share;

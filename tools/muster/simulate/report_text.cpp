@@ -49,14 +49,15 @@ std::vector<report_row> rows_of(const std::vector<outcome>& all) {
   add_if_any("jobs without a slot in time", &figures::timed_out);
   add_if_any("jobs lost with their instance", &figures::lost);
   add_if_any("jobs never begun", &figures::not_begun);
-  add("waiting time p50",
-      [](const figures& x) { return seconds(x.waited.p50); });
-  add("waiting time p95",
-      [](const figures& x) { return seconds(x.waited.p95); });
-  add("waiting time p99",
-      [](const figures& x) { return seconds(x.waited.p99); });
-  add("waiting time, longest",
-      [](const figures& x) { return seconds(x.waited.longest); });
+  auto add_waiting = [&](const char* name, milliseconds waiting_times::*what) {
+    add(name, [what](const figures& x) {
+      return x.waited ? seconds((*x.waited).*what) : std::string{"-"};
+    });
+  };
+  add_waiting("waiting time p50", &waiting_times::p50);
+  add_waiting("waiting time p95", &waiting_times::p95);
+  add_waiting("waiting time p99", &waiting_times::p99);
+  add_waiting("waiting time, longest", &waiting_times::longest);
   add("instance-hours",
       [](const figures& x) { return fmt::format("{:.1f}", x.instance_hours); });
   add("idle share", [](const figures& x) {
