@@ -7,6 +7,7 @@
 #include "config/overlay.hpp"
 #include "config/source.hpp"
 #include "tools/muster/plugins.hpp"
+#include "tools/muster/simulate/chosen_jobs.hpp"
 #include "tools/muster/simulate/history.hpp"
 #include "tools/muster/simulate/recorded_history.hpp"
 #include "tools/muster/simulate/report.hpp"
@@ -17,8 +18,6 @@
 #include <cstring>
 #include <fmt/format.h>
 #include <fstream>
-#include <set>
-#include <sstream>
 
 namespace muster {
 
@@ -154,49 +153,12 @@ made<history> read_recorded(const std::string& place,
   return out;
 }
 
-/// As GitLab decides: a runner must have all tags of a job.
-std::vector<bool> taken_tags(const history& past, const std::string& tags) {
-  std::set<std::string> has;
-  std::istringstream words{tags};
-  for (std::string word; std::getline(words, word, ',');)
-    has.insert(word);
-  std::vector<bool> out;
-  for (const auto& wanted : past.tag_sets)
-    out.push_back(tags.empty()
-                  || std::ranges::all_of(
-                    wanted, [&has](const auto& x) { return has.contains(x); }));
-  return out;
-}
-
-struct plan_of_jobs {
-  simulate::history_time begins;
-  std::vector<simulated::planned_job> jobs;
-  size_t left_out = 0;
-};
-
-made<plan_of_jobs> planned(const history& past, const std::string& tags) {
-  plan_of_jobs out;
-  auto takes = taken_tags(past, tags);
-  out.left_out = past.not_run;
-  // Charts and cron periods are told from a full hour on.
-  out.begins = std::chrono::floor<std::chrono::hours>(past.jobs.front().queued);
-  for (const auto& x : past.jobs)
-    if (takes[x.tags])
-      out.jobs.push_back({x.queued - out.begins, x.duration});
-    else
-      ++out.left_out;
-  if (out.jobs.empty())
-    return fail(config_errc::not_valid,
-                "none of the jobs is for a runner with these --tags");
-  return out;
-}
-
 int jobs_max_of(const choice& x) {
   return x.runner.limit > 0 ? std::min(x.whole.concurrent, x.runner.limit)
                             : x.whole.concurrent;
 }
 
-simulate::figures play(const variant& what, const plan_of_jobs& jobs,
+simulate::figures play(const variant& what, const simulate::chosen_jobs& jobs,
                        const simulate_options& options) {
   simulated::world_options with;
   with.runner = std::make_shared<const runner_config>(what.is.runner);
@@ -248,20 +210,20 @@ int simulate_config(const simulate_options& options) {
                 : read_recorded(options.recording, runner);
   if (!past)
     return complain(past.error().text);
-  auto jobs = planned(*past, options.tags);
-  if (!jobs)
-    return complain(jobs.error().text);
+  auto jobs = simulate::jobs_for(*past, options.tags);
+  if (jobs.jobs.empty())
+    return complain("none of the jobs is for a runner with these --tags");
   log::configure("fatal", "text"); // what a month logs is not wanted
   std::vector<simulate::outcome> all;
   for (const auto& x : *variants)
-    all.push_back({x.name, play(x, *jobs, options)});
+    all.push_back({x.name, play(x, jobs, options)});
   simulate::report_head head{options.config_path,
                              options.recording.empty() ? options.history
                                                        : options.recording,
                              runner,
-                             jobs->left_out,
+                             past->not_run + jobs.other_tags,
                              std::chrono::duration_cast<std::chrono::seconds>(
-                               jobs->begins.time_since_epoch())
+                               jobs.begins.time_since_epoch())
                                .count(),
                              options.seed,
                              options.boot_text};
