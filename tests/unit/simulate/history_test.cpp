@@ -186,6 +186,27 @@ TEST_CASE("what is wrong with CSV is told with its place") {
   }
 }
 
+TEST_CASE("jobs that are years apart are refused, with both of their lines") {
+  constexpr auto* why = ": jobs of at most 400 days can be played; correct the "
+                        "time that is wrong, or take a shorter time";
+  const std::string head = "queued_at,duration\n2026-11-24T08:00:00Z,60\n";
+  const std::string it = "the job was queued at ";
+  const std::string line_2 = " UTC, that of line 2 at 2026-11-24 08:00:00 UTC";
+  CHECK_EQ(fault(head + "0,60\n"),
+           "line 3, column 1: " + it + "1970-01-01 00:00:00" + line_2 + why);
+  CHECK_EQ(fault(head + "1795507300,60\n9999-12-31T08:00:00Z,60\n"),
+           "line 4, column 1: " + it + "9999-12-31 08:00:00" + line_2 + why);
+  CHECK_EQ(fault("{\"queued_at\": 99999999999, \"duration\": 1}\n"
+                 "{\"queued_at\": 1795507200, \"duration\": 1}\n"),
+           "line 2, column 1: " + it
+             + "2026-11-24 08:00:00 UTC, that of line 1 at 5138-11-16 09:46:39 "
+               "UTC"
+             + why);
+  CHECK_EQ(jobs(head + "2027-12-29T08:00:00Z,60\n").size(), 2);
+  // What did not run is no job.
+  CHECK_EQ(jobs(head + "0,\n").size(), 1);
+}
+
 TEST_CASE("a file without jobs that ran is told") {
   CHECK_EQ(fault(""), "there is no job in it");
   CHECK_EQ(fault("\n \n"), "there is no job in it");

@@ -34,6 +34,7 @@ TEST_CASE("a time is read as GitLab, databases and people write it") {
     {"2026-12-31T23:59:60Z", utc(2027y / 1 / 1, 0ms)},
     {"2028-02-29T00:00:00Z", utc(2028y / 2 / 29, 0ms)},
     {"0", utc(1970y / 1 / 1, 0ms)},
+    {"20261323", history_time{20'261'323s}}, // no date
     {"1795421730.25", history_time{1795421730250ms}},
   };
   for (const auto& r : rows) {
@@ -46,6 +47,8 @@ TEST_CASE("a time is read as GitLab, databases and people write it") {
                            "yesterday",
                            "2026-11-23",
                            "2026-11-23T",
+                           "20261123",
+                           "19700101",
                            "2026-11-23T08",
                            "2026-11-23T24:00:00Z",
                            "2026-11-23T08:60:00Z",
@@ -99,7 +102,7 @@ TEST_CASE("a job is queued when a runner could have taken it") {
     for (const auto& [field, text] : of)
       REQUIRE_FALSE(x.set(field, text));
     REQUIRE_FALSE(x.set(job_field::duration, "1"));
-    auto wrong = into.add(x);
+    auto wrong = into.add(x, 1);
     auto out = into.finish();
     return wrong ? -1 : out.jobs.at(0).queued.time_since_epoch() / 1s;
   };
@@ -126,7 +129,7 @@ TEST_CASE("a job takes its duration, or from its start to its end") {
     REQUIRE_FALSE(x.set(job_field::queued_at, "0"));
     for (const auto& [field, text] : of)
       REQUIRE_FALSE(x.set(field, text));
-    if (auto wrong = into.add(x))
+    if (auto wrong = into.add(x, 1))
       return *wrong;
     auto out = into.finish();
     return out.jobs.empty() ? "not run"
@@ -162,7 +165,7 @@ TEST_CASE("equal sets of tags are one, in any order") {
     REQUIRE_FALSE(x.set(job_field::queued_at, "0"));
     REQUIRE_FALSE(x.set(job_field::duration, "1"));
     REQUIRE_FALSE(x.set(job_field::tags, text));
-    REQUIRE_FALSE(into.add(x));
+    REQUIRE_FALSE(into.add(x, 1));
   }
   auto out = into.finish();
   CHECK_EQ(out.tag_sets,

@@ -2,6 +2,8 @@
 
 #include "tools/muster/simulate/history_readers.hpp"
 
+#include <ctime>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 namespace muster::simulate {
@@ -25,6 +27,12 @@ std::string to_string(const history_fault& x) {
   return x.line == 0
            ? x.text
            : fmt::format("line {}, column {}: {}", x.line, x.column, x.text);
+}
+
+std::string to_string(history_time x) {
+  auto whole = std::chrono::floor<std::chrono::seconds>(x.time_since_epoch());
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC",
+                     fmt::gmtime(static_cast<std::time_t>(whole.count())));
 }
 
 tl::expected<history, history_fault>

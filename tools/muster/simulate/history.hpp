@@ -46,6 +46,8 @@ struct history_limits {
   size_t value_bytes_max = 4'096; ///< of a value that is looked at
   size_t columns_max = 1'000;     ///< of CSV
   size_t depth_max = 64;          ///< of JSON
+  /// From the first job to the last; more is a wrong time, mostly.
+  std::chrono::days span_max{400};
 };
 
 /// Reads jobs, in whatever form they are:
@@ -65,5 +67,8 @@ struct history_limits {
 /// The file is read in pieces: beside the jobs little is kept.
 tl::expected<history, history_fault>
 read_history(std::istream& from, const history_limits& limits = {});
+
+/// `2026-11-23 08:15:30 UTC`.
+std::string to_string(history_time x);
 
 } // namespace muster::simulate

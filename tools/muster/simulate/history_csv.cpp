@@ -168,7 +168,7 @@ private:
       if (const auto& field = fields_[i])
         if (auto wrong = record_.set(*field, cells_[i].text))
           return refuse(cells_[i], std::move(*wrong));
-    if (auto wrong = into_.add(record_))
+    if (auto wrong = into_.add(record_, cells_[0].line))
       return refuse(cells_[0], std::move(*wrong));
     return true;
   }

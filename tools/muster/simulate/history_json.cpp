@@ -127,7 +127,7 @@ private:
     record_.clear();
     if (!list('}', "a comma or a }", [this] { return member(); }))
       return false;
-    if (auto wrong = into_.add(record_))
+    if (auto wrong = into_.add(record_, at.line))
       return refuse(at, std::move(*wrong));
     return true;
   }

@@ -142,6 +142,23 @@ std::vector<std::string> words(std::string_view text) {
   }
 }
 
+/// `20261124`, which as seconds would be a day of 1970.
+bool is_bare_date(std::string_view text) {
+  constexpr size_t length = 8;
+  constexpr int first_year = 1970;
+  cursor at{text};
+  auto year = at.digits(4);
+  auto month = at.digits(2);
+  auto day = at.digits(2);
+  return text.size() == length && year >= first_year && day >= 0
+         && std::chrono::year_month_day{std::chrono::year{year},
+                                        std::chrono::month{
+                                          static_cast<unsigned>(month)},
+                                        std::chrono::day{
+                                          static_cast<unsigned>(day)}}
+              .ok();
+}
+
 std::optional<history_time> queued_of(const job_record& x) {
   auto time
     = [&x](job_field what) { return x.times[static_cast<size_t>(what)]; };
@@ -188,6 +205,8 @@ std::optional<job_field> job_field_of(std::string_view name) {
 }
 
 std::optional<history_time> parse_history_time(std::string_view text) {
+  if (is_bare_date(text))
+    return std::nullopt;
   if (auto seconds = parse_number(text)) {
     if (!(*seconds >= 0) || *seconds > unix_max)
       return std::nullopt;
@@ -264,7 +283,26 @@ void job_record::clear() {
   tags.clear();
 }
 
-std::optional<std::string> history_builder::add(job_record& x) {
+/// Keeps the first and the last job by time. Returns what is wrong if they are
+/// too far from each other.
+std::optional<std::string> history_builder::widen(const place& x) {
+  if (out_.jobs.empty())
+    first_ = last_ = x;
+  auto other = x.queued < first_.queued ? last_ : first_;
+  if (x.queued < first_.queued)
+    first_ = x;
+  if (x.queued > last_.queued)
+    last_ = x;
+  if (last_.queued - first_.queued <= limits_.span_max)
+    return std::nullopt;
+  return fmt::format("the job was queued at {}, that of line {} at {}: jobs of "
+                     "at most {} days can be played; correct the time that is "
+                     "wrong, or take a shorter time",
+                     to_string(x.queued), other.line, to_string(other.queued),
+                     limits_.span_max.count());
+}
+
+std::optional<std::string> history_builder::add(job_record& x, size_t line) {
   auto duration = x.is_over ? duration_of(x) : std::nullopt;
   if (!duration) {
     ++out_.not_run;
@@ -282,6 +320,8 @@ std::optional<std::string> history_builder::add(job_record& x) {
   if (out_.jobs.size() == limits_.jobs_max)
     return fmt::format("there are more than {} jobs: take a shorter time",
                        limits_.jobs_max);
+  if (auto wrong = widen({*queued, line}))
+    return wrong;
   std::ranges::sort(x.tags);
   auto repeated = std::ranges::unique(x.tags);
   x.tags.erase(repeated.begin(), repeated.end());

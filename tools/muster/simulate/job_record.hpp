@@ -56,16 +56,25 @@ public:
   explicit history_builder(const history_limits& limits) : limits_(limits) {
   }
 
-  /// Takes a job in, or counts it as not run. Returns what is wrong with it, or
-  /// nothing.
-  std::optional<std::string> add(job_record& x);
+  /// Takes a job in, or counts it as not run. `line`: where it begins. Returns
+  /// what is wrong with it, or nothing.
+  std::optional<std::string> add(job_record& x, size_t line);
 
   /// Puts them in order.
   history finish();
 
 private:
+  struct place {
+    history_time queued;
+    size_t line = 0;
+  };
+
+  std::optional<std::string> widen(const place& x);
+
   history_limits limits_;
   history out_;
+  place first_; ///< by time; of no meaning before there are jobs
+  place last_;
   std::map<std::vector<std::string>, uint32_t> known_;
 };
 

@@ -150,6 +150,16 @@ made<history> read_recorded(const std::string& place,
                 fmt::format("{}: no job of the runner {} has run from its "
                             "beginning to its end there",
                             place, runner));
+  constexpr auto span_max = simulate::history_limits{}.span_max;
+  const auto& first = out.jobs.front().queued;
+  const auto& last = out.jobs.back().queued;
+  if (last - first > span_max)
+    return fail(config_errc::not_valid,
+                fmt::format("{}: the first job was queued at {}, the last at "
+                            "{}: jobs of at most {} days can be played; name a "
+                            "single file",
+                            place, simulate::to_string(first),
+                            simulate::to_string(last), span_max.count()));
   return out;
 }
 
