@@ -270,20 +270,23 @@ bool passes(const report& out, check_mode mode) {
   }
 }
 
-/// Parses and reads; everything said is in `out`.
-void read_text(const std::string& source, const std::string& path,
-               const load_options& options, report& out, loaded_config& into) {
+} // namespace
+
+std::string recordings_folder(const muster_config& x) {
+  return x.recorder.dir.empty() ? x.state_dir + "/recordings" : x.recorder.dir;
+}
+
+std::optional<toml::table> parse_toml(const std::string& source,
+                                      const std::string& path, report& out) {
   if (auto fault = find_source_fault(source)) {
     out.add(severity::fatal,
             {static_cast<toml::source_index>(fault->line),
              static_cast<toml::source_index>(fault->column)},
             "", fault->message);
-    return;
+    return std::nullopt;
   }
   try {
-    auto table = toml::parse(source);
-    check_keys(table, out);
-    read_file(table, options, out, into);
+    return toml::parse(source);
   } catch (const toml::parse_error& error) {
     report_syntax(source, error, out, path);
   } catch (const std::exception& error) {
@@ -291,23 +294,33 @@ void read_text(const std::string& source, const std::string& path,
     out.add(severity::fatal, {}, "",
             fmt::format("cannot be read: {}", error.what()));
   }
+  return std::nullopt;
 }
 
-} // namespace
-
-std::string recordings_folder(const muster_config& x) {
-  return x.recorder.dir.empty() ? x.state_dir + "/recordings" : x.recorder.dir;
+loaded_config read_table(const toml::table* file, const std::string& path,
+                         const load_options& options, report& out) {
+  loaded_config loaded;
+  loaded.value.path = path;
+  try {
+    if (file != nullptr) {
+      check_keys(*file, out);
+      read_file(*file, options, out, loaded);
+    }
+  } catch (const std::exception& error) { // as above
+    out.add(severity::fatal, {}, "",
+            fmt::format("cannot be read: {}", error.what()));
+  }
+  loaded.passed = passes(out, options.mode);
+  loaded.diagnostics = out.take();
+  return loaded;
 }
 
 loaded_config parse_config(std::string text, const std::string& path,
                            const load_options& options) {
-  loaded_config loaded;
-  loaded.value.path = path;
-  loaded.source = std::move(text);
   report out{path};
-  read_text(loaded.source, path, options, out, loaded);
-  loaded.passed = passes(out, options.mode);
-  loaded.diagnostics = out.take();
+  auto file = parse_toml(text, path, out);
+  auto loaded = read_table(file ? &*file : nullptr, path, options, out);
+  loaded.source = std::move(text);
   return loaded;
 }
 

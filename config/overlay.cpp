@@ -1,88 +1,89 @@
 #include "config/overlay.hpp"
 
-#include "config/diagnostic.hpp"
-#include "config/section.hpp"
-#include "config/source.hpp"
+#include "config/readers.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
-#include <sstream>
+#include <utility>
 
 namespace muster {
 
 namespace {
 
-constexpr auto wanted = "write [runners.autoscaler] and "
-                        "[[runners.autoscaler.policy]] only";
+constexpr auto byte_order_mark = "\xEF\xBB\xBF";
 
-result<toml::table, config_errc> parsed(const std::string& text,
-                                        std::string_view path) {
-  if (auto fault = find_source_fault(text))
-    return fail(config_errc::not_valid,
-                fmt::format("{}:{}:{}: {}", path, fault->line, fault->column,
-                            fault->message));
-  try {
-    return toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    auto at = error.source().begin;
-    return fail(config_errc::not_valid,
-                fmt::format("{}:{}:{}: {}", path, at.line, at.column,
-                            one_line(error.description())));
-  }
+/// The keys to be laid over; null, and why is reported, if there are none or
+/// others.
+toml::table* keys_of(toml::table& over, report& out) {
+  auto refuse = [&out](const toml::source_position& at, std::string message) {
+    out.add(severity::fatal, at, "", std::move(message),
+            "write [runners.autoscaler] and [[runners.autoscaler.policy]] "
+            "only");
+    return nullptr;
+  };
+  auto stray = [&refuse](const toml::key& key, const std::string& above) {
+    return refuse(key.source().begin,
+                  fmt::format("{} has no place here",
+                              in_quotes(above + std::string{key.str()})));
+  };
+  for (const auto& [key, value] : over)
+    if (key != "runners")
+      return stray(key, "");
+  auto* runners = over["runners"].as_table();
+  if (runners == nullptr)
+    return refuse({}, "there is no [runners.autoscaler]");
+  for (const auto& [key, value] : *runners)
+    if (key != "autoscaler")
+      return stray(key, "runners.");
+  auto* keys = (*runners)["autoscaler"].as_table();
+  if (keys == nullptr || keys->empty())
+    return refuse({}, "[runners.autoscaler] has no keys");
+  return keys;
 }
 
-/// The keys to be laid over.
-result<const toml::table*, config_errc> keys_of(const toml::table& over,
-                                                std::string_view path) {
-  auto stray = [path](std::string_view name) {
-    return fail(config_errc::not_valid,
-                fmt::format("{}: {} has no place here: {}", path,
-                            in_quotes(name), wanted));
-  };
-  for (const auto& [name, value] : over)
-    if (std::string_view{name} != "runners")
-      return stray(std::string{name});
-  const auto* runners = over["runners"].as_table();
-  if (runners == nullptr)
-    return fail(
-      config_errc::not_valid,
-      fmt::format("{}: there is no [runners.autoscaler]: {}", path, wanted));
-  for (const auto& [name, value] : *runners)
-    if (std::string_view{name} != "autoscaler")
-      return stray("runners." + std::string{name});
-  const auto* out = (*runners)["autoscaler"].as_table();
-  if (out == nullptr || out->empty())
-    return fail(config_errc::not_valid,
-                fmt::format("{}: [runners.autoscaler] has no keys", path));
-  return out;
+/// Nodes are moved, as copies do not know where they stand.
+void move_over(toml::table& keys, toml::table& section) {
+  for (auto&& [key, value] : keys) {
+    if (auto there = find_entry(section, key.str()))
+      section.erase(std::string{there.key->str()});
+    section.insert(key, std::move(value));
+  }
 }
 
 } // namespace
 
-result<std::string, config_errc> laid_over(const std::string& base,
-                                           const std::string& over,
-                                           std::string_view over_path) {
-  auto below = parsed(base, "config.toml");
-  if (!below)
-    return tl::unexpected{below.error()};
-  auto above = parsed(over, over_path);
-  if (!above)
-    return tl::unexpected{above.error()};
-  auto keys = keys_of(*above, over_path);
-  if (!keys)
-    return tl::unexpected{keys.error()};
-  if (auto* runners = (*below)["runners"].as_array())
+loaded_config parse_laid_over(const text_file& base, const text_file& over,
+                              const load_options& options) {
+  report below{base.path};
+  auto file = parse_toml(base.text, base.path, below);
+  if (!file)
+    return read_table(nullptr, base.path, options, below);
+  report above{over.path};
+  auto keys = parse_toml(over.text, over.path, above);
+  if (!keys || keys_of(*keys, above) == nullptr)
+    return read_table(nullptr, over.path, options, above);
+  // Its lines count on behind those of the base: both are read as one file.
+  auto lines = static_cast<size_t>(std::ranges::count(base.text, '\n')) + 1;
+  auto shifted = over.text;
+  shifted.insert(shifted.starts_with(byte_order_mark) ? 3 : 0, lines, '\n');
+  if (auto* runners = (*file)["runners"].as_array())
     for (auto& runner : *runners) {
       auto* one = runner.as_table();
       auto* section
         = one == nullptr ? nullptr : (*one)["autoscaler"].as_table();
       if (section == nullptr)
         continue;
-      for (const auto& [name, value] : **keys)
-        section->insert_or_assign(name, value);
+      keys = parse_toml(shifted, over.path, above); // as before
+      if (auto* again = keys ? keys_of(*keys, above) : nullptr)
+        move_over(*again, *section);
     }
-  std::ostringstream out;
-  out << *below;
-  return out.str();
+  auto out = read_table(&*file, base.path, options, below);
+  for (auto& x : out.diagnostics)
+    if (x.line > lines) {
+      x.path = over.path;
+      x.line -= lines;
+    }
+  return out;
 }
 
 } // namespace muster

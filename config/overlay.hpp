@@ -1,22 +1,24 @@
 #pragma once
 
-#include "messages/error_codes.hpp"
-#include "messages/result.hpp"
+#include "config/load.hpp"
 
 #include <string>
-#include <string_view>
 
 namespace muster {
 
-/// Lays the keys of `[runners.autoscaler]` in `over` over those of each runner
-/// in `base` that has that section: a key takes the place of the one there with
-/// all that is in it, so that `[[runners.autoscaler.policy]]` replaces all
-/// policies. Returns the whole as TOML, without comments.
+struct text_file {
+  std::string path; ///< for messages
+  std::string text;
+};
+
+/// Reads a configuration with the keys of `[runners.autoscaler]` in `over` laid
+/// over those of each runner in `base` that has that section: a key takes the
+/// place of the one there with all that is in it, so that
+/// `[[runners.autoscaler.policy]]` replaces all policies.
 ///
-/// Errors: `not_valid`: one of them is not TOML (the text says which, and
-/// where), or `over` has anything else.
-result<std::string, config_errc> laid_over(const std::string& base,
-                                           const std::string& over,
-                                           std::string_view over_path);
+/// What is wrong is told of the file in which it stands; it is fatal if `over`
+/// has anything else. `source` is left empty: it is the text of either file.
+loaded_config parse_laid_over(const text_file& base, const text_file& over,
+                              const load_options& options = {});
 
 } // namespace muster

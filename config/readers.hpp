@@ -15,6 +15,15 @@ namespace muster {
 // The parts of load.cpp. What a reader reports as an error concerns the runner
 // being read alone: it is not served then.
 
+/// Parses TOML. Returns nothing if it is none; why is reported.
+std::optional<toml::table> parse_toml(const std::string& source,
+                                      const std::string& path, report& out);
+
+/// Reads a file that was parsed; null: it could not be, as is reported already.
+/// `source` is left empty.
+loaded_config read_table(const toml::table* file, const std::string& path,
+                         const load_options& options, report& out);
+
 /// A runner as read, and where it stands for what is said about it later.
 struct runner_entry {
   runner_config value;

@@ -342,7 +342,9 @@ struct program {
                    "[runners.autoscaler] to be laid over; repeatable")
       ->type_name("FILE")
       ->take_all();
-    cmd->add_option("--runner", simulate.runner, "Whose group (the only one's)")
+    cmd
+      ->add_option("--runner", simulate.runner,
+                   "Whose group: its name, or number (the only one's)")
       ->type_name("NAME");
     cmd
       ->add_option("--tags", simulate.tags,

@@ -22,18 +22,11 @@ load_options how_to_read() {
   return out;
 }
 
-/// Whether it may be the reason why a runner is left out: one without a url or
-/// token is no error for `check`, as it is none for GitLab Runner.
-bool is_of_identity(const diagnostic& x) {
-  return x.level == severity::warning
-         && (x.key_path == "runners.url" || x.key_path == "runners.token");
-}
-
 /// Tells what is wrong; notes are for `check`.
 loaded_config read(const std::string& path) {
   auto out = load_config(path, how_to_read());
   for (const auto& x : out.diagnostics)
-    if (x.level >= severity::error || (out.left_out > 0 && is_of_identity(x)))
+    if (x.level >= severity::warning)
       std::fprintf(stderr, "%s\n", format_diagnostic(x, out.source).c_str());
   return out;
 }
