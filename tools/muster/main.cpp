@@ -364,9 +364,11 @@ struct program {
         },
         "40s, uniform(30s,60s), lognormal(40s,0.3)")
       ->type_name("TIME");
-    cmd->add_option("--seed", simulate.seed, "Of chance (1)")
-      ->type_name("NUMBER")
-      ->check(CLI::NonNegativeNumber);
+    cmd
+      ->add_option_function<std::string>(
+        "--seed", reader("--seed", muster::parse_seed, simulate.seed),
+        "Of chance (1)")
+      ->type_name("NUMBER");
     cmd->add_flag("--json", simulate.json, "For programs");
     cmd->add_option("--html", simulate.html, "Writes a page with charts")
       ->type_name("FILE");

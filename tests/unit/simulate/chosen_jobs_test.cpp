@@ -31,6 +31,7 @@ TEST_CASE("a runner gets the jobs whose tags it has, all of them") {
   CHECK_EQ(count("b"), 1);
   CHECK_EQ(count("a"), 2);
   CHECK_EQ(count("c,b,a"), 4);
+  CHECK_EQ(count(" a ,  b,"), 4);
   CHECK_EQ(jobs_for(past(), "a").other_tags, 2);
 }
 

@@ -139,13 +139,59 @@ TEST_CASE("what is wrong with JSON is told with its place") {
     {"{\"tags\": [1]}", "line 1, column 11: a tag in quotes was to come here"},
     {"[1]", "line 1, column 2: a job, {...}, was to come here"},
     {"[[]]", "line 1, column 2: a job, {...}, was to come here"},
-    {"[{}", "line 1, column 4: the file ends where a comma or a ] was to come"},
-    {"{}x", "line 1, column 3: a job, {...}, was to come here"},
+    {"[{\"status\": \"manual\"}",
+     "line 1, column 22: the file ends where a comma or a ] was to come"},
+    {"{\"status\": \"manual\"}x",
+     "line 1, column 21: a job, {...}, was to come here"},
   };
   for (const auto& r : rows) {
     CAPTURE(r.text);
     CHECK_EQ(fault(r.text), r.fault);
   }
+}
+
+TEST_CASE("an object that is no job that ran is told for what it is") {
+  struct row {
+    const char* text;
+    const char* fault;
+  };
+  const row rows[] = {
+    {"{\"message\":\"401 Unauthorized\"}",
+     "line 1, column 1: this is no job, but an answer that says \"401 "
+     "Unauthorized\""},
+    {"[{\"error\": \"invalid_token\", \"scope\": [1]}]",
+     "line 1, column 2: this is no job, but an answer that says "
+     "\"invalid_token\""},
+    {"{}", "line 1, column 1: this is no job: it has none of queued_at, "
+           "created_at, started_at, duration and so on"},
+    {"{\"queued_at\": 5, \"duraton\": 5}",
+     "line 1, column 1: the job has no duration, and no started_at with "
+     "finished_at: one of them is needed; is \"duraton\" meant to be "
+     "duration?"},
+    {"{\"queuedat\": 5, \"duration\": 5}",
+     "line 1, column 1: the job has no queued_at, no started_at with "
+     "queued_duration, and no created_at: one of them is needed; is "
+     "\"queuedat\" meant to be queued_at?"},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.text);
+    CHECK_EQ(fault(r.text), r.fault);
+  }
+  // Jobs that did not run lack more, and an answer may tell of one that did.
+  CHECK_EQ(fault("{\"status\": \"pending\"}"),
+           "none of the 1 jobs has run: there is nothing to play");
+  CHECK_EQ(fault("{\"queued_at\": 5, \"duration\": null}"),
+           "none of the 1 jobs has run: there is nothing to play");
+  CHECK_EQ(jobs("{\"queued_at\": 5, \"duration\": 5, \"message\": \"x\"}"),
+           lines{"5+5"});
+}
+
+TEST_CASE("tags and tag_list are taken together") {
+  CHECK_EQ(jobs("queued_at,duration,tags,tag_list\n1,1,a,\"b,a\"\n"),
+           lines{"1+1 a b"});
+  CHECK_EQ(jobs("{\"queued_at\":1,\"duration\":1,\"tag_list\":[\"b\"],"
+                "\"tags\":\"a\"}"),
+           lines{"1+1 a b"});
 }
 
 TEST_CASE("what is wrong with CSV is told with its place") {
@@ -171,7 +217,15 @@ TEST_CASE("what is wrong with CSV is told with its place") {
      "queued_duration, and no created_at: one of them is needed"},
     {"duration,x,duration\n", "line 1, column 12: the head has \"duration\" "
                               "twice"},
-    {"tags,tag_list\n", "line 1, column 6: the head has \"tag_list\" twice"},
+    {"tags, Tags\n", "line 1, column 6: the head has \" Tags\" twice"},
+    {"queuedat,duraton\n",
+     "line 1, column 1: the first line names no column queued_at, none "
+     "started_at with queued_duration, and no created_at: one of them is "
+     "needed; is \"queuedat\" meant to be queued_at?"},
+    {"queued_at,duraton\n",
+     "line 1, column 1: the first line names no column duration, and none "
+     "started_at with finished_at: one of them is needed; is \"duraton\" "
+     "meant to be duration?"},
     {"duration,started_at\n",
      "line 1, column 1: the first line names no column queued_at, none "
      "started_at with queued_duration, and no created_at: one of them is "

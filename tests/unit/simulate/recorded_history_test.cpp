@@ -105,4 +105,5 @@ TEST_CASE("jobs of other runners are none of this one's") {
     x.ends(4s, key);
   }
   CHECK_EQ(x.it.finish().jobs.size(), 1);
+  CHECK_EQ(x.it.runners(), std::set<std::string>{"mine", "other"});
 }

@@ -8,11 +8,15 @@ namespace muster::simulate {
 
 namespace {
 
+/// Blanks around a tag are none of it: GitLab cuts them off, too.
 std::set<std::string_view> split(std::string_view tags) {
+  constexpr std::string_view blank = " \t";
   std::set<std::string_view> out;
   while (!tags.empty()) {
     auto comma = std::min(tags.find(','), tags.size());
-    out.insert(tags.substr(0, comma));
+    auto tag = tags.substr(0, comma);
+    tag.remove_prefix(std::min(tag.find_first_not_of(blank), tag.size()));
+    out.insert(tag.substr(0, tag.find_last_not_of(blank) + 1));
     tags.remove_prefix(std::min(comma + 1, tags.size()));
   }
   return out;

@@ -134,12 +134,23 @@ private:
     return std::ranges::find(fields_, std::optional{what}) != fields_.end();
   }
 
+  /// `tags` and `tag_list` may both be there.
+  bool is_named_before(size_t column) const {
+    auto same
+      = [&](const cell& x) { return same_name(x.text, cells_[column].text); };
+    return std::any_of(cells_.begin(),
+                       cells_.begin() + static_cast<ptrdiff_t>(column), same);
+  }
+
   bool read_head() {
+    std::vector<std::string_view> others;
     for (size_t i = 0; i < count_; ++i) {
       auto field = job_field_of(cells_[i].text);
-      if (field && has(*field))
+      if (field && is_named_before(i))
         return refuse(cells_[i], fmt::format("the head has {} twice",
                                              in_quotes(cells_[i].text)));
+      if (!field)
+        others.emplace_back(cells_[i].text);
       fields_.push_back(field);
     }
     auto queued
@@ -149,12 +160,14 @@ private:
       return refuse(cells_[0],
                     "the first line names no column queued_at, none "
                     "started_at with queued_duration, and no created_at: one "
-                    "of them is needed");
+                    "of them is needed"
+                      + meant_by("queued_at", others));
     if (!has(job_field::duration)
         && !(has(job_field::started_at) && has(job_field::finished_at)))
       return refuse(cells_[0], "the first line names no column duration, and "
                                "none started_at with finished_at: one of them "
-                               "is needed");
+                               "is needed"
+                                 + meant_by("duration", others));
     return true;
   }
 

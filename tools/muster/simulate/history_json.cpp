@@ -1,11 +1,18 @@
 #include "tools/muster/simulate/history_readers.hpp"
 
+#include "config/diagnostic.hpp"
+
+#include <algorithm>
 #include <fmt/format.h>
+#include <functional>
+#include <set>
 #include <utility>
 
 namespace muster::simulate {
 
 namespace {
+
+constexpr size_t others_max = 100; ///< GitLab's jobs have some forty
 
 /// Where something begins.
 struct position {
@@ -125,8 +132,12 @@ private:
     if (!pass('{', "a job, {...},"))
       return false;
     record_.clear();
+    named_.fill(false);
+    says_.clear();
     if (!list('}', "a comma or a }", [this] { return member(); }))
       return false;
+    if (auto lacking = what_lacks(); !lacking.empty())
+      return refuse(at, std::move(lacking));
     if (auto wrong = into_.add(record_, at.line))
       return refuse(at, std::move(*wrong));
     return true;
@@ -142,7 +153,47 @@ private:
     if (!pass(':', "a colon"))
       return false;
     skip_blanks();
-    return field ? value_of(*field) : skip_value(1);
+    if (field) {
+      named_.at(static_cast<size_t>(*field)) = true;
+      return value_of(*field);
+    }
+    auto is_answer = text_ == "message" || text_ == "error";
+    if (others_.size() < others_max)
+      others_.insert(text_);
+    if (is_answer && in_.peek() == '"')
+      return string(&says_, true);
+    return skip_value(1);
+  }
+
+  bool has(job_field what) const {
+    return named_.at(static_cast<size_t>(what));
+  }
+
+  std::string meant(std::string_view field) const {
+    return meant_by(field, {others_.begin(), others_.end()});
+  }
+
+  /// What the object should have had to be a job that has run, if only as a
+  /// name: whose value is null has not. Empty if it has all.
+  std::string what_lacks() const {
+    using enum job_field;
+    if (std::ranges::none_of(named_, std::identity{}))
+      return says_.empty()
+               ? "this is no job: it has none of queued_at, created_at, "
+                 "started_at, duration and so on"
+                   + meant("duration")
+               : fmt::format("this is no job, but an answer that says {}",
+                             in_quotes(says_));
+    if (!record_.is_over)
+      return "";
+    if (!has(queued_at) && !has(created_at)
+        && !(has(started_at) && has(queued_duration)))
+      return std::string{no_queued_time} + meant("queued_at");
+    if (!has(duration) && !(has(started_at) && has(finished_at)))
+      return "the job has no duration, and no started_at with finished_at: one "
+             "of them is needed"
+             + meant("duration");
+    return "";
   }
 
   bool value_of(job_field field) {
@@ -150,7 +201,6 @@ private:
     auto c = in_.peek();
     if (c == '[' && field == job_field::tags) {
       in_.next();
-      record_.tags.clear();
       return list(']', "a comma or a ]", [this] { return tag(); });
     }
     if (c == '{' || c == '[')
@@ -358,6 +408,9 @@ private:
   const history_limits& limits_;
   history_builder& into_;
   job_record record_;
+  std::array<bool, job_fields> named_{}; ///< the fields that this job has
+  std::string says_; ///< of an object with an error instead of a job
+  std::set<std::string> others_; ///< names of no field, the first ones
   std::string text_;
   std::optional<history_fault> fault_;
 };

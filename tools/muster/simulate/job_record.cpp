@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
+#include <iterator>
 
 namespace muster::simulate {
 
@@ -22,8 +23,8 @@ char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
 }
 
-bool same_letters(std::string_view text, std::string_view small) {
-  return std::ranges::equal(text, small, {}, lower);
+bool same_letters(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, {}, lower, lower);
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -204,6 +205,17 @@ std::optional<job_field> job_field_of(std::string_view name) {
   return std::nullopt;
 }
 
+bool same_name(std::string_view a, std::string_view b) {
+  return same_letters(trimmed(a), trimmed(b));
+}
+
+std::string meant_by(std::string_view field,
+                     const std::vector<std::string_view>& names) {
+  auto name = nearest(field, names);
+  return name ? fmt::format("; is {} meant to be {}?", in_quotes(*name), field)
+              : std::string{};
+}
+
 std::optional<history_time> parse_history_time(std::string_view text) {
   if (is_bare_date(text))
     return std::nullopt;
@@ -255,7 +267,7 @@ std::optional<std::string> job_record::set(job_field what,
   if (text.empty())
     return std::nullopt;
   if (what == job_field::tags) {
-    tags = words(text);
+    std::ranges::move(words(text), std::back_inserter(tags));
   } else if (what == job_field::status) {
     is_over = !is_not_over(text);
   } else if (what == job_field::duration
@@ -310,8 +322,7 @@ std::optional<std::string> history_builder::add(job_record& x, size_t line) {
   }
   auto queued = queued_of(x);
   if (!queued)
-    return "the job has no queued_at, no started_at with queued_duration, and "
-           "no created_at: one of them is needed";
+    return std::string{no_queued_time};
   if (*duration < 0ms || *duration > duration_max)
     return fmt::format("the job took {}, from started_at to finished_at: it "
                        "must be between 0 and {}",

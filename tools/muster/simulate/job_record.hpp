@@ -24,6 +24,19 @@ enum class job_field : uint8_t {
 };
 inline constexpr size_t job_fields = 8;
 
+/// Of a job that nobody knows when to queue.
+inline constexpr std::string_view no_queued_time
+  = "the job has no queued_at, no started_at with queued_duration, and no "
+    "created_at: one of them is needed";
+
+/// The name in `names` that `field` was probably meant by, as the end of a
+/// sentence; empty if there is none.
+std::string meant_by(std::string_view field,
+                     const std::vector<std::string_view>& names);
+
+/// Whether two names are one, as names of fields are compared.
+bool same_name(std::string_view a, std::string_view b);
+
 /// The field of a name; nothing for names that do not matter. Letter case makes
 /// no difference.
 std::optional<job_field> job_field_of(std::string_view name);
@@ -43,8 +56,8 @@ struct job_record {
   bool is_over = true; ///< as far as its status tells
   std::vector<std::string> tags;
 
-  /// Sets a field that is not a list; what is empty is not given. Returns what
-  /// is wrong with the text, or nothing.
+  /// Sets a field from one text; what is empty is not given, and tags are added
+  /// to those there. Returns what is wrong with the text, or nothing.
   std::optional<std::string> set(job_field what, std::string_view text);
 
   void clear();

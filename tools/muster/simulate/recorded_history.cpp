@@ -33,6 +33,8 @@ bool recorded_history::is_ours(const std::string& role) const {
 void recorded_history::take(const record& x) {
   if (const auto* config = get<config_in_force>(x)) {
     known_ = read_recorded(*config, known_).runners;
+    for (const auto& row : known_)
+      names_.insert(row.second->name);
     return;
   }
   if (x.kind != record_kind::handled)

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -25,6 +26,11 @@ public:
   /// as not run. They have no tags: a runner's jobs are all for it.
   history finish() const;
 
+  /// The names of all runners that could be read in its configurations.
+  const std::set<std::string>& runners() const {
+    return names_;
+  }
+
 private:
   struct course {
     int64_t queued_us = 0; ///< Unix time; GitLab tells how long it had it
@@ -36,6 +42,7 @@ private:
 
   std::string runner_;
   recorded_runners known_;             ///< in the configuration in force
+  std::set<std::string> names_;        ///< in any so far
   std::map<std::string, course> jobs_; ///< by key
 };
 

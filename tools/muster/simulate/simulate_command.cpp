@@ -2,6 +2,7 @@
 
 #include "actors/recorder/reader.hpp"
 #include "actors/simulated/simulation.hpp"
+#include "config/diagnostic.hpp"
 #include "config/log.hpp"
 #include "tools/muster/simulate/chosen_jobs.hpp"
 #include "tools/muster/simulate/history.hpp"
@@ -11,10 +12,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <fmt/format.h>
 #include <fstream>
+#include <set>
 
 namespace muster {
 
@@ -39,6 +42,17 @@ made<history> read_past(const std::string& path) {
   return std::move(*out);
 }
 
+/// Whose jobs a recording may have, if not those of a runner.
+std::string others_text(const std::set<std::string>& runners,
+                        const std::string& not_there) {
+  if (runners.empty() || runners.contains(not_there))
+    return "";
+  std::string names;
+  for (const auto& x : runners)
+    names += (names.empty() ? "" : ", ") + in_quotes(x);
+  return "; it was recorded with the runners " + names;
+}
+
 made<history> read_recorded(const std::string& place,
                             const std::string& runner) {
   auto from = recording_reader::open(place);
@@ -54,8 +68,9 @@ made<history> read_recorded(const std::string& place,
   if (out.jobs.empty())
     return fail(config_errc::not_valid,
                 fmt::format("{}: no job of the runner {} has run from its "
-                            "beginning to its end there",
-                            place, runner));
+                            "beginning to its end there{}",
+                            place, in_quotes(runner),
+                            others_text(collected.runners(), runner)));
   constexpr auto span_max = simulate::history_limits{}.span_max;
   const auto& first = out.jobs.front().queued;
   const auto& last = out.jobs.back().queued;
@@ -118,6 +133,17 @@ bool write_file(const std::string& path, const std::string& text) {
 }
 
 } // namespace
+
+result<uint64_t, config_errc> parse_seed(std::string_view text) {
+  uint64_t out = 0;
+  const auto* end = text.data() + text.size();
+  auto [stop, error] = std::from_chars(text.data(), end, out);
+  if (error != std::errc{} || stop != end)
+    return fail(config_errc::not_valid,
+                fmt::format("{} is no seed: write a whole number, like 17",
+                            in_quotes(text)));
+  return out;
+}
 
 int simulate_config(const simulate_options& options) {
   auto variants = simulate::read_variants(options.config_path, options.policies,

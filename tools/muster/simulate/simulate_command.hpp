@@ -1,11 +1,14 @@
 #pragma once
 
+#include "messages/error_codes.hpp"
+#include "messages/result.hpp"
 #include "providers/simulated/boot_time.hpp"
 #include "tools/muster/plan/scaling_plan.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace muster {
@@ -24,6 +27,11 @@ struct simulate_options {
   bool json = false;
   std::string html; ///< a file to be written; empty: none
 };
+
+/// Reads a whole number, 0 or more.
+///
+/// Errors: `not_valid`.
+result<uint64_t, config_errc> parse_seed(std::string_view text);
 
 /// Plays jobs of the past with a configuration and shows what that came to.
 /// Returns the exit status.
