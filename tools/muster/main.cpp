@@ -282,7 +282,7 @@ struct program {
                 "force may come from a pipe:\n  git show HEAD:config.toml | "
                 "muster plan -c config.toml --against /dev/stdin\nExit status: "
                 "0; 1 if a runner cannot be served, or the reload would be "
-                "refused.");
+                "refused;\n2 if the output cannot be written.");
     cmd->callback([this] { status = plan_config(plan); });
   }
 
@@ -373,7 +373,8 @@ struct program {
     cmd->add_option("--html", simulate.html, "Writes a page with charts")
       ->type_name("FILE");
     cmd->footer("Nothing is started, asked or changed.\nExit status: 0; 1 if a "
-                "file cannot be used.");
+                "file cannot be used; 2 if one\ncannot be written. "
+                "docs/simulator.md");
     cmd->callback([this] { status = simulate_config(simulate); });
   }
 

@@ -22,8 +22,8 @@ outcome made(const std::string& name) {
   return {name, figures_of(x, 0.25, 10)};
 }
 
-const report_head head{"config.toml", "jobs.csv", "r",  3,
-                       1'795'420'800, 7,          "40s"};
+const report_head head{"config.toml", "jobs.csv", "r",   2,   1,
+                       1'795'420'800, 7,          "40s", 0.25};
 
 /// Whether each element that is opened is closed, in its order.
 bool is_balanced(const std::string& text) {
@@ -54,7 +54,11 @@ TEST_CASE("the table has a column a policy") {
   auto text = text_of(head, {made("one"), made("two")});
   CHECK_NE(text.find("one  "), std::string::npos);
   CHECK_NE(text.find("two\n"), std::string::npos);
-  CHECK_NE(text.find("3 jobs of jobs.csv are left out"), std::string::npos);
+  CHECK_NE(text.find("3 jobs of jobs.csv are left out: 2 did not run to an "
+                     "end, 1 has tags that the runner has not\n"),
+           std::string::npos);
+  CHECK_NE(text.find("boot time 40s, seed 7, 0.25 an instance-hour\n"),
+           std::string::npos);
   CHECK_NE(text.find("instance-hours"), std::string::npos);
   CHECK_NE(text.find("1m30s"), std::string::npos);
   CHECK_NE(text.find("12.00"), std::string::npos); // 48 h of 0.25
@@ -65,6 +69,10 @@ TEST_CASE("programs get the figures as numbers") {
   auto x = nlohmann::json::parse(json_of(head, {made("one")}));
   const auto& one = x["policies"][0];
   CHECK_EQ(x["seed"], 7);
+  CHECK_EQ(x["price_per_hour"], 0.25);
+  CHECK_EQ(x["jobs_left_out"], 3);
+  CHECK_EQ(x["left_out"]["not_run"], 2);
+  CHECK_EQ(x["left_out"]["other_tags"], 1);
   CHECK_EQ(one["policy"], "one");
   CHECK_EQ(one["waiting_s"]["p50"], 90.0);
   CHECK_EQ(one["instance_hours"], doctest::Approx(48));
@@ -120,6 +128,38 @@ TEST_CASE("the page is well-formed, and what is foreign in it is text") {
   CHECK_EQ(charts, 9); // three kinds of three policies
   CHECK_EQ(page.find("nan"), std::string::npos);
   CHECK_EQ(page.find("http"), page.find("http://www.w3.org/2000/svg"));
+}
+
+TEST_CASE("the page says what was played, and its charts what they count") {
+  auto page = html_of(head, {made("one"), made("two")});
+  for (const auto* part :
+       {"boot time 40s, seed 7, 0.25 an instance-hour.</p>",
+        "3 jobs of jobs.csv are left out: 2 did not run to an end, 1 has tags "
+        "that the runner has not.</p>",
+        ">instances</text>", ">slots</text>", ">jobs</text>",
+        ">time (UTC)</text>", "class=\"axis\"", "</svg>two</span>"}) {
+    CAPTURE(part);
+    CHECK_NE(page.find(part), std::string::npos);
+  }
+  auto all = head;
+  all.not_run = all.other_tags = 0;
+  CHECK_EQ(html_of(all, {made("one")}).find("left out"), std::string::npos);
+}
+
+TEST_CASE("curves of policies that end at other times have one time axis") {
+  run_facts x;
+  x.begins = time_point{1h};
+  x.ends = x.begins + 24h;
+  outcome half{"half", figures_of(x, {}, 10)};
+  auto page = html_of(head, {made("whole"), half}); // of 48 h
+  auto last_x = [&page](size_t from) {
+    auto end = page.find("\"/>", page.find("points=", from));
+    auto at = page.rfind(' ', page.rfind(',', end));
+    return page.substr(at + 1, page.rfind(',', end) - at - 1);
+  };
+  auto first = page.find("<polyline");
+  CHECK_EQ(last_x(first), "888.0");
+  CHECK_EQ(last_x(page.find("<polyline", first + 1)), "472.0");
 }
 
 TEST_CASE("a page of nothing is a page") {

@@ -2,6 +2,7 @@
 
 #include "tools/muster/plan/plan_text.hpp"
 #include "tools/muster/plugins.hpp"
+#include "tools/muster/print.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -69,8 +70,8 @@ int plan_config(const plan_command_options& options) {
                           : plan::text_of(*planned, options.at);
   if (!options.json && reload)
     out += "\n" + plan::text_of(*reload);
-  std::fputs(out.c_str(), stdout);
-  return status;
+  auto written = print(out);
+  return written == 0 ? status : written;
 }
 
 } // namespace muster

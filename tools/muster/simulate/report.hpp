@@ -2,7 +2,9 @@
 
 #include "tools/muster/simulate/figures.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,11 +14,13 @@ namespace muster::simulate {
 struct report_head {
   std::string config_path;
   std::string history_path;
-  std::string runner;       ///< its name
-  size_t jobs_left_out = 0; ///< never run, or of tags that the runner has not
-  int64_t begins = 0;       ///< Unix time [s]
+  std::string runner;    ///< its name
+  size_t not_run = 0;    ///< jobs left out: never begun, or not over
+  size_t other_tags = 0; ///< jobs left out: of tags that the runner has not
+  int64_t begins = 0;    ///< Unix time [s]
   uint64_t seed = 1;
-  std::string boot; ///< as written
+  std::string boot;                     ///< as written
+  std::optional<double> price_per_hour; ///< of an instance
 };
 
 /// A table, a column a policy.
@@ -28,6 +32,12 @@ std::string json_of(const report_head& head, const std::vector<outcome>& all);
 /// A page that needs nothing beside it: the table, and a chart each of
 /// instances, busy slots and queue over time. It is well-formed XML, too.
 std::string html_of(const report_head& head, const std::vector<outcome>& all);
+
+/// How many jobs are left out, and why, as a sentence; empty if none are.
+std::string left_out_text(const report_head& head);
+
+/// With which boot times, seed and price all was played.
+std::string settings_text(const report_head& head);
 
 /// A row of the table.
 struct report_row {

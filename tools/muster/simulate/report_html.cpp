@@ -13,11 +13,11 @@ namespace muster::simulate {
 namespace {
 
 constexpr double width = 900;
-constexpr double height = 220;
+constexpr double height = 250;
 constexpr double left = 56; ///< for the numbers of the axis
 constexpr double right = 12;
-constexpr double top = 12;
-constexpr double bottom = 28; ///< for the times
+constexpr double top = 28;    ///< for what is counted
+constexpr double bottom = 46; ///< for the times
 
 /// Told apart also by those who do not see all colours, and by their dashes.
 constexpr std::array<std::string_view, 6> dashes{"none",     "7 3", "2 3",
@@ -44,6 +44,7 @@ th:first-child, td:first-child { text-align: left; padding-left: 0; }
 svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
 .grid { stroke: var(--line); stroke-width: 1; }
+.axis { stroke: var(--soft); stroke-width: 1; }
 .series { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
 .legend span { margin-right: 1.6em; white-space: nowrap;
   color: var(--ink); }
@@ -98,10 +99,9 @@ struct chart {
   value what;
   double most = 1;
 
-  double x_of(size_t i, size_t count) const {
-    return left
-           + (width - left - right) * static_cast<double>(i)
-               / static_cast<double>(count);
+  /// `share`: of the time that is shown.
+  double x_of(double share) const {
+    return left + (width - left - right) * share;
   }
 
   double y_of(double y) const {
@@ -111,11 +111,15 @@ struct chart {
   /// A value stays as it is to the end of its part.
   std::string points(const figures& x) const {
     std::string out;
+    // With another policy the last job may end earlier.
+    auto part = static_cast<double>(x.span.count())
+                / static_cast<double>(std::max(longest().count(), int64_t{1}))
+                / static_cast<double>(x.samples.size());
     for (size_t i = 0; i < x.samples.size(); ++i) {
       auto y = y_of(what(x.samples[i]));
-      out += fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} ",
-                         x_of(i, x.samples.size()), y,
-                         x_of(i + 1, x.samples.size()), y);
+      auto at = static_cast<double>(i) * part;
+      out += fmt::format("{:.1f},{:.1f} {:.1f},{:.1f} ", x_of(at), y,
+                         x_of(at + part), y);
     }
     return out;
   }
@@ -130,7 +134,20 @@ struct chart {
                          "\n",
                          left, width - right, y_of(y), y_of(y), left - 6,
                          y_of(y) + 4, y);
+    out += fmt::format(R"(<line class="axis" x1="{0}" x2="{0}" y1="{1}" )"
+                       R"(y2="{2}"/><line class="axis" x1="{0}" x2="{3}" )"
+                       R"(y1="{2}" y2="{2}"/>)"
+                       "\n",
+                       left, top, height - bottom, width - right);
     return out + times();
+  }
+
+  /// What the axes count.
+  std::string units(std::string_view unit) const {
+    return fmt::format(R"(<text x="4" y="14">{}</text>)"
+                       R"(<text x="{}" y="{}" text-anchor="end">time (UTC))"
+                       "</text>\n",
+                       unit, width - right, height - 6);
   }
 
   std::string times() const {
@@ -145,7 +162,8 @@ struct chart {
                        : fmt::format("{:%H:%M}", fmt::gmtime(at));
       out += fmt::format(R"(<text x="{:.1f}" y="{}" text-anchor="{}">{}</text>)"
                          "\n",
-                         x_of(static_cast<size_t>(i), marks), height - 8,
+                         x_of(static_cast<double>(i) / marks),
+                         height - bottom + 18,
                          i == 0       ? "start"
                          : i == marks ? "end"
                                       : "middle",
@@ -161,7 +179,7 @@ struct chart {
     return out;
   }
 
-  std::string svg(std::string_view title) {
+  std::string svg(std::string_view title, std::string_view unit) {
     for (const auto& x : all)
       for (const auto& one : x.is.samples)
         most = std::max(most, what(one));
@@ -169,7 +187,7 @@ struct chart {
                            R"(xmlns="http://www.w3.org/2000/svg">)"
                            "\n<title>{}</title>\n",
                            width, height, title);
-    out += grid();
+    out += grid() + units(unit);
     for (size_t i = 0; i < all.size(); ++i)
       out += fmt::format(R"(<polyline class="series" {} points="{}"/>)"
                          "\n",
@@ -217,30 +235,34 @@ std::string html_of(const report_head& head, const std::vector<outcome>& all) {
   struct kind {
     const char* title;
     const char* how;
+    const char* unit;
     value what;
   };
   const std::array<kind, 3> kinds{
-    kind{"Instances", "on average",
+    kind{"Instances", "on average", "instances",
          [](const sample& x) { return x.instances; }},
-    kind{"Busy slots", "on average", [](const sample& x) { return x.busy; }},
-    kind{"Jobs that wait for a slot", "the most at once",
+    kind{"Busy slots", "on average", "slots",
+         [](const sample& x) { return x.busy; }},
+    kind{"Jobs that wait for a slot", "the most at once", "jobs",
          [](const sample& x) { return static_cast<double>(x.queued); }}};
   auto out = fmt::format(
     "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
     "<meta name=\"viewport\" content=\"width=device-width\"/>\n"
     "<title>Simulation of {}</title>\n<style>{}</style>\n</head>\n<body>\n"
     "<h1>Simulation of {}</h1>\n<p>Runner {} with the jobs of {}, from "
-    "{:%Y-%m-%d %H:%M} UTC on. Boot time {}, seed {}.</p>\n",
+    "{:%Y-%m-%d %H:%M} UTC on: {}.</p>\n",
     escaped(head.config_path), style, escaped(head.config_path),
     escaped(head.runner), escaped(head.history_path),
-    fmt::gmtime(static_cast<std::time_t>(head.begins)), escaped(head.boot),
-    head.seed);
+    fmt::gmtime(static_cast<std::time_t>(head.begins)),
+    escaped(settings_text(head)));
+  if (auto left_out = left_out_text(head); !left_out.empty())
+    out += fmt::format("<p>{}.</p>\n", escaped(left_out));
   out += table(all);
   for (const auto& x : kinds) {
     out += fmt::format("<h2>{}</h2>\n<p>{} in each {}; times are UTC</p>\n",
                        x.title, x.how, part_text(all));
     out += legend(all);
-    out += chart{all, head, x.what}.svg(x.title);
+    out += chart{all, head, x.what}.svg(x.title, x.unit);
   }
   return out + "</body>\n</html>\n";
 }

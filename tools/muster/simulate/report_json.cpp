@@ -66,10 +66,14 @@ std::string json_of(const report_head& head, const std::vector<outcome>& all) {
   out["config"] = head.config_path;
   out["history"] = head.history_path;
   out["runner"] = head.runner;
-  out["jobs_left_out"] = head.jobs_left_out;
+  out["jobs_left_out"] = head.not_run + head.other_tags;
+  out["left_out"]
+    = {{"not_run", head.not_run}, {"other_tags", head.other_tags}};
   out["begins"] = head.begins;
   out["boot"] = head.boot;
   out["seed"] = head.seed;
+  out["price_per_hour"]
+    = head.price_per_hour ? json(*head.price_per_hour) : json(nullptr);
   out["policies"] = json::array();
   for (const auto& x : all)
     out["policies"].push_back(json_of(x));

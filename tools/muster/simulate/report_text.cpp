@@ -82,18 +82,36 @@ std::vector<report_row> rows_of(const std::vector<outcome>& all) {
   return out;
 }
 
+std::string left_out_text(const report_head& head) {
+  auto all = head.not_run + head.other_tags;
+  if (all == 0)
+    return "";
+  std::string why;
+  if (head.not_run > 0)
+    why += fmt::format("{} did not run to an end", head.not_run);
+  if (head.other_tags > 0)
+    why += fmt::format("{}{} {} tags that the runner has not",
+                       why.empty() ? "" : ", ", head.other_tags,
+                       head.other_tags == 1 ? "has" : "have");
+  return fmt::format("{} job{} of {} {} left out: {}", all, all == 1 ? "" : "s",
+                     head.history_path, all == 1 ? "is" : "are", why);
+}
+
+std::string settings_text(const report_head& head) {
+  auto out = fmt::format("boot time {}, seed {}", head.boot, head.seed);
+  if (head.price_per_hour)
+    out += fmt::format(", {} an instance-hour", *head.price_per_hour);
+  return out;
+}
+
 std::string text_of(const report_head& head, const std::vector<outcome>& all) {
   auto span = all.empty() ? milliseconds{0} : all.front().is.span;
   auto out = fmt::format(
-    "{} of {}, from {:%Y-%m-%d %H:%M} UTC on, {:.1f} days; boot time {}, seed "
-    "{}\n",
-    head.runner, head.config_path,
-    fmt::gmtime(static_cast<std::time_t>(head.begins)),
-    static_cast<double>(span.count()) / 86'400'000, head.boot, head.seed);
-  if (head.jobs_left_out > 0)
-    out += fmt::format("{} jobs of {} are left out: they did not run, or have "
-                       "tags that the runner has not\n",
-                       head.jobs_left_out, head.history_path);
+    "{} of {}, from {:%Y-%m-%d %H:%M} UTC on, {:.1f} days; {}\n", head.runner,
+    head.config_path, fmt::gmtime(static_cast<std::time_t>(head.begins)),
+    static_cast<double>(span.count()) / 86'400'000, settings_text(head));
+  if (auto left_out = left_out_text(head); !left_out.empty())
+    out += left_out + "\n";
   auto rows = rows_of(all);
   size_t first = 0;
   for (const auto& row : rows)

@@ -4,6 +4,7 @@
 #include "actors/simulated/simulation.hpp"
 #include "config/diagnostic.hpp"
 #include "config/log.hpp"
+#include "tools/muster/print.hpp"
 #include "tools/muster/simulate/chosen_jobs.hpp"
 #include "tools/muster/simulate/history.hpp"
 #include "tools/muster/simulate/recorded_history.hpp"
@@ -15,6 +16,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <set>
@@ -25,7 +27,10 @@ namespace {
 
 using simulate::history;
 
+namespace fs = std::filesystem;
+
 constexpr size_t samples = 400; ///< parts of the time that charts show
+constexpr int unwritten = 2;    ///< the exit status
 
 template <class T>
 using made = result<T, config_errc>;
@@ -89,6 +94,10 @@ int jobs_max_of(const simulate::variant& x) {
                             : x.whole.concurrent;
 }
 
+std::optional<double> price_of(const simulate_options& x) {
+  return x.at ? std::optional{x.at->per_hour} : std::nullopt;
+}
+
 simulate::figures play(const simulate::variant& what,
                        const simulate::chosen_jobs& jobs,
                        const simulate_options& options) {
@@ -113,9 +122,7 @@ simulate::figures play(const simulate::variant& what,
   facts.jobs = it.all().courses;
   facts.machines = it.all().machines.lives();
   facts.calls = it.all().calls;
-  return simulate::figures_of(
-    facts, options.at ? std::optional{options.at->per_hour} : std::nullopt,
-    samples);
+  return simulate::figures_of(facts, price_of(options), samples);
 }
 
 /// Nothing is said where all has been told.
@@ -125,11 +132,49 @@ int complain(const std::string& text) {
   return 1;
 }
 
-bool write_file(const std::string& path, const std::string& text) {
-  std::ofstream out{path, std::ios::binary | std::ios::trunc};
-  out << text;
-  out.close();
-  return static_cast<bool>(out);
+/// The page with charts. It is opened before anything is played, and what was
+/// in it stays until it is written.
+class page_file {
+public:
+  explicit page_file(std::string path) : path_(std::move(path)) {
+    if (!path_.empty())
+      out_.open(path_, std::ios::binary | std::ios::app);
+  }
+
+  bool is_broken() const {
+    return !path_.empty() && !out_;
+  }
+
+  void write(const std::string& text) {
+    std::error_code failed;
+    if (fs::is_regular_file(path_, failed))
+      fs::resize_file(path_, 0, failed);
+    out_ << text;
+    out_.close();
+    if (failed)
+      out_.setstate(std::ios::failbit);
+  }
+
+private:
+  std::string path_;
+  std::ofstream out_;
+};
+
+/// What of all that is read the page would take the place of; empty: nothing.
+std::string read_from(const std::string& page, const simulate_options& from) {
+  std::vector<std::string> all = from.policies;
+  all.insert(all.end(), {from.config_path, from.history, from.recording});
+  std::error_code ignored;
+  for (const auto& x : all)
+    if (!x.empty() && fs::equivalent(page, x, ignored))
+      return x;
+  return "";
+}
+
+int cannot_write(const std::string& path) {
+  std::fprintf(stderr, "muster: %s: cannot be written: %s\n", path.c_str(),
+               std::strerror(errno));
+  return unwritten;
 }
 
 } // namespace
@@ -146,6 +191,10 @@ result<uint64_t, config_errc> parse_seed(std::string_view text) {
 }
 
 int simulate_config(const simulate_options& options) {
+  if (auto taken = read_from(options.html, options); !taken.empty())
+    return complain(fmt::format("--html {} would overwrite {}, which is read: "
+                                "name another file",
+                                options.html, taken));
   auto variants = simulate::read_variants(options.config_path, options.policies,
                                           options.runner);
   if (!variants)
@@ -159,28 +208,31 @@ int simulate_config(const simulate_options& options) {
   auto jobs = simulate::jobs_for(*past, options.tags);
   if (jobs.jobs.empty())
     return complain("none of the jobs is for a runner with these --tags");
+  page_file page{options.html};
+  if (page.is_broken())
+    return cannot_write(options.html);
   log::configure("fatal", "text"); // what a month logs is not wanted
   std::vector<simulate::outcome> all;
   for (const auto& x : *variants)
     all.push_back({x.name, play(x, jobs, options)});
-  simulate::report_head head{options.config_path,
-                             options.recording.empty() ? options.history
-                                                       : options.recording,
-                             runner,
-                             past->not_run + jobs.other_tags,
-                             std::chrono::duration_cast<std::chrono::seconds>(
-                               jobs.begins.time_since_epoch())
-                               .count(),
-                             options.seed,
-                             options.boot_text};
-  auto text = options.json ? simulate::json_of(head, all)
-                           : simulate::text_of(head, all);
-  std::fputs(text.c_str(), stdout);
-  if (!options.html.empty()
-      && !write_file(options.html, simulate::html_of(head, all)))
-    return complain(fmt::format("{}: cannot be written: {}", options.html,
-                                std::strerror(errno)));
-  return 0;
+  simulate::report_head head;
+  head.config_path = options.config_path;
+  head.history_path
+    = options.recording.empty() ? options.history : options.recording;
+  head.runner = runner;
+  head.not_run = past->not_run;
+  head.other_tags = jobs.other_tags;
+  head.begins = std::chrono::duration_cast<std::chrono::seconds>(
+                  jobs.begins.time_since_epoch())
+                  .count();
+  head.seed = options.seed;
+  head.boot = options.boot_text;
+  head.price_per_hour = price_of(options);
+  auto status = print(options.json ? simulate::json_of(head, all)
+                                   : simulate::text_of(head, all));
+  if (!options.html.empty())
+    page.write(simulate::html_of(head, all));
+  return page.is_broken() ? cannot_write(options.html) : status;
 }
 
 } // namespace muster
