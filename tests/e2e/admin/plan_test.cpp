@@ -57,8 +57,9 @@ TEST_CASE("plan shows what a configuration will do, and changes nothing") {
   gaps, in which no policy is in force: mon-fri 00:00-08:00, mon-fri 18:00-24:00, sat-sun 00:00-24:00
   jobs at once: 2, the slots of 2 instances with 1 slot each
   instance-hours a week: 50 for idle_count alone, 336 at most (2 instances all week)
+  instance-hours of November 2026: 210 for idle_count alone, 1440 at most
   cost a week at 0.5 an hour: 25.00 for idle_count alone, 168.00 at most
-  cost a month at 0.5 an hour: 108.63 for idle_count alone, 730.00 at most
+  cost of November 2026 at 0.5 an hour: 105.00 for idle_count alone, 720.00 at most
 )");
   CHECK_EQ(place.config(), office(4, 1));
   CHECK_EQ(files_in(place), 1);

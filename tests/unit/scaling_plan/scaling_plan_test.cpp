@@ -49,8 +49,9 @@ TEST_CASE("a plan tells the week, the jobs, the hours and the cost") {
   an instance is replaced after 50 jobs
   jobs at once: 20, the slots of 5 instances with 4 slots each
   instance-hours a week: 100 for idle_count alone, 840 at most (5 instances all week)
+  instance-hours of June 2026: 440 for idle_count alone, 3600 at most
   cost a week at 0.17 an hour: 17.00 for idle_count alone, 142.80 at most
-  cost a month at 0.17 an hour: 73.87 for idle_count alone, 620.50 at most
+  cost of June 2026 at 0.17 an hour: 74.80 for idle_count alone, 612.00 at most
 )");
 }
 
@@ -69,6 +70,7 @@ TEST_CASE("a plan tells of gaps and of periods that are not the same weekly") {
   gaps, in which no policy is in force: tue-sun 00:00-24:00
   jobs at once: 1, the slots of 1 instance with 1 slot each
   instance-hours a week: 24 for idle_count alone, 168 at most (1 instance all week)
+  instance-hours of June 2026: 24 for idle_count alone, 720 at most
 )");
 }
 
@@ -78,9 +80,10 @@ TEST_CASE("without policies the built-in one is in force, and is no gap") {
   week of 2026-06-01, Europe/Berlin
     mon-sun 00:00-24:00  built in: idle_count 0, idle_time 5m0s
   jobs at once: 3, by concurrent; max_instances is not set: the plugin's own limit counts, which is not known here
-  instance-hours a week: 0 for idle_count alone, no limit is known
-  cost a week at 1 an hour: 0.00 for idle_count alone, no limit is known
-  cost a month at 1 an hour: 0.00 for idle_count alone, no limit is known
+  instance-hours a week: 0 for idle_count alone, 504 at most (3 instances all week: no more are asked for with 3 jobs at once)
+  instance-hours of June 2026: 0 for idle_count alone, 2160 at most
+  cost a week at 1 an hour: 0.00 for idle_count alone, 504.00 at most
+  cost of June 2026 at 1 an hour: 0.00 for idle_count alone, 2160.00 at most
 )");
 }
 
@@ -208,6 +211,69 @@ TEST_CASE("weeks in which clocks change are as long as they are") {
            std::string::npos);
   CHECK_NE(shown(text, {}, 2026y / 10 / 25).find(": 169 for idle_count"),
            std::string::npos);
+  CHECK_NE(shown(text, {}, 2026y / 3 / 18).find("March 2026: 743 for idle"),
+           std::string::npos);
+  CHECK_NE(shown(text, {}, 2026y / 10 / 7).find("October 2026: 745 for idle"),
+           std::string::npos);
+}
+
+TEST_CASE("a month is the one that most of the week is in, as it is") {
+  auto text = runner("x", policy_of("periods = [\"* * 1-7 * *\"]\n"
+                                    "timezone = \"Europe/Berlin\"\n"
+                                    "idle_count = 1\nidle_time = \"1h\""));
+  struct row {
+    std::chrono::year_month_day day;
+    const char* shown;
+  };
+  const row rows[] = {
+    {2026y / 6 / 10, " June 2026: 168 for idle_count alone, "},
+    {2026y / 2 / 10, " February 2026: 168 for idle_count alone, "},
+    {2028y / 2 / 29, " March 2028: 168 for idle_count alone, "},
+    {2026y / 12 / 28, " December 2026: 168 for idle_count alone, "},
+    {2026y / 11 / 30, " December 2026: 168 for idle_count alone, "},
+    {2027y / 1 / 1, " December 2026: 168 for idle_count alone, "},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.shown);
+    auto out = shown(text, {}, r.day);
+    CAPTURE(out);
+    CHECK_NE(out.find(r.shown), std::string::npos);
+  }
+}
+
+TEST_CASE("without max_instances jobs and policies bound the instances") {
+  struct row {
+    const char* what;
+    const char* runner;
+    const char* autoscaler;
+    const char* policy;
+    int most;
+  };
+  const row rows[] = {
+    {"concurrent", "", "", "", 10},
+    {"limit", "limit = 4", "", "", 4},
+    {"slots", "", "capacity_per_instance = 4\n", "", 3},
+    {"idle_count", "", "capacity_per_instance = 4\n", "idle_count = 7", 5},
+    {"factor", "", "", "scale_factor = 1.5\nidle_count = 2", 25},
+    {"factor, limited", "", "",
+     "scale_factor = 1.5\nscale_factor_limit = 4\nidle_count = 2", 14},
+    {"an instance that has one job left", "",
+     "capacity_per_instance = 4\nmax_use_count = 9\n", "idle_count = 7", 17},
+    {"the limit, if there is one", "", "max_instances = 30\n", "", 30},
+  };
+  for (const auto& r : rows) {
+    CAPTURE(r.what);
+    auto made = planned(
+      "concurrent = 10\n"
+      + runner("x",
+               r.autoscaler
+                 + policy_of("idle_time = \"1h\"\n" + std::string{r.policy}),
+               "", r.runner));
+    const auto& group = *made.runners[0].group;
+    CHECK_EQ(group.instances_most, r.most);
+    CHECK_EQ(group.week_hours.most, 168.0 * r.most);
+    CHECK_EQ(group.month_hours.most, 720.0 * r.most);
+  }
 }
 
 TEST_CASE("several runners are summed up") {
@@ -220,14 +286,14 @@ TEST_CASE("several runners are summed up") {
   CHECK(text.ends_with(R"(all runners
   jobs at once: 10 (concurrent 10)
   cost a week at 0.5 an hour: 168.00 for idle_count alone, 1008.00 at most
-  cost a month at 0.5 an hour: 730.00 for idle_count alone, 4380.00 at most
+  cost of June 2026 at 0.5 an hour: 720.00 for idle_count alone, 4320.00 at most
 )"));
   text = shown("concurrent = 10\n" + runner("a", "max_instances = 4")
                  + runner("b"),
                plan::price{0.5});
   CHECK_NE(text.find("all runners\n  jobs at once: 10 (concurrent 10)\n"
                      "  cost a week at 0.5 an hour: 0.00 for idle_count alone, "
-                     "no limit is known\n"),
+                     "1176.00 at most\n"),
            std::string::npos);
 }
 
@@ -303,18 +369,25 @@ TEST_CASE("for programs a plan is JSON") {
   CHECK_EQ(group["other_weeks_differ"], false);
   CHECK_EQ(group["instance_hours"]["idle_count"], 100.0);
   CHECK_EQ(group["instance_hours"]["most"], 840.0);
+  CHECK_EQ(group["instances_most"], 5);
+  CHECK_EQ(group["month"], "2026-06");
+  CHECK_EQ(group["instance_hours_of_month"]["idle_count"], 440.0);
+  CHECK_EQ(group["instance_hours_of_month"]["most"], 3600.0);
+  CHECK_EQ(group["cost_of_month"]["most"], 1800.0);
   CHECK_EQ(group["cost"]["idle_count"], 50.0);
   CHECK_EQ(group["cost"]["most"], 420.0);
   auto small = json["runners"][1];
   CHECK_EQ(small["bound_by"], "concurrent");
   CHECK(small["slots"].is_null());
   CHECK(small["group"]["max_instances"].is_null());
-  CHECK(small["group"]["instance_hours"]["most"].is_null());
-  CHECK(small["group"]["cost"]["most"].is_null());
+  CHECK_EQ(small["group"]["instances_most"], 100);
+  CHECK_EQ(small["group"]["instance_hours"]["most"], 16800.0);
+  CHECK_EQ(small["group"]["cost"]["most"], 8400.0);
   CHECK(small["group"]["times"][0]["policies"][0]["policy"].is_null());
   CHECK_EQ(small["group"]["times"][1]["policies"][0]["idle_time"], 1.5);
   CHECK_EQ(small["group"]["gaps"].dump(),
            R"(["mon-sun 00:00-01:00","mon-sun 02:00-24:00"])");
   json = nlohmann::json::parse(plan::json_of(made, {}, {}));
   CHECK_FALSE(json["runners"][0]["group"].contains("cost"));
+  CHECK_FALSE(json["runners"][0]["group"].contains("cost_of_month"));
 }

@@ -21,8 +21,8 @@ json known(int64_t x) {
   return x > 0 ? json(x) : json(nullptr);
 }
 
-json number(const std::optional<double>& x, double factor = 1) {
-  return x ? json(*x * factor) : json(nullptr);
+json hours_json(const instance_hours& x, double factor = 1) {
+  return {{"idle_count", x.floor * factor}, {"most", x.most * factor}};
 }
 
 json policy_json(const group_plan& of, const hour_share& x) {
@@ -62,11 +62,15 @@ json group_json(const group_plan& x, const std::optional<price>& at) {
   }
   out["other_weeks_differ"] = x.differs_by_date;
   out["gaps"] = x.gaps;
-  out["instance_hours"]
-    = {{"idle_count", x.hours.floor}, {"most", number(x.hours.most)}};
-  if (at)
-    out["cost"] = {{"idle_count", x.hours.floor * at->per_hour},
-                   {"most", number(x.hours.most, at->per_hour)}};
+  out["instances_most"] = x.instances_most;
+  out["instance_hours"] = hours_json(x.week_hours);
+  out["month"] = fmt::format("{:04}-{:02}", static_cast<int>(x.month.year()),
+                             static_cast<unsigned>(x.month.month()));
+  out["instance_hours_of_month"] = hours_json(x.month_hours);
+  if (at) {
+    out["cost"] = hours_json(x.week_hours, at->per_hour);
+    out["cost_of_month"] = hours_json(x.month_hours, at->per_hour);
+  }
   return out;
 }
 

@@ -4,15 +4,13 @@
 #include "config/duration.hpp"
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 namespace muster::plan {
 
 namespace {
-
-constexpr double week_hours = 168;
-constexpr double month_hours = 730;
 
 /// `1 instance`, `2 instances`.
 std::string counted(int64_t count, std::string_view what) {
@@ -84,20 +82,27 @@ std::string jobs_text(const runner_plan& x) {
   return out + "\n";
 }
 
-std::string most_text(const std::optional<double>& most, double factor) {
-  return most ? fmt::format("{:.2f} at most", *most * factor)
-              : std::string{"no limit is known"};
+/// `June 2026`.
+std::string month_text(std::chrono::year_month x) {
+  constexpr std::array<std::string_view, 12> names{
+    "January", "February", "March",     "April",   "May",      "June",
+    "July",    "August",   "September", "October", "November", "December"};
+  return fmt::format("{} {}", names.at(static_cast<unsigned>(x.month()) - 1),
+                     static_cast<int>(x.year()));
 }
 
-/// `each`: of an instance-hour.
-void add_cost(std::string& out, const instance_hours& x, const price& each) {
-  for (auto [what, factor] :
-       {std::pair{"week", 1.0}, std::pair{"month", month_hours / week_hours}})
-    out
-      += fmt::format("  cost a {} at {} an hour: {:.2f} for idle_count alone, "
-                     "{}\n",
-                     what, each.per_hour, x.floor * each.per_hour * factor,
-                     most_text(x.most, each.per_hour * factor));
+/// `when`: `a week`, `of June 2026`. `each`: of an instance-hour.
+void add_cost(std::string& out, std::string_view when, const instance_hours& x,
+              const price& each) {
+  out += fmt::format("  cost {} at {} an hour: {:.2f} for idle_count alone, "
+                     "{:.2f} at most\n",
+                     when, each.per_hour, x.floor * each.per_hour,
+                     x.most * each.per_hour);
+}
+
+void add_costs(std::string& out, const group_plan& x, const price& each) {
+  add_cost(out, "a week", x.week_hours, each);
+  add_cost(out, "of " + month_text(x.month), x.month_hours, each);
 }
 
 void add_group(std::string& out, const group_plan& x) {
@@ -117,14 +122,21 @@ void add_group(std::string& out, const group_plan& x) {
                        counted(x.max_use_count, "job"));
 }
 
-void add_hours(std::string& out, const group_plan& x) {
-  out += fmt::format("  instance-hours a week: {} for idle_count alone, ",
-                     hours_text(x.hours.floor));
-  if (x.hours.most)
-    out += fmt::format("{} at most ({} all week)\n", hours_text(*x.hours.most),
-                       counted(x.max_instances, "instance"));
-  else
-    out += "no limit is known\n";
+/// `jobs`: of the runner at once.
+void add_hours(std::string& out, const group_plan& x, int jobs) {
+  auto why = x.max_instances > 0
+               ? std::string{}
+               : fmt::format(": no more are asked for with {} at once",
+                             counted(jobs, "job"));
+  out += fmt::format("  instance-hours a week: {} for idle_count alone, {} at "
+                     "most ({} all week{})\n",
+                     hours_text(x.week_hours.floor),
+                     hours_text(x.week_hours.most),
+                     counted(x.instances_most, "instance"), why);
+  out += fmt::format("  instance-hours of {}: {} for idle_count alone, {} at "
+                     "most\n",
+                     month_text(x.month), hours_text(x.month_hours.floor),
+                     hours_text(x.month_hours.most));
 }
 
 std::string title(const runner_plan& x) {
@@ -138,22 +150,27 @@ std::string title(const runner_plan& x) {
   return out + ")\n";
 }
 
+void add(instance_hours& sum, const instance_hours& x) {
+  sum.floor += x.floor;
+  sum.most += x.most;
+}
+
 void add_totals(std::string& out, const file_plan& x,
                 const std::optional<price>& at) {
-  instance_hours all{0, 0};
+  group_plan all; // the sums only
+  auto any = false;
   for (const auto& runner : x.runners) {
     if (!runner.group)
       continue;
-    all.floor += runner.group->hours.floor;
-    if (!runner.group->hours.most)
-      all.most.reset();
-    else if (all.most)
-      *all.most += *runner.group->hours.most;
+    any = true;
+    all.month = runner.group->month;
+    add(all.week_hours, runner.group->week_hours);
+    add(all.month_hours, runner.group->month_hours);
   }
   out += fmt::format("all runners\n  jobs at once: {} (concurrent {})\n",
                      x.jobs_max, x.concurrent);
-  if (at)
-    add_cost(out, all, *at);
+  if (at && any)
+    add_costs(out, all, *at);
 }
 
 void add_keys(std::string& out, const std::vector<key_change>& keys,
@@ -199,9 +216,9 @@ std::string text_of(const file_plan& x, const std::optional<price>& at) {
     out += jobs_text(runner);
     if (!runner.group)
       continue;
-    add_hours(out, *runner.group);
+    add_hours(out, *runner.group, runner.jobs_max);
     if (at)
-      add_cost(out, runner.group->hours, *at);
+      add_costs(out, *runner.group, *at);
   }
   if (x.runners.empty())
     out += fmt::format("{}: no runner is served\n", x.path);

@@ -36,20 +36,61 @@ double hours(std::chrono::minutes x) {
   return static_cast<double>(x.count()) / minutes_of_hour;
 }
 
-instance_hours hours_of(const group_plan& x) {
+instance_hours hours_of(const group_plan& x,
+                        const std::vector<week_run>& runs) {
   instance_hours out;
-  double all = 0;
-  for (const auto& run : x.week.runs) {
+  for (const auto& run : runs) {
     out.floor += hours(run.length) * instances_kept(x, run.what);
-    all += hours(run.length);
+    out.most += hours(run.length) * x.instances_most;
   }
-  if (x.max_instances > 0)
-    out.most = all * x.max_instances;
   return out;
 }
 
+/// As ISO 8601 has it for years: the one that the week's Thursday is in.
+std::chrono::year_month month_of(std::chrono::year_month_day monday) {
+  std::chrono::year_month_day thursday{std::chrono::sys_days{monday}
+                                       + std::chrono::days{3}};
+  return thursday.year() / thursday.month();
+}
+
+/// The runs of a month, day by day: no two months need be alike.
+result<std::vector<week_run>, config_errc>
+runs_of(const schedule& policies, std::chrono::year_month month,
+        const std::string& zone) {
+  using std::chrono::sys_days;
+  sys_days first{month / 1};
+  sys_days next{(month + std::chrono::months{1}) / 1};
+  std::vector<week_run> out;
+  auto monday = first - (std::chrono::weekday{first} - std::chrono::Monday);
+  for (; monday < next; monday += std::chrono::days{7}) {
+    auto week = week_of(policies, monday, zone);
+    if (!week)
+      return tl::unexpected{week.error()};
+    for (const auto& run : week->runs) {
+      auto day = monday + std::chrono::days{run.day};
+      if (day >= first && day < next)
+        out.push_back(run);
+    }
+  }
+  return out;
+}
+
+/// The operator's or the provider's limit; without one what the jobs and the
+/// policies ask for. Instances that an earlier policy wanted stay for a while:
+/// the largest of all counts.
+int most_of(const group_plan& x, const std::vector<week_run>& month, int jobs) {
+  if (x.max_instances > 0)
+    return x.max_instances;
+  int out = 0;
+  for (const auto* runs : {&x.week.runs, &month})
+    for (const auto& run : *runs)
+      out = std::max(out, instances_wanted(x, run.what, jobs));
+  return out;
+}
+
+/// `jobs`: of the runner at once, as far as no instances bound them.
 result<group_plan, config_errc> group_of(const autoscaler_config& from,
-                                         const plan_options& with) {
+                                         const plan_options& with, int jobs) {
   auto schedule = schedule::make(from.policies);
   if (!schedule)
     return tl::unexpected{schedule.error()};
@@ -74,7 +115,13 @@ result<group_plan, config_errc> group_of(const autoscaler_config& from,
   if (!from.policies.empty())
     out.gaps = gaps_of(out.blocks);
   out.differs_by_date = differs_by_date(from.policies);
-  out.hours = hours_of(out);
+  out.month = month_of(*monday);
+  auto month = runs_of(*schedule, out.month, zone);
+  if (!month)
+    return tl::unexpected{month.error()};
+  out.instances_most = most_of(out, *month, jobs);
+  out.week_hours = hours_of(out, out.week.runs);
+  out.month_hours = hours_of(out, *month);
   return out;
 }
 
@@ -84,10 +131,12 @@ void bound_jobs(runner_plan& x, const runner_config& from, int concurrent) {
     x.jobs_max = from.limit;
     x.bound = jobs_bound::limit;
   }
-  if (!x.group || x.group->max_instances == 0)
+}
+
+void bound_jobs_by_slots(runner_plan& x, const group_plan& group) {
+  if (group.max_instances == 0)
     return;
-  x.slots_max
-    = static_cast<int64_t>(x.group->max_instances) * usable_slots(*x.group);
+  x.slots_max = static_cast<int64_t>(group.max_instances) * usable_slots(group);
   if (x.slots_max <= x.jobs_max) {
     x.jobs_max = static_cast<int>(x.slots_max);
     x.bound = jobs_bound::instances;
@@ -153,6 +202,20 @@ int instances_kept(const group_plan& of, const policy& what) {
   return instances_to_add({}, limits);
 }
 
+/// Each instance may have had all its jobs but one, and then serves just that.
+int instances_wanted(const group_plan& of, const policy& what, int jobs) {
+  capacity now;
+  now.acquired = jobs;
+  scaling limits;
+  limits.max_instances = of.max_instances;
+  limits.capacity_per_instance
+    = of.max_use_count > 0 ? 1 : of.capacity_per_instance;
+  limits.idle_count = what.idle_count;
+  limits.scale_factor = what.scale_factor;
+  limits.scale_factor_limit = what.scale_factor_limit;
+  return instances_to_add(now, limits);
+}
+
 result<file_plan, config_errc> plan_of(const config& cfg,
                                        const plan_options& with) {
   file_plan out;
@@ -164,13 +227,14 @@ result<file_plan, config_errc> plan_of(const config& cfg,
     x.name = runner.name;
     x.token = short_token(runner.token);
     x.executor = runner.executor;
+    bound_jobs(x, runner, cfg.concurrent);
     if (runner.autoscaler) {
-      auto group = group_of(*runner.autoscaler, with);
+      auto group = group_of(*runner.autoscaler, with, x.jobs_max);
       if (!group)
         return tl::unexpected{group.error()};
+      bound_jobs_by_slots(x, *group);
       x.group = std::move(*group);
     }
-    bound_jobs(x, runner, cfg.concurrent);
     all += x.jobs_max;
     out.runners.push_back(std::move(x));
   }

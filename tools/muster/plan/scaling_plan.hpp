@@ -32,13 +32,13 @@ result<price, config_errc> parse_price(std::string_view text);
 result<std::chrono::year_month_day, config_errc>
 parse_date(std::string_view text);
 
-/// Hours that instances are there in the week that was looked at.
+/// Hours that instances are there in a time that was looked at.
 struct instance_hours {
-  double floor = 0;           ///< those that `idle_count` alone keeps
-  std::optional<double> most; ///< nothing: there is no limit
+  double floor = 0; ///< those that `idle_count` alone keeps
+  double most = 0;  ///< with as many instances as there can be
 };
 
-/// What the policies of a group do in a week.
+/// What the policies of a group do in a week, and in a month.
 struct group_plan {
   std::string plugin;
   std::string name; ///< of the group, as far as is known
@@ -49,7 +49,10 @@ struct group_plan {
   std::vector<week_block> blocks;
   std::vector<std::string> gaps;
   bool differs_by_date = false; ///< other weeks differ
-  instance_hours hours;
+  int instances_most = 0;       ///< without those that are being deleted
+  instance_hours week_hours;
+  std::chrono::year_month month; ///< that most of the week is in
+  instance_hours month_hours;
 };
 
 /// What bounds the jobs that a runner has at once.
@@ -85,6 +88,9 @@ int usable_slots(const group_plan& of);
 
 /// Returns how many instances a policy keeps while there are no jobs.
 int instances_kept(const group_plan& of, const policy& what);
+
+/// Returns how many instances a policy can ask for with so many jobs at once.
+int instances_wanted(const group_plan& of, const policy& what, int jobs);
 
 /// Works out what a configuration will do.
 ///
