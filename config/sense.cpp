@@ -27,13 +27,20 @@ std::optional<instance_bound> bound_of(const autoscaler_config& group) {
   return std::nullopt;
 }
 
+/// Jobs that an instance has at a time: slots beyond its last use never serve.
+int slots_in_use(const autoscaler_config& group) {
+  return group.max_use_count > 0
+           ? std::min(group.capacity_per_instance, group.max_use_count)
+           : group.capacity_per_instance;
+}
+
 /// Jobs that the group of a runner carries at a time; nothing if it has no
 /// bound.
 std::optional<int64_t> carries(const runner_config& runner) {
   auto bound = runner.autoscaler ? bound_of(*runner.autoscaler) : std::nullopt;
   if (!bound)
     return std::nullopt;
-  return bound->instances * runner.autoscaler->capacity_per_instance;
+  return bound->instances * slots_in_use(*runner.autoscaler);
 }
 
 void check_idle_targets(const runner_entry& runner, int64_t carried) {
@@ -45,10 +52,13 @@ void check_idle_targets(const runner_entry& runner, int64_t carried) {
     if (idle > carried)
       policies[i].say(
         severity::warning, "idle_count",
-        fmt::format("idle_count = {} can never be reached: {} = {} with "
-                    "capacity_per_instance = {} carry {} jobs",
+        fmt::format("idle_count = {} can never be reached: {} = {} with {} = "
+                    "{} carry {} jobs",
                     idle, bound.key, bound.instances,
-                    group.capacity_per_instance, carried),
+                    slots_in_use(group) < group.capacity_per_instance
+                      ? "max_use_count"
+                      : "capacity_per_instance",
+                    slots_in_use(group), carried),
         fmt::format("write idle_count = {} or less, or raise {}", carried,
                     bound.key));
   }

@@ -333,6 +333,12 @@ TEST_CASE("what hardly can be meant is warned of") {
      runner("", "max_instances = 2\n[[runners.autoscaler.policy]]\n"
                 "idle_count = 3\n"),
      severity::warning, 9, 14, "can never be reached"},
+    {"unreachable with one job an instance",
+     runner("", "max_instances = 2\ncapacity_per_instance = 4\n"
+                "max_use_count = 1\n[[runners.autoscaler.policy]]\n"
+                "idle_count = 3\n"),
+     severity::warning, 11, 14,
+     "max_instances = 2 with max_use_count = 1 carry 2 jobs"},
     {"more idle than concurrent jobs", policy("idle_count = 2\n"),
      severity::warning, 8, 14, "ready than there can be jobs: concurrent = 1"},
     {"more idle than the limit",
@@ -340,6 +346,11 @@ TEST_CASE("what hardly can be meant is warned of") {
        + runner("limit = 2\n", "policy = [{idle_count = 3}]\n"),
      severity::warning, 9, 25, "write idle_count = 2 or less, or raise limit"},
     {"concurrent", "concurrent = 3\n" + runner("", "max_instances = 4\n"),
+     severity::warning, 1, 14, "below the 4 jobs"},
+    {"concurrent with one job an instance",
+     "concurrent = 3\n"
+       + runner("", "max_instances = 4\ncapacity_per_instance = 4\n"
+                    "max_use_count = 1\n"),
      severity::warning, 1, 14, "below the 4 jobs"},
     {"throttle", runner("", "scale_throttle = {limit = -2}\n"),
      severity::warning, 7, 27, "write limit = -1 for no limit"},
