@@ -145,12 +145,12 @@ struct group_limits {
 /// A group's counts at one moment.
 struct group_counts {
   int requested = 0; ///< asked for, not answered yet [instances]
-  int accepted = 0;  ///< by the provider, not seen in a listing yet [instances]
   int idle = 0;      ///< [slots]
   int pending = 0;
   int acquired = 0;
   int reserved = 0;
   int unavailable = 0;
+  int accepted = 0; ///< by the provider, not seen in a listing yet [instances]
 };
 
 /// One group of instances, as long as this is kept. From its actor alone.

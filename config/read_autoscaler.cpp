@@ -293,6 +293,12 @@ void check_gaps(const section& autoscaler,
     "a first policy without periods is in force whenever no other is");
 }
 
+/// A field of it has no value at all.
+bool is_empty(const period& x) {
+  return x.minutes.none() || x.hours.none() || x.days.none() || x.months.none()
+         || x.weekdays.none();
+}
+
 void check_isolation(const section& autoscaler) {
   auto isolation = autoscaler.child("vm_isolation");
   if (isolation.flag("enabled"))
@@ -322,10 +328,9 @@ void check_periods(const section& at) {
     else if (never_matches(*parsed))
       say(severity::warning,
           fmt::format("period {} never matches: {}", in_quotes(text),
-                      text.find('/') == std::string::npos
-                        ? "its months have no such day"
-                        : "its months have no such day, or a step, which takes "
-                          "the values that it divides, leaves none"));
+                      is_empty(*parsed)
+                        ? "a step takes the values that it divides"
+                        : "its months have no such day"));
     else if (parsed->wraps)
       say(severity::notice, one_line(wrap_notice(text)));
     ++index;

@@ -1286,9 +1286,9 @@ struct driver {
     const auto& s = st();
     const auto& slots = s.instances.counts();
     auto pending = s.cloud.accepted();
-    st().metrics->counts({s.cloud.requests() - pending, pending, slots.idle,
+    st().metrics->counts({s.cloud.requests() - pending, slots.idle,
                           s.promises.pending(), slots.acquired,
-                          s.promises.reserved(), slots.unavailable});
+                          s.promises.reserved(), slots.unavailable, pending});
   }
 
   void expire(const acquisition_key& key) const {

@@ -98,15 +98,22 @@ public:
       put_text(to_, opaque_text(x, secrets_));
     } else if (unseen_ != nullptr) {
       put_text(to_, x);
-      unseen_->push_back({to_.size() - x.size(), x.size()});
+      if (hides_)
+        unseen_->push_back({to_.size() - x.size(), x.size()});
     } else {
       put_text(to_, secrets_.scrub(x, scratch_) ? scratch_ : x);
     }
   }
 
   void put_value(const secret& x) {
-    put_varint(to_, secrets_.number(x.reveal(), hides_ ? in_texts::hidden
-                                                       : in_texts::left));
+    put_secret(x, in_texts::hidden);
+  }
+
+  void put_secret(const secret& x, in_texts how) {
+    if (hides_)
+      put_varint(to_, secrets_.number(x.reveal(), how));
+    else
+      put_text(to_, x.reveal());
   }
 
   void put_value(const peer& x) {
@@ -147,9 +154,7 @@ public:
   void put_value(const job_variable& x) {
     to_.push_back(6);
     put_value(x.key);
-    put_varint(to_, secrets_.number(x.value.reveal(), x.is_public || !hides_
-                                                        ? in_texts::left
-                                                        : in_texts::hidden));
+    put_secret(x.value, x.is_public ? in_texts::left : in_texts::hidden);
     put(x.is_public);
     put(x.file);
     put(x.masked);
@@ -162,7 +167,7 @@ public:
     to_.push_back(3);
     put(x.source);
     put(x.unix_us);
-    put_varint(to_, secrets_.number(x.text.reveal(), in_texts::left));
+    put_secret(x.text, in_texts::left);
   }
 
   void put_value(const job_step& x) {

@@ -28,7 +28,8 @@ public:
 
   virtual secret_book& secrets() = 0;
 
-  /// Whether secrets are looked for in texts; else they have numbers only.
+  /// Whether secrets are hidden: they are numbers, and looked for in texts.
+  /// Else they stand there as they are: for bytes that are only compared.
   virtual bool hides() const {
     return true;
   }

@@ -66,10 +66,12 @@ bool recording_reader::next(record& into) {
       end_segment();
       continue;
     }
-    if (!take(raw, into))
-      continue;
     auto in_snapshot = (raw.flags & raw_record::in_snapshot) != 0;
-    if (in_snapshot && !shows_snapshot_)
+    if (in_snapshot && !shows_snapshot_) {
+      know(raw);
+      continue;
+    }
+    if (!take(raw, into))
       continue;
     if (in_snapshot)
       return true;
@@ -114,6 +116,14 @@ player recording_reader::find(uint64_t number) const {
   return {"", static_cast<uint32_t>(number), 0};
 }
 
+/// Takes over who has a number from then on.
+void recording_reader::know(const raw_record& x) {
+  auto kind = static_cast<record_kind>(x.kind);
+  if (kind == record_kind::born || kind == record_kind::state)
+    players_[x.to] = {std::string{x.role}, static_cast<uint32_t>(x.to),
+                      static_cast<uint32_t>(x.life)};
+}
+
 bool recording_reader::take(const raw_record& from, record& into) {
   if (from.kind < static_cast<uint8_t>(record_kind::born)
       || from.kind > static_cast<uint8_t>(record_kind::state))
@@ -126,9 +136,7 @@ bool recording_reader::take(const raw_record& from, record& into) {
   into.is_input = (from.flags & raw_record::is_input) != 0;
   into.is_timer = (from.flags & raw_record::is_timer) != 0;
   into.missing = from.missing;
-  if (into.kind == record_kind::born || into.kind == record_kind::state)
-    players_[from.to] = {std::string{from.role}, static_cast<uint32_t>(from.to),
-                         static_cast<uint32_t>(from.life)};
+  know(from);
   into.from = find(from.from);
   into.to = find(from.to);
   if (from.body.empty())

@@ -4,9 +4,9 @@
 #include "actors/recorder/segment.hpp"
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace muster {
@@ -51,6 +51,7 @@ public:
 private:
   bool next_segment();
   void end_segment();
+  void know(const raw_record& x);
   bool take(const raw_record& from, record& into);
   record missing(uint64_t count) const;
   player find(uint64_t number) const;
@@ -61,9 +62,9 @@ private:
   std::optional<segment_reader> segment_;
   segment_head head_;
   std::string file_;
-  std::map<uint64_t, player> players_; ///< of the run
-  std::optional<record> held_;         ///< comes after a gap
-  uint64_t last_number_ = 0;           ///< in the run
+  std::unordered_map<uint64_t, player> players_; ///< of the run
+  std::optional<record> held_;                   ///< comes after a gap
+  uint64_t last_number_ = 0;                     ///< in the run
   bool shows_snapshot_ = true;
   record last_;
   std::vector<std::string> problems_;

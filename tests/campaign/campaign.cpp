@@ -86,6 +86,13 @@ runner_config campaign::draw_config() {
   if (is(0.3))
     policy.preemptive_mode = is(0.5);
   scaler.policies.push_back(policy);
+  if (is(0.3)) { // for the hour in which most faults are: clocks may be wrong
+    policy.idle_count = from(0, 4);
+    policy.idle_time = one_of({0s, 30s, 300s});
+    policy.periods = {"* 14 * * *"};
+    policy.timezone = "UTC";
+    scaler.policies.push_back(policy);
+  }
   return out;
 }
 

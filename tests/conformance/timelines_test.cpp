@@ -164,9 +164,9 @@ TEST_CASE("time-line: requests that fail are asked for again, ever more "
   CHECK_EQ(bed.alive(), 1);
 }
 
-// Reference, section 11. Departure: in GitLab Runner a group that cannot be
-// listed is not grown either, and what waits counts as capacity for ever.
-TEST_CASE("time-line: a failing listing does not keep the group from growing") {
+// Reference, section 3. As in GitLab Runner a group that cannot be listed is
+// not grown; what was asked for before is found when it can be again.
+TEST_CASE("time-line: what was asked for before listings fail is not lost") {
   group_bed bed;
   bed.start();
   bed.run_for(1s);
@@ -250,6 +250,36 @@ TEST_CASE("time-line: a slow deletion does not hold up the next") {
     bed.run_for(100ms);
   }
   CHECK_EQ(calls_of(bed), lines{"Increase 4", "Decrease i-1", "Decrease i-2"});
+}
+
+// Reference, section 6. Departure: in GitLab Runner no instance is removed
+// while none is too many, not even one that does not work.
+TEST_CASE("time-line: an instance that does not work is replaced though none "
+          "is too many") {
+  group_bed bed;
+  bed.policy().idle_count = 2;
+  bed.policy().idle_time = 1h;
+  bed.start();
+  bed.run_for(3s);
+  REQUIRE_EQ(bed.alive(), 2);
+  bed.cut_off("i-1", 3, true);
+  bed.run_for(5s);
+  CHECK_EQ(bed.deleted, lines{"i-1"});
+  CHECK_EQ(bed.alive(), 2);
+}
+
+// Reference, section 11. Departure: GitLab Runner does not start a plugin again
+// that has ended, and the group serves nobody any more.
+TEST_CASE("time-line: a plugin that ends is started again") {
+  group_bed bed;
+  bed.start();
+  bed.run_for(3s);
+  bed.provider_dies();
+  bed.run_for(1min);
+  CHECK_EQ(bed.providers(), 2);
+  REQUIRE(bed.job("a"));
+  bed.run_for(3s);
+  CHECK_EQ(bed.place_of("a"), "i-1/0");
 }
 
 // Reference, section 2. Departure: GitLab Runner counts what was accepted and

@@ -372,9 +372,9 @@ struct program {
     cmd->add_flag("--json", simulate.json, "For programs");
     cmd->add_option("--html", simulate.html, "Writes a page with charts")
       ->type_name("FILE");
-    cmd->footer("Nothing is started, asked or changed.\nExit status: 0; 1 if a "
-                "file cannot be used; 2 if one\ncannot be written. "
-                "docs/simulator.md");
+    cmd->footer(
+      "Nothing is started or asked. Exit status: 0; 1 if a file cannot "
+      "be used;\n2 if one cannot be written. docs/simulator.md");
     cmd->callback([this] { status = simulate_config(simulate); });
   }
 

@@ -77,7 +77,6 @@ const row gitlab_rows[] = {
   {"fleeting_provisioner_max_instances", 'G', "R"},
   {"fleeting_provisioner_instances", 'G', "R, state"},
   {"fleeting_provisioner_internal_operations_total", 'C', "R, operation"},
-  {"muster_provider_calls_total", 'C', "R, call, result"},
   {"fleeting_provisioner_instance_operations_total", 'C', "R, operation"},
   {"fleeting_provisioner_missed_updates_total", 'C', "R"},
   {"fleeting_provisioner_instance_creation_time_seconds", 'H', "R", b1},

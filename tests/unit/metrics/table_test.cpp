@@ -515,6 +515,7 @@ TEST_CASE("every series that is shown has the labels of the table") {
   group->counts({});
   f.runner->slot_released();
   f.runner->called(api_endpoint::patch_trace, 202, 1ms);
+  f.runner->called(provider_call::update, true);
   f.table.sample_with([] { return process_samples{}; });
   f.table.is(process_state::running);
   auto x = f.now();
