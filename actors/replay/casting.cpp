@@ -226,6 +226,11 @@ void replay::world::ended_again(const record& x) {
   if (who == nullptr)
     return;
   who->is_over = true;
+  is_run_over_ |= who->who.role == "manager";
+  if (is_edge(who->who.role)) // it is still recorded what it is sent
+    return;
+  look_for_unhandled_by(*who);
+  forget_lines_to(who->handle.id()); // nobody is there to handle them
   if (!who->runs)
     return;
   // Nobody knew it any more: here the replay does.
@@ -234,12 +239,6 @@ void replay::world::ended_again(const record& x) {
       && x.what.get_as<exit_told>(0).why == caf::exit_reason::unreachable;
   if (!who->has_ended && !is_forgotten)
     differ(*who, "it ends: " + words_of(x), "");
-  forget_lines_to(who->handle.id()); // nobody is there to handle them
-}
-
-void replay::world::forget_lines_to(caf::actor_id who) {
-  for (auto* all : {&lines_, &late_})
-    all->erase(all->lower_bound({who, 0}), all->lower_bound({who + 1, 0}));
 }
 
 } // namespace muster

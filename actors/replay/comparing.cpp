@@ -10,15 +10,6 @@
 
 namespace muster {
 
-namespace {
-
-using namespace std::chrono_literals;
-
-/// What was sent again must be recorded by then, while its receiver lives.
-constexpr auto patience = 60s;
-
-} // namespace
-
 // -- messages -----------------------------------------------------------------
 
 void replay::world::handle(const record& x) {
@@ -70,7 +61,7 @@ void replay::world::deliver(const record& x, const actor_again* from,
     std::move(sender), caf::make_message_id(), std::move(what), nullptr);
   lets_pass_ = false;
   run(to.handle);
-  ++report.handled;
+  report.handled += concerns(to.who.role) ? 1 : 0;
 }
 
 caf::message replay::world::revived(const record& x) {
@@ -99,30 +90,40 @@ void replay::world::caught(caf::actor_id to, caf::mailbox_element& what) {
   const auto* sender = players_.by_actor(from);
   if (sender == nullptr || !sender->runs)
     return;
-  auto& into = collects_timers_ ? late_ : lines_;
-  into[{to, from}].waiting.push_back(
-    {comparable{what.move_content_to_message()},
-     collects_timers_ ? timer_due_ : clock().current_time, report.records});
+  sent_again x{comparable{what.move_content_to_message()},
+               collects_timers_ ? timer_due_ : clock().current_time,
+               report.records};
+  if (collects_timers_) {
+    late_[{to, from}].waiting.push_back(std::move(x));
+    return;
+  }
+  auto* receiver = players_.by_actor(to);
+  if (receiver != nullptr && is_edge(receiver->who.role)) {
+    to_edges_.emplace_back(to, from);
+  } else if (sender->who.number != 0) { // else it may begin here before others
+    x.number = ++sent_;
+    orders_of_sending_[to][x.number] = from;
+  }
+  lines_[{to, from}].waiting.push_back(std::move(x));
 }
 
 bool replay::world::compare(const record& x, actor_again& from,
                             const actor_again& to, caf::message& what) {
-  auto& line = lines_[{to.handle.id(), from.handle.id()}];
+  const pair between{to.handle.id(), from.handle.id()};
+  auto& line = lines_[between];
   auto& waiting = line.waiting;
   if (x.what.empty()) { // what was sent here stands for it
     unreadable(x);
-    if (!waiting.empty()) {
-      what = waiting.front().what.what();
-      waiting.pop_front();
-    }
+    if (!waiting.empty())
+      what = take_first(between, line).what.what();
     return true;
   }
   comparable recorded{x.what};
   if (!waiting.empty() && waiting.front().what.is(recorded)) {
-    take_over(waiting.front(), what);
-    waiting.pop_front();
+    auto sent = take_first(between, line);
     line.is_settled = true;
-    return true;
+    take_over(sent, from, what);
+    return !report.diverged;
   }
   if (is_late(recorded, from, to, what))
     return true;
@@ -136,8 +137,25 @@ bool replay::world::compare(const record& x, actor_again& from,
   return false;
 }
 
-void replay::world::take_over(const sent_again& x, caf::message& what) {
-  ++report.compared;
+sent_again replay::world::take_first(const pair& between, line& from) {
+  auto out = std::move(from.waiting.front());
+  from.waiting.pop_front();
+  if (out.number == 0)
+    return out;
+  longest_way_ = std::max<std::chrono::nanoseconds>(
+    longest_way_, clock().current_time - out.at);
+  auto& order = orders_of_sending_[between.first];
+  order.erase(out.number);
+  if (!order.empty() && order.begin()->first < out.number) {
+    pair other{between.first, order.begin()->second};
+    differ_about(other, lines_[other].waiting.front());
+  }
+  return out;
+}
+
+void replay::world::take_over(const sent_again& x, const actor_again& from,
+                              caf::message& what) {
+  count_equal(from);
   // Tells how much there is of the log, which a replay has not.
   if (!x.what.what().match_elements<finish>())
     what = x.what.what();
@@ -154,7 +172,7 @@ bool replay::world::is_late(const comparable& recorded, const actor_again& from,
     waiting, [&](const auto& x) { return x.at <= now && x.what.is(recorded); });
   if (found == waiting.end())
     return false;
-  take_over(*found, what);
+  take_over(*found, from, what);
   waiting.erase(found);
   return true;
 }
@@ -171,7 +189,7 @@ void replay::world::compare_timer(const record& x, actor_again& who) {
   });
   if (found != who.timers.end()) {
     who.timers.erase(found);
-    ++report.compared;
+    count_equal(who);
   } else if (!who.from_snapshot) {
     differ(who, "it had set a timer for now: " + recorded.text(), "");
   }
@@ -199,8 +217,8 @@ void replay::world::compare_note(const record& x) {
     return;
   }
   if (x.what.match_elements<run_begun>()) {
-    if (report.actors > 0)
-      begin_anew("another run begins");
+    if (!report.ran.empty())
+      begin_anew();
     config_ = {};
     return;
   }
@@ -226,42 +244,13 @@ void replay::world::compare_note(const record& x) {
   }
   comparable recorded{x.what};
   if (replayed && replayed->is(recorded))
-    ++report.compared;
+    count_equal(*who);
   else
     differ(*who, "remark: " + recorded.text(),
            replayed ? "remark: " + replayed->text() : "");
 }
 
 // -- differences --------------------------------------------------------------
-
-void replay::world::look_for_overdue() {
-  if (clock().current_time < next_look_ || report.diverged)
-    return;
-  next_look_ = clock().current_time + patience / 4;
-  for (auto& [who, line] : lines_) {
-    if (line.waiting.empty()
-        || line.waiting.front().at + patience > clock().current_time)
-      continue;
-    auto* to = players_.by_actor(who.first);
-    auto* from = players_.by_actor(who.second);
-    if (to == nullptr || to->is_over || to->who.number == 0
-        || from == nullptr) {
-      line.waiting.clear(); // it went to somebody who was not there any more
-      continue;
-    }
-    differ(*from, "",
-           fmt::format("to {}, at record {}: {}", to_string(to->who),
-                       line.waiting.front().record,
-                       line.waiting.front().what.text()));
-    return;
-  }
-  for (const auto& x : unborn_) {
-    auto* parent = players_.by_role(parent_of(x.role));
-    if (x.at + patience <= clock().current_time && parent != nullptr
-        && !parent->has_ended)
-      differ(*parent, "", "it starts " + x.role);
-  }
-}
 
 void replay::world::differ(const actor_again& who, std::string recorded,
                            std::string replayed) {
@@ -273,6 +262,10 @@ void replay::world::differ(const actor_again& who, std::string recorded,
     x.state = who.show(dynamic_cast<caf::local_actor&>(
       *caf::actor_cast<caf::abstract_actor*>(who.handle)));
   report.diverged = std::move(x);
+}
+
+void replay::world::count_equal(const actor_again& who) {
+  report.compared += concerns(who.who.role) ? 1 : 0;
 }
 
 bool replay::world::concerns(const std::string& role) const {

@@ -98,6 +98,7 @@ const trimmers& all_trimmers() {
       x.from.clear();
       x.to.clear();
     });
+    add<config_in_force>(out, [](auto& x) { x.path.clear(); });
     add<open_stream>(out, [](auto& x) { x.temp_dir.clear(); });
     add<write_job_lines>(out, [](auto& x) { clear_texts(x.lines); });
     add<write_job_start>(out, [](auto& x) {

@@ -37,6 +37,7 @@ struct sent_again {
   comparable what; ///< as it was sent, with its handles
   time_point at;
   uint64_t record = 0; ///< at which it was sent
+  uint64_t number = 0; ///< in the order of sending; 0: that is not known
 };
 
 /// All who ever took part, by their numbers in the recording and by their

@@ -14,6 +14,10 @@ bool replay::take(const record& x) {
   return world_->take(x);
 }
 
+void replay::end_at(const record& last) {
+  world_->end_at(last);
+}
+
 const replay_report& replay::report() const {
   return world_->report;
 }

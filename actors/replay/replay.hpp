@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,10 +24,16 @@ struct divergence {
 };
 
 struct replay_report {
-  uint64_t records = 0;  ///< read
+  uint64_t records = 0; ///< read
+  // Of those whose differences count:
   uint64_t handled = 0;  ///< messages that were handled again
   uint64_t compared = 0; ///< messages sent, remarks and timers that were equal
   uint64_t actors = 0;   ///< that ran again
+  /// Runners and jobs that were played by the recording, at least for a time,
+  /// so that not all of theirs was compared: roles.
+  std::set<std::string> played;
+
+  std::set<std::string> ran; ///< roles of all that ran again
   uint64_t restarts = 0; ///< from a later snapshot, after a gap or a new run
   uint64_t skipped = 0;  ///< messages to those that could not run again
   std::vector<std::string> remarks; ///< for people: what could not be replayed
@@ -57,6 +64,11 @@ public:
   /// The next record. Returns false once it has come out otherwise: what comes
   /// after is of no use.
   bool take(const record& x);
+
+  /// There is no more, after this `last` one: what the replay has sent, set and
+  /// remarked, and was not recorded, is a difference now, unless it could have
+  /// been under way.
+  void end_at(const record& last);
 
   const replay_report& report() const;
 

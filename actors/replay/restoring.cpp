@@ -40,7 +40,7 @@ void replay::world::restore_all() {
       if (auto* half = players_.by_number(x.to.number)) {
         half->runs = false;
         half->show = nullptr;
-        --report.actors;
+        report.actors -= concerns(x.to.role) ? 1 : 0;
       } else {
         add_stand_in(x.to);
       }
@@ -48,6 +48,10 @@ void replay::world::restore_all() {
   // What they did while they were made is none of their decisions.
   lines_.clear();
   late_.clear();
+  orders_of_sending_.clear();
+  to_edges_.clear();
+  remarking_.clear();
+  alarms_.clear();
   players_.for_each([](actor_again& x) {
     x.timers.clear();
     x.notes.clear();

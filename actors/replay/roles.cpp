@@ -45,6 +45,13 @@ part part_of(const std::string& role) {
   return rest.starts_with("/job:") ? below_job(rest) : part::other;
 }
 
+bool is_edge(const std::string& role) {
+  if (part_of(role) != part::other)
+    return false;
+  auto last = std::string_view{role}.substr(role.rfind('/') + 1);
+  return last == "journal" || last == "provider" || last.starts_with("worker:");
+}
+
 bool is_restorable(part x) {
   return x == part::group || x == part::instance || x == part::slot;
 }

@@ -19,6 +19,10 @@ enum class part : uint8_t {
 
 part part_of(const std::string& role);
 
+/// Whether what it is sent is recorded at that moment, and not when it is
+/// handled: it stands on `watched`.
+bool is_edge(const std::string& role);
+
 /// Whether the state is in a snapshot.
 bool is_restorable(part x);
 

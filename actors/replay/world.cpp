@@ -34,6 +34,8 @@ bool replay::world::take(const record& x) {
     restore_all();
   if (x.kind != record_kind::gap)
     pass_time(x);
+  if (x.kind == record_kind::handled)
+    look_for_unrecorded();
   switch (x.kind) {
     case record_kind::born:
       born_again(x);
@@ -51,8 +53,15 @@ bool replay::world::take(const record& x) {
       compare_note(x);
       break;
     case record_kind::gap:
-      begin_anew(
-        fmt::format("record {}: {} records are missing", x.number, x.missing));
+      begin_anew();
+      remark(fmt::format("record {}: {} missing: groups, instances and slots "
+                         "begin anew at the next snapshot; runners and jobs "
+                         "that were there are played by the recording from "
+                         "then on",
+                         x.number,
+                         x.missing == 1
+                           ? "1 record is"
+                           : fmt::format("{} records are", x.missing)));
       break;
     case record_kind::state:
       bring_in(x);
@@ -71,9 +80,11 @@ bool replay::world::hold(caf::actor_control_block* to,
   if (collects_timers_) {
     if (what->sender && what->sender->id() != to->id())
       caught(to->id(), *what);
-    else if (auto* x = players_.by_actor(to->id()))
+    else if (auto* x = players_.by_actor(to->id())) {
       x->timers.push_back(
         {timer_due_, comparable{what->move_content_to_message()}});
+      alarms_.emplace(timer_due_, to->id());
+    }
     return true;
   }
   // The recording tells who hears of whose end, and when.
@@ -103,8 +114,11 @@ void replay::world::born(const caf::strong_actor_ptr& who,
   made.runs = show != nullptr;
   made.show = show;
   players_.add(std::move(made));
-  if (show != nullptr)
-    ++report.actors;
+  if (show == nullptr)
+    return;
+  const auto& role_again = players_.by_actor(who->id())->who.role;
+  report.actors += concerns(role_again) ? 1 : 0;
+  report.ran.insert(role_again);
 }
 
 void replay::world::ended(const caf::local_actor& self,
@@ -119,8 +133,10 @@ void replay::world::sent(const caf::local_actor& /*to*/,
 
 void replay::world::note(const caf::local_actor& self,
                          const caf::message& what) {
-  if (auto* x = players_.by_actor(self.id()))
+  if (auto* x = players_.by_actor(self.id())) {
     x->notes.emplace_back(what);
+    remarking_.push_back(self.id());
+  }
 }
 
 // -- the actors' system -------------------------------------------------------
@@ -176,6 +192,11 @@ void replay::world::let_go() {
   players_.clear();
   lines_.clear();
   late_.clear();
+  orders_of_sending_.clear();
+  to_edges_.clear();
+  remarking_.clear();
+  alarms_.clear();
+  is_run_over_ = false;
   orders_.clear();
   runner_orders_.clear();
   births_.clear();
@@ -186,11 +207,11 @@ void replay::world::let_go() {
   lets_pass_ = false;
 }
 
-void replay::world::begin_anew(const std::string& why) {
+void replay::world::begin_anew() {
+  count_played();
   let_go();
-  if (report.actors > 0)
+  if (!report.ran.empty())
     ++report.restarts;
-  remark(why + ": what ran again before begins anew at the next snapshot");
 }
 
 void replay::world::remark(std::string text) {

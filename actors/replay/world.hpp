@@ -33,6 +33,8 @@ public:
   /// The next record; returns false once something came out otherwise.
   bool take(const record& x);
 
+  void end_at(const record& last);
+
   // -- the door ---------------------------------------------------------------
 
   bool hold(caf::actor_control_block* to,
@@ -86,7 +88,7 @@ private:
 
   /// All actors end.
   void let_go();
-  void begin_anew(const std::string& why);
+  void begin_anew();
   void remark(std::string text);
 
   // -- who is who -------------------------------------------------------------
@@ -121,7 +123,6 @@ private:
   bool make_group(const record& x);
   start_provider_actor provider_maker();
   void ended_again(const record& x);
-  void forget_lines_to(caf::actor_id who);
 
   // -- messages ---------------------------------------------------------------
 
@@ -141,8 +142,12 @@ private:
   bool compare(const record& x, actor_again& from, const actor_again& to,
                caf::message& what);
 
+  /// The first one of a line is recorded now.
+  sent_again take_first(const pair& between, line& from);
+
   /// It is as recorded, and has handles.
-  void take_over(const sent_again& x, caf::message& what);
+  void take_over(const sent_again& x, const actor_again& from,
+                 caf::message& what);
 
   /// Whether it was to be sent to somebody else by now.
   bool is_late(const comparable& recorded, const actor_again& from,
@@ -163,11 +168,33 @@ private:
   bool restore_instance(const record& x, snapshot_reader& from,
                         actor_again& parent);
 
+  // -- what only the replay does ----------------------------------------------
+
+  /// Before something is handled: what was sent to edges and remarked by then
+  /// has been recorded.
+  void look_for_unrecorded();
+
+  /// Once in a while: what should have been handled long ago.
+  void look_for_overdue();
+
+  /// What was sent to somebody who ends, so long ago that it would have been
+  /// handled.
+  void look_for_unhandled_by(const actor_again& who);
+
+  /// Whether a message or a timer of that moment could still be under way.
+  bool is_under_way(time_point since) const;
+  /// Runners and jobs that are played by the recording.
+  void count_played();
+  void differ_about(const pair& between, const sent_again& what);
+  void differ_about_timer(const actor_again& who,
+                          const actor_again::timer& what);
+  void forget_lines_to(caf::actor_id who);
+
   // -- differences ------------------------------------------------------------
 
-  void look_for_overdue();
   void differ(const actor_again& who, std::string recorded,
               std::string replayed);
+  void count_equal(const actor_again& who);
   bool concerns(const std::string& role) const;
 
   replay_options options_;
@@ -184,6 +211,16 @@ private:
   std::map<std::string, job_planned> outlines_; ///< by the keys of jobs
   std::map<pair, line> lines_;
   std::map<pair, line> late_; ///< to be sent to others at a moment
+  /// What is in the lines to somebody, by its number, and who has sent it: it
+  /// is handled in this order.
+  std::map<caf::actor_id, std::map<uint64_t, caf::actor_id>> orders_of_sending_;
+  uint64_t sent_ = 0;          ///< number of the last one
+  std::vector<pair> to_edges_; ///< what was sent there is recorded next
+  std::vector<caf::actor_id> remarking_;            ///< likewise
+  std::multimap<time_point, caf::actor_id> alarms_; ///< set, by whom
+  std::chrono::nanoseconds longest_way_{
+    0}; ///< from being sent to being handled
+  bool is_run_over_ = false;
   bool lets_pass_ = false;
   bool collects_timers_ = false;
   time_point timer_due_;

@@ -26,7 +26,9 @@ inline replay_report replayed(const std::vector<record>& all) {
   replay again;
   for (const auto& x : all)
     if (!again.take(x))
-      break;
+      return again.report();
+  if (!all.empty())
+    again.end_at(all.back());
   return again.report();
 }
 

@@ -88,6 +88,7 @@ TEST_CASE("a run under load with faults comes out again as it was") {
   CHECK_MESSAGE(!report.diverged, told(report));
   CHECK_EQ(report.skipped, 0);
   CHECK_EQ(report.remarks, std::vector<std::string>{});
+  CHECK(report.played.empty());
   CHECK_GE(report.actors, 400); // each job, and what sends its log
   CHECK_GE(report.handled, 5'000);
   CHECK_GE(report.compared, 5'000);
@@ -115,6 +116,7 @@ TEST_CASE("a run under load with faults comes out again as it was") {
   CHECK_MESSAGE(!again.diverged, told(again));
   CHECK_GE(again.handled, 100);
   CHECK_EQ(again.remarks, std::vector<std::string>{});
+  CHECK_FALSE(again.played.empty()); // the runner, and the jobs that were there
 }
 
 TEST_CASE("what was decided otherwise is told with both sides and the state") {
