@@ -1,4 +1,3 @@
-#include "config/duration.hpp"
 #include "config/log.hpp"
 #include "config/places.hpp"
 #include "config/version.hpp"
@@ -6,6 +5,7 @@
 #include "tools/muster/commands.hpp"
 #include "tools/muster/explain/explain_command.hpp"
 #include "tools/muster/fleeting/options.hpp"
+#include "tools/muster/moment.hpp"
 #include "tools/muster/plan/plan_command.hpp"
 #include "tools/muster/replay/replay_command.hpp"
 #include "tools/muster/simulate/simulate_command.hpp"
@@ -15,11 +15,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <system_error>
 #include <unistd.h>
 #include <vector>
 
@@ -286,6 +289,32 @@ struct program {
     cmd->callback([this] { status = plan_config(plan); });
   }
 
+  static void add_explain_time(CLI::App* to, const char* name,
+                               std::optional<int64_t>& into, const char* help) {
+    to->add_option_function<std::string>(
+        name,
+        [name, &into](const std::string& text) {
+          auto moment = parse_moment(text, time_zone::local);
+          if (!moment)
+            throw CLI::ValidationError(name, moment.error().text);
+          into = *moment;
+        },
+        help)
+      ->type_name("TIME");
+  }
+
+  static int64_t job_number(const std::string& text) {
+    int64_t out = 0;
+    const auto* end = text.data() + text.size();
+    auto read = std::from_chars(text.data(), end, out);
+    if (read.ec != std::errc{} || read.ptr != end || out <= 0)
+      throw CLI::ValidationError("--job",
+                                 '"' + text
+                                   + "\" is no job's number in GitLab, "
+                                     "like 4711");
+    return out;
+  }
+
   void add_explain() {
     auto* cmd = app.add_subcommand(
       "explain", "Tell why instances and jobs went as they did");
@@ -294,35 +323,32 @@ struct program {
       ->add_option("--recording", explain.recording,
                    "A file or folder (that of the configuration)")
       ->type_name("PATH");
-    cmd
-      ->add_option_function<std::string>(
-        "--since",
-        [this](const std::string& text) {
-          auto span = parse_duration(text);
-          if (!span || span->count() < 0)
-            throw CLI::ValidationError("--since", '"' + text
-                                                    + "\" is no time span "
-                                                      "like 1h or 90m");
-          explain.since = *span;
-        },
-        "How far back; else the last hour recorded, of one\njob or instance "
-        "all")
-      ->type_name("SPAN");
-    cmd->add_option("--job", explain.job, "Where this job's waiting time went")
-      ->type_name("ID");
-    cmd
-      ->add_option("--instance", explain.instance,
-                   "Why it was made, kept and removed")
-      ->type_name("ID");
-    cmd
-      ->add_option("--group", explain.group,
-                   "Only this: the cloud's id, or the runner's")
-      ->type_name("ID");
+    add_explain_time(cmd, "--since", explain.since,
+                     "A span before now or a time; else the last\nhour "
+                     "recorded, of one job or instance all");
+    add_explain_time(cmd, "--until", explain.until, "The same: as it was then");
+    auto* job = cmd->add_option_function<std::string>(
+      "--job",
+      [this](const std::string& text) { explain.job = job_number(text); },
+      "Where this job's waiting time went");
+    auto* instance = cmd->add_option("--instance", explain.instance,
+                                     "Why it was made, kept and removed");
+    auto* group = cmd->add_option("--group", explain.group,
+                                  "Only this: the cloud's id, or the runner's");
+    for (auto* x : {job, instance, group})
+      x->type_name("ID");
     cmd->add_flag("--json", explain.json, "For programs");
-    cmd->footer("Reads what muster run records, also while it runs. Times are "
-                "local. Exit status:\n1 if there is no recording, or the job "
-                "or instance is not in it. docs/explain.md");
-    cmd->callback([this] { status = explain_recording(explain); });
+    cmd->footer(
+      "Reads what muster run records, also while it runs. Times are "
+      "local, with a Z\nUTC. Exit status: 1 if there is no recording, "
+      "or the job or instance is not in\nit; 2 if the output cannot "
+      "be written. docs/explain.md");
+    cmd->callback([this, job, instance, group] {
+      if (job->count() + instance->count() + group->count() > 1)
+        throw CLI::ValidationError("--job, --instance, --group",
+                                   "only one of these can be asked for");
+      status = explain_recording(explain);
+    });
   }
 
   void add_simulate() {

@@ -1,3 +1,4 @@
+#include "messages/errors.hpp"
 #include "tests/unit/explain/recording.hpp"
 
 #include <cstdlib>
@@ -155,4 +156,41 @@ TEST_CASE("the JSON has the same, in seconds and UTC") {
   CHECK_EQ(all["rules"]["pending"], 1);
   CHECK_EQ(all["decisions"][0]["rule"], "pending");
   CHECK(all["from"].get<std::string>().ends_with("Z"));
+}
+
+TEST_CASE("nothing that others have said controls the terminal it is told on") {
+  hand_recording x{{.instance = "i-1"}};
+  quiet_day(x);
+  connection_health lost;
+  lost.why
+    = error_of(connection_errc::lost, "\x1b[31mbye\x1b]0;title\x07\nJob 42");
+  x.handled(x.instance_role("i-1"), lost);
+  auto text = text_of(x.finish(), {.instance = "i-1"});
+  CAPTURE(text);
+  CHECK(has(text, "the connection broke: ?[31mbye?]0;title??Job 42"));
+  CHECK_EQ(text.find('\x1b'), std::string::npos);
+  CHECK_EQ(text.find('\x07'), std::string::npos);
+}
+
+TEST_CASE("a story ends where it is to end") {
+  constexpr auto begin = hand_recording::begin_unix_us;
+  hand_recording x{{.job = 42, .until_unix_us = begin + 6'000'000}};
+  quiet_day(x);
+  auto story = x.finish();
+  REQUIRE_EQ(story.jobs.size(), 1);
+  CHECK(story.jobs[0].began);
+  CHECK_FALSE(story.jobs[0].ended);
+  REQUIRE(story.last);
+  CHECK_LE(story.last->unix_us, begin + 6'000'000);
+}
+
+TEST_CASE("a group is known by its runner, its cloud's id and its role") {
+  for (const auto* name : {"runner:a", "a", "cloud-group", "runner:a/group"}) {
+    CAPTURE(name);
+    CHECK(is_group(name, "runner:a", "cloud-group"));
+  }
+  for (const auto* name : {"runner:b/group", "runner:a/group/", "group", ""}) {
+    CAPTURE(name);
+    CHECK_FALSE(is_group(name, "runner:a", "cloud-group"));
+  }
 }

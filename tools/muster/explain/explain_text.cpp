@@ -1,5 +1,6 @@
 #include "actors/group/words.hpp"
 #include "tools/muster/explain/render.hpp"
+#include "tools/muster/terminal.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -251,6 +252,45 @@ void put_jobs(std::string& to, const report& x) {
   }
 }
 
+/// What servers, clouds and commands have said goes to a terminal.
+void clean(std::string& x) {
+  x = printable(std::move(x));
+}
+
+void clean(moments& x) {
+  for (auto& y : x.all())
+    clean(y.text);
+}
+
+void clean(job_story& x) {
+  for (auto* text : {&x.runner, &x.instance, &x.failure})
+    clean(*text);
+  for (auto& why : x.because)
+    clean(why);
+  clean(x.told);
+}
+
+void clean(instance_story& x) {
+  for (auto* text : {&x.id, &x.group, &x.made_because, &x.retired_because})
+    clean(*text);
+  clean(x.told);
+}
+
+void clean(decision_line& x) {
+  for (auto* text : {&x.group, &x.action, &x.why, &x.not_done, &x.policy})
+    clean(*text);
+}
+
+void clean(report& x) {
+  for (auto& y : x.jobs)
+    clean(y);
+  for (auto& y : x.instances)
+    clean(y);
+  for (auto& y : x.decisions)
+    clean(y);
+  clean(x.problems);
+}
+
 } // namespace
 
 std::string local_time(int64_t unix_us) {
@@ -269,9 +309,11 @@ std::string local_zone(int64_t unix_us) {
                      out.tm_gmtoff < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
-std::string text_of(const report& x, const filter& about) {
-  if (!x.first)
+std::string text_of(const report& foreign, const filter& about) {
+  if (!foreign.first)
     return "The recording is empty.\n";
+  auto x = foreign;
+  clean(x);
   auto begin = std::max(x.first->unix_us, about.since_unix_us);
   auto out = fmt::format(
     "From {} to {} (local time: {}); {} in the recording, {} of muster.\n",

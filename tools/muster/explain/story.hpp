@@ -64,6 +64,10 @@ public:
     return all_;
   }
 
+  std::deque<moment>& all() {
+    return all_;
+  }
+
   /// So many were left out, after the first half.
   size_t left_out() const {
     return left_out_;
@@ -132,6 +136,7 @@ struct filter {
   std::optional<std::string> instance = {};
   std::optional<std::string> group = {}; ///< the cloud's id, or the runner's
   int64_t since_unix_us = 0;             ///< what was over by then is left out
+  int64_t until_unix_us = INT64_MAX;     ///< what came later, too
 };
 
 struct report {

@@ -69,6 +69,8 @@ stamp teller::stamp_of(const record& x) {
 }
 
 void teller::take(const record& x) {
+  if (x.unix_us > filter_.until_unix_us)
+    return;
   if (get<run_begun>(x.what) != nullptr)
     base_us_.reset();
   auto at = stamp_of(x);
@@ -112,6 +114,8 @@ bool teller::wants_group(std::string_view runner) const {
 
 bool is_group(std::string_view wanted, std::string_view runner,
               std::string_view id) {
+  if (wanted.starts_with(runner) && wanted.substr(runner.size()) == group_part)
+    return true;
   return runner == wanted || runner.substr(runner.find(':') + 1) == wanted
          || id == wanted;
 }

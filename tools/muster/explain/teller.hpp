@@ -35,7 +35,7 @@ struct place {
 };
 
 /// Whether a runner's role, and the cloud's id of its group, are what somebody
-/// means who asks for `wanted`.
+/// means who asks for `wanted`; the group's role will do, too.
 bool is_group(std::string_view wanted, std::string_view runner,
               std::string_view id);
 

@@ -1,10 +1,15 @@
 #include "tools/muster/replay/replay_command.hpp"
 
+#include "actors/group/words.hpp"
 #include "actors/recorder/reader.hpp"
 #include "actors/recorder/words.hpp"
 #include "actors/replay/normal_text.hpp"
 #include "actors/replay/replay.hpp"
+#include "actors/replay/roles.hpp"
 #include "config/log.hpp"
+#include "messages/recording.hpp"
+#include "tools/muster/moment.hpp"
+#include "tools/muster/terminal.hpp"
 #include "tools/muster/trace/trace_command.hpp"
 
 #include <CLI/CLI.hpp>
@@ -13,9 +18,11 @@
 #include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
+#include <map>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace muster {
@@ -32,18 +39,50 @@ struct limit {
   }
 };
 
-std::optional<limit> parse_limit(const std::string& text) {
+result<limit, config_errc> parse_limit(const std::string& text) {
   limit out;
+  if (text.empty())
+    return out;
   uint64_t number = 0;
   auto end = text.data() + text.size();
   auto read = std::from_chars(text.data(), end, number);
-  if (read.ec == std::errc{} && read.ptr == end)
+  if (read.ec == std::errc{} && read.ptr == end) {
     out.number = number;
-  else if (auto moment = parse_moment(text))
-    out.unix_us = moment;
-  else if (!text.empty())
-    return std::nullopt;
+    return out;
+  }
+  auto moment = parse_moment(text);
+  if (!moment)
+    return fail(
+      config_errc::not_valid,
+      fmt::format("{}, nor the number of a record", moment.error().text));
+  out.unix_us = *moment;
   return out;
+}
+
+/// How many runners and jobs.
+std::pair<size_t, size_t> played(const replay_report& x) {
+  auto is_job = [](const std::string& role) {
+    return role.find("/job:") != std::string::npos;
+  };
+  auto jobs = static_cast<size_t>(std::ranges::count_if(x.played, is_job));
+  return {x.played.size() - jobs, jobs};
+}
+
+/// `1 runner and 150 jobs were`.
+std::string played_text(const replay_report& x) {
+  auto [runners, jobs] = played(x);
+  std::vector<std::string> parts;
+  if (runners > 0)
+    parts.push_back(
+      counted(static_cast<int64_t>(runners), "runner", "runners"));
+  if (jobs > 0)
+    parts.push_back(counted(static_cast<int64_t>(jobs), "job", "jobs"));
+  return fmt::format("{} {}", fmt::join(parts, " and "),
+                     x.played.size() == 1 ? "was" : "were");
+}
+
+void print_line(const std::string& text) {
+  std::printf("%s\n", text.c_str());
 }
 
 nlohmann::ordered_json json_of(const replay_report& x, double seconds) {
@@ -56,6 +95,9 @@ nlohmann::ordered_json json_of(const replay_report& x, double seconds) {
   out["skipped"] = x.skipped;
   out["span_s"] = std::chrono::duration<double>(x.span).count();
   out["took_s"] = seconds;
+  auto [runners, jobs] = played(x);
+  out["runners_not_checked"] = runners;
+  out["jobs_not_checked"] = jobs;
   out["remarks"] = x.remarks;
   out["diverged"] = nullptr;
   if (x.diverged)
@@ -67,35 +109,39 @@ nlohmann::ordered_json json_of(const replay_report& x, double seconds) {
 }
 
 std::string or_nothing(const std::string& x) {
-  return x.empty() ? "nothing" : x;
+  return x.empty() ? "nothing" : printable(x);
 }
 
 void print(const replay_report& x, double seconds) {
   auto span = std::chrono::duration<double>(x.span).count();
-  std::printf("%llu records over %.1f s replayed in %.2f s, %.0f times as fast "
-              "as it happened\n",
-              static_cast<unsigned long long>(x.records), span, seconds,
-              seconds > 0 ? span / seconds : 0);
-  std::printf("%llu actors ran again and handled %llu messages; %llu of what "
-              "they sent, set and remarked is as recorded\n",
-              static_cast<unsigned long long>(x.actors),
-              static_cast<unsigned long long>(x.handled),
-              static_cast<unsigned long long>(x.compared));
+  print_line(
+    fmt::format("{} records over {:.1f} s replayed in {:.2f} s, {:.0f} "
+                "times as fast as it happened",
+                x.records, span, seconds, seconds > 0 ? span / seconds : 0));
+  print_line(fmt::format("{} ran again and handled {}; {} of what they sent, "
+                         "set and remarked is as recorded",
+                         counted(x.actors, "actor", "actors"),
+                         counted(x.handled, "message", "messages"),
+                         x.compared));
   for (const auto& remark : x.remarks)
-    std::printf("note: %s\n", remark.c_str());
+    print_line("note: " + printable(remark));
+  if (!x.played.empty())
+    print_line(fmt::format("note: {} played by the recording, wholly or from a "
+                           "gap on: what was decided there is not checked",
+                           played_text(x)));
   if (!x.diverged) {
-    std::printf("no divergence\n");
+    if (x.compared > 0)
+      print_line("no divergence");
     return;
   }
   const auto& y = *x.diverged;
-  std::printf("\nDIVERGENCE at record %llu: %s\n",
-              static_cast<unsigned long long>(y.at.number),
-              line_of(y.at).c_str());
-  std::printf("  actor     %s\n  recorded  %s\n  replayed  %s\n",
-              y.actor.c_str(), or_nothing(y.recorded).c_str(),
-              or_nothing(y.replayed).c_str());
+  print_line(
+    fmt::format("\nDIVERGENCE at record {}: {}", y.at.number, line_of(y.at)));
+  print_line("  actor     " + printable(y.actor));
+  print_line("  recorded  " + or_nothing(y.recorded));
+  print_line("  replayed  " + or_nothing(y.replayed));
   if (!y.state.empty())
-    std::printf("  state     %s\n", y.state.c_str());
+    print_line("  state     " + printable(y.state));
 }
 
 bool is_at_or_below(std::string_view role, std::string_view one) {
@@ -103,38 +149,93 @@ bool is_at_or_below(std::string_view role, std::string_view one) {
          && (role.size() == one.size() || role[one.size()] == '/');
 }
 
-/// The uppermost few.
+/// Runners, their groups and coordinators by name; of jobs and instances, how
+/// many.
 std::string list_of(const std::set<std::string>& roles) {
   constexpr size_t listed_max = 8;
-  std::vector<std::string> all{roles.begin(), roles.end()};
-  std::ranges::stable_sort(
-    all, {}, [](const std::string& x) { return std::ranges::count(x, '/'); });
-  all.resize(std::min(all.size(), listed_max));
-  return fmt::format("{}", fmt::join(all, ", "));
+  std::vector<std::string> listed;
+  std::map<std::string, std::vector<std::string>> many;
+  for (const auto& x : roles)
+    switch (part_of(x)) {
+      case part::runner:
+      case part::coordinator:
+      case part::group:
+        listed.push_back(x);
+        break;
+      case part::job:
+        many["jobs"].push_back(x);
+        break;
+      case part::instance:
+        many["instances"].push_back(x);
+        break;
+      default: // below one of these
+        break;
+    }
+  if (listed.size() > listed_max) {
+    auto more = listed.size() - listed_max;
+    listed.resize(listed_max);
+    listed.push_back(
+      fmt::format("{} more runners, coordinators and groups", more));
+  }
+  for (const auto& [name, all] : many)
+    listed.push_back(fmt::format("{} {} like {}", all.size(), name, all[0]));
+  return listed.empty() ? "nobody" : fmt::format("{}", fmt::join(listed, ", "));
 }
+
+bool is_any_at_or_below(const std::set<std::string>& roles,
+                        const std::string& one) {
+  return std::ranges::any_of(
+    roles, [&one](const auto& x) { return is_at_or_below(x, one); });
+}
+
+int complain_of(const std::string& text) {
+  complain(text);
+  return 2;
+}
+
+/// One of two recordings that are compared.
+struct side {
+  recording_reader from;
+  record at = {};
+  std::string run_id = {}; ///< of the run there
+};
 
 /// The next record that two recordings can be compared by: what somebody did,
 /// not when.
-bool next_deed(recording_reader& from, const std::string& role,
-               const limit& until, record& into) {
-  while (from.next(into)) {
-    if (until.is_past(into))
+bool next_deed(side& x, const std::string& role, const limit& until) {
+  auto concerns
+    = [&role](const player& who) { return is_at_or_below(who.role, role); };
+  while (x.from.next(x.at)) {
+    if (until.is_past(x.at))
       return false;
-    auto is_deed = into.kind == record_kind::handled
-                   || into.kind == record_kind::sent
-                   || into.kind == record_kind::note;
-    auto concerns
-      = [&role](const player& x) { return is_at_or_below(x.role, role); };
-    if (is_deed && (role.empty() || concerns(into.to) || concerns(into.from)))
+    x.run_id = x.from.head().run_id;
+    auto is_deed = x.at.kind == record_kind::handled
+                   || x.at.kind == record_kind::sent
+                   || x.at.kind == record_kind::note;
+    if (is_deed && !x.at.what.match_elements<run_begun>()
+        && (role.empty() || concerns(x.at.to) || concerns(x.at.from)))
       return true;
   }
   return false;
 }
 
-std::string deed_text(const record& x) {
-  return fmt::format("{} {} -> {} {}", to_string(x.kind), to_string(x.from),
-                     to_string(x.to),
-                     x.what.empty() ? x.type : normal_text(x.what.content()));
+/// Ids of runs are a part of keys, and of remarks.
+std::string without_run_id(std::string text, const std::string& id) {
+  if (id.empty())
+    return text;
+  for (auto at = text.find(id); at != std::string::npos;
+       at = text.find(id, at + 1))
+    text.replace(at, id.size(), "R");
+  return text;
+}
+
+std::string deed_text(const side& x) {
+  const auto& at = x.at;
+  return without_run_id(
+    fmt::format("{} {} -> {} {}", to_string(at.kind), to_string(at.from),
+                to_string(at.to),
+                at.what.empty() ? at.type : normal_text(at.what.content())),
+    x.run_id);
 }
 
 } // namespace
@@ -155,104 +256,123 @@ void replay_command::add_to(CLI::App& app, int& status,
                  "Stop after record N, or at 2026-11-28T21:30 (UTC)")
     ->type_name("N|TIME")
     ->check([](const std::string& x) {
-      return parse_limit(x) ? "" : x + " is neither a number nor a time";
+      auto read = parse_limit(x);
+      return read ? std::string{} : read.error().text;
     });
   to->add_option("--actor", role_, "Only what this one and those below decide")
     ->type_name("ROLE");
-  to->add_option("--diff", other_, "Only tell where another recording differs")
+  to->add_option(
+      "--diff", other_,
+      "Only tell where another recording differs: another run's, or a copy")
     ->type_name("FILE|DIR");
   to->add_flag("--json", json_, "For programs");
   to->footer("Exit status: 0; 1 if something came out otherwise, 2 if nothing "
-             "can be read.");
+             "can be read\nor compared.");
   to->callback([this, &status] {
-    if (other_.empty())
-      run(status);
-    else
-      compare(status);
+    status = after_output(other_.empty() ? run() : compare());
   });
 }
 
-void replay_command::run(int& status) const {
+int replay_command::run() const {
   auto reader = open_recordings(path_, config_path_);
-  if (!reader) {
-    std::fprintf(stderr, "muster: %s\n", reader.error().text.c_str());
-    status = 2;
-    return;
-  }
+  if (!reader)
+    return complain_of(reader.error().text);
   log::configure("panic", "text"); // what actors say was said when it happened
   auto until = *parse_limit(until_);
   auto begun = std::chrono::steady_clock::now();
   replay again{{role_}};
-  record x;
-  std::set<std::string> roles;
-  while (reader->next(x) && !until.is_past(x)) {
-    for (const auto* who : {&x.from, &x.to})
+  record next;
+  record last;
+  std::set<std::string> there;
+  while (reader->next(next) && !until.is_past(next)) {
+    std::swap(next, last);
+    for (const auto* who : {&last.from, &last.to})
       if (!role_.empty() && !who->role.empty())
-        roles.insert(who->role);
-    if (!again.take(x))
+        there.insert(who->role);
+    if (!again.take(last))
       break;
   }
-  if (again.report().records == 0) {
-    std::fprintf(stderr, "muster: the recording has no record%s%s\n",
-                 until_.empty() ? "" : " before ", until_.c_str());
-    status = 2;
-    return;
-  }
-  if (!role_.empty() && std::ranges::none_of(roles, [this](const auto& y) {
-        return is_at_or_below(y, role_);
-      })) {
-    std::fprintf(stderr,
-                 "muster: nobody in the recording is %s; there are: %s\n",
-                 role_.c_str(), list_of(roles).c_str());
-    status = 2;
-    return;
-  }
+  again.end_at(last);
+  auto took = std::chrono::steady_clock::now() - begun;
   const auto& report = again.report();
-  auto seconds
-    = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun)
-        .count();
+  for (const auto& problem : reader->problems())
+    complain(problem);
+  if (report.records == 0)
+    return complain_of("the recording has no record"
+                       + (until_.empty() ? "" : " before " + until_));
+  if (!role_.empty() && !report.diverged
+      && !is_any_at_or_below(report.ran, role_))
+    return complain_of(
+      fmt::format("nothing was compared: {}; there are: {}",
+                  is_any_at_or_below(there, role_)
+                    ? role_
+                        + " is played by the recording, and does not run "
+                          "again"
+                    : "nobody in the recording is " + role_,
+                  list_of(report.ran)));
+  auto seconds = std::chrono::duration<double>(took).count();
   if (json_)
-    std::printf(
-      "%s\n",
+    print_line(
       json_of(report, seconds)
-        .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
-        .c_str());
+        .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   else
     print(report, seconds);
-  for (const auto& problem : reader->problems())
-    std::fprintf(stderr, "muster: %s\n", problem.c_str());
-  status = report.diverged ? 1 : 0;
+  if (report.diverged)
+    return 1;
+  if (report.compared == 0)
+    return complain_of(
+      fmt::format("nothing was compared: none of the {} is of something that "
+                  "somebody who runs again has sent, set or remarked",
+                  counted(report.records, "record", "records")));
+  return 0;
 }
 
-void replay_command::compare(int& status) const {
+int replay_command::compare() const {
   auto one = open_recordings(path_, config_path_);
-  auto other = recording_reader::open(other_);
+  auto other = open_recordings(other_, config_path_);
   for (const auto* x : {&one, &other})
-    if (!*x) {
-      std::fprintf(stderr, "muster: %s\n", x->error().text.c_str());
-      status = 2;
-      return;
-    }
+    if (!*x)
+      return complain_of(x->error().text);
   auto until = *parse_limit(until_);
   uint64_t equal = 0;
+  side a{std::move(*one)};
+  side b{std::move(*other)};
+  bool has_a = false;
+  bool has_b = false;
   for (;; ++equal) {
-    record a;
-    record b;
-    auto has_a = next_deed(*one, role_, until, a);
-    auto has_b = next_deed(*other, role_, until, b);
-    if (!has_a && !has_b)
+    has_a = next_deed(a, role_, until);
+    has_b = next_deed(b, role_, until);
+    if (!has_a || !has_b || deed_text(a) != deed_text(b))
       break;
-    if (has_a && has_b && deed_text(a) == deed_text(b))
-      continue;
-    std::printf("%llu records are equal, then\n  %s\n  %s\n",
-                static_cast<unsigned long long>(equal),
-                has_a ? line_of(a).c_str() : "(the end)",
-                has_b ? line_of(b).c_str() : "(the end)");
-    status = 1;
-    return;
   }
-  std::printf("%llu records are equal\n",
-              static_cast<unsigned long long>(equal));
+  for (const auto* x : {&a, &b})
+    for (const auto& problem : x->from.problems())
+      complain(problem);
+  auto differs = has_a || has_b;
+  if (equal == 0 && !differs)
+    return complain_of(
+      fmt::format("nothing was compared: neither recording has a message or a "
+                  "remark{}{}",
+                  role_.empty() ? "" : " of " + role_,
+                  until_.empty() ? "" : " before " + until_));
+  if (json_) {
+    nlohmann::ordered_json out;
+    out["equal"] = equal;
+    out["differs"] = differs;
+    out["one"] = has_a ? json_of(a.at) : nlohmann::ordered_json{};
+    out["other"] = has_b ? json_of(b.at) : nlohmann::ordered_json{};
+    print_line(out.dump(2, ' ', false,
+                        nlohmann::ordered_json::error_handler_t::replace));
+    return differs ? 1 : 0;
+  }
+  print_line(fmt::format("{} {} equal{}", counted(equal, "record", "records"),
+                         equal == 1 ? "is" : "are", differs ? ", then" : ""));
+  if (differs)
+    for (const auto& text : {has_a ? line_of(a.at) : "(the end)",
+                             has_b ? line_of(b.at) : "(the end)"})
+      print_line("  " + text);
+  print_line("not compared: times, ids of runs, versions, numbers of secrets");
+  return differs ? 1 : 0;
 }
 
 } // namespace muster

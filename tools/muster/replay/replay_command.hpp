@@ -12,12 +12,12 @@ namespace muster {
 class replay_command {
 public:
   /// Adds it; it sets `status` when it is called: 1 if something came out
-  /// otherwise, 2 if nothing can be read.
+  /// otherwise, 2 if nothing can be read or compared.
   void add_to(CLI::App& app, int& status, const std::string& config_path);
 
 private:
-  void run(int& status) const;
-  void compare(int& status) const;
+  int run() const;
+  int compare() const;
 
   std::string config_path_;
   std::string path_; ///< empty: where the configuration says

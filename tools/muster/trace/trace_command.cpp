@@ -2,8 +2,9 @@
 
 #include "actors/recorder/reader.hpp"
 #include "actors/recorder/words.hpp"
-#include "config/duration.hpp"
 #include "config/load.hpp"
+#include "tools/muster/moment.hpp"
+#include "tools/muster/terminal.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -38,18 +39,6 @@ bool contains_folded(const std::string& text, const std::string& part) {
   };
   return std::search(text.begin(), text.end(), part.begin(), part.end(), same)
          != text.end();
-}
-
-/// Control characters of what others have said must not reach a terminal.
-std::string printable(std::string text) {
-  for (auto& c : text)
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7F)
-      c = '?';
-  return text;
-}
-
-void complain(const std::string& text) {
-  std::fprintf(stderr, "muster: %s\n", printable(text).c_str());
 }
 
 /// `instance` of `runner:a/group/instance:i-1`.
@@ -133,38 +122,46 @@ nlohmann::ordered_json json_of(const totals& x, uintmax_t bytes,
 
 } // namespace
 
-std::optional<int64_t> parse_moment(const std::string& text) {
-  using namespace std::chrono;
-  if (auto ago = parse_duration(text)) {
-    auto then = system_clock::now() - *ago;
-    return duration_cast<microseconds>(then.time_since_epoch()).count();
-  }
-  for (const char* form : {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d"}) {
-    tm parts{};
-    const char* end = ::strptime(text.c_str(), form, &parts);
-    if (end == nullptr || (*end != '\0' && std::string_view{end} != "Z"))
-      continue;
-    auto day = parts.tm_mday;
-    auto seconds = static_cast<int64_t>(::timegm(&parts));
-    if (parts.tm_mday == day) // else there is no such day
-      return seconds * 1'000'000;
-  }
+namespace {
+
+/// To open a pipe or a device could wait for ever.
+std::optional<std::string> problem_with(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  auto status = fs::status(path, none);
+  if (fs::is_regular_file(status) || !fs::exists(status))
+    return std::nullopt;
+  if (!fs::is_directory(status))
+    return path + ": it is neither a file nor a folder";
+  for (fs::directory_iterator at{path, none}, end; !none && at != end;
+       at.increment(none))
+    if (at->path().extension() == ".rec")
+      if (!at->is_regular_file(none))
+        return at->path().string() + ": it is no file";
   return std::nullopt;
 }
+
+result<recording_reader, journal_errc> open_files(const std::string& path,
+                                                  snapshots wanted) {
+  if (auto problem = problem_with(path))
+    return fail(journal_errc::not_readable, *problem);
+  return recording_reader::open(path, wanted);
+}
+
+} // namespace
 
 result<recording_reader, journal_errc>
 open_recordings(const std::string& path, const std::string& config_path,
                 snapshots wanted) {
   if (!path.empty())
-    return recording_reader::open(path, wanted);
+    return open_files(path, wanted);
   auto loaded = load_config(config_path);
   auto fatal = std::ranges::find_if(loaded.diagnostics, [](const auto& x) {
     return x.level == severity::fatal;
   });
   if (fatal != loaded.diagnostics.end())
     return fail(journal_errc::not_readable, headline(*fatal));
-  auto opened
-    = recording_reader::open(recordings_folder(loaded.value.muster), wanted);
+  auto opened = open_files(recordings_folder(loaded.value.muster), wanted);
   if (!opened)
     return fail(journal_errc::not_readable,
                 opened.error().text
@@ -233,12 +230,12 @@ void trace_commands::add_to(CLI::App& app, int& status,
     to->add_flag("--json", json_, "For programs");
   };
   auto check_moment = [](const std::string& x) {
-    return parse_moment(x)
-             ? ""
-             : x + " is neither like 90m nor like 2026-11-28T21:30";
+    auto moment = parse_moment(x);
+    return moment ? std::string{} : moment.error().text;
   };
   auto add_filter = [&](CLI::App* to) {
-    to->add_option("--since", since_, "Like 90m, or 2026-11-28T21:30 (UTC)")
+    to->add_option("--since", since_,
+                   "Like 90m, or 2026-11-28T21:30[:05] (UTC)")
       ->type_name("TIME")
       ->check(check_moment);
     to->add_option("--until", until_, "The same")
@@ -285,9 +282,9 @@ void trace_commands::cat(int& status) const {
   }
   auto filter = filter_;
   if (!since_.empty())
-    filter.since_us = parse_moment(since_);
+    filter.since_us = *parse_moment(since_);
   if (!until_.empty())
-    filter.until_us = parse_moment(until_);
+    filter.until_us = *parse_moment(until_);
   record x;
   bool is_any = false;
   while (reader->next(x)) {
@@ -303,7 +300,7 @@ void trace_commands::cat(int& status) const {
   }
   for (const auto& problem : reader->problems())
     complain(problem);
-  status = is_any || filter.text.empty() ? 0 : 1;
+  status = after_output(is_any || filter.text.empty() ? 0 : 1);
 }
 
 void trace_commands::stat(int& status) const {
@@ -329,6 +326,7 @@ void trace_commands::stat(int& status) const {
                   .dump(2, ' ', false,
                         nlohmann::ordered_json::error_handler_t::replace);
     std::printf("%s\n", text.c_str());
+    status = after_output(0);
     return;
   }
   auto number = [](uint64_t n) { return static_cast<unsigned long long>(n); };
@@ -350,6 +348,7 @@ void trace_commands::stat(int& status) const {
   print_table("by role", all.roles);
   for (const auto& problem : reader->problems())
     complain(problem);
+  status = after_output(0);
 }
 
 } // namespace muster

@@ -29,13 +29,10 @@ bool is_wanted(const record& x, const std::string& line,
 /// A record as a line: `TIME FROM -> TO MESSAGE`.
 std::string line_of(const record& x);
 
-/// What a time on the command line means: `90m` before now, or
-/// `2026-11-28[T21:30[:05]]` in UTC. Unix time [us]; nothing: it is none.
-std::optional<int64_t> parse_moment(const std::string& text);
-
 /// Opens what a command reads: the recordings in `path`, or if it is empty
 /// those where the configuration has them. Errors: `not_readable`: there are
-/// none, or the configuration cannot be read.
+/// none, a pipe or a device is in their place, or the configuration cannot be
+/// read.
 result<recording_reader, journal_errc>
 open_recordings(const std::string& path, const std::string& config_path,
                 snapshots wanted = snapshots::first);
