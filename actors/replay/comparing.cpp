@@ -97,14 +97,17 @@ void replay::world::caught(caf::actor_id to, caf::mailbox_element& what) {
     late_[{to, from}].waiting.push_back(std::move(x));
     return;
   }
-  auto* receiver = players_.by_actor(to);
+  auto& line = lines_[{to, from}];
+  const auto* receiver = players_.by_actor(to);
   if (receiver != nullptr && is_edge(receiver->who.role)) {
     to_edges_.emplace_back(to, from);
-  } else if (sender->who.number != 0) { // else it may begin here before others
+  } else if (sender->who.number != 0
+             && (!sender->from_snapshot || line.is_settled)) {
+    // One that has no number yet may have begun here before others.
     x.number = ++sent_;
     orders_of_sending_[to][x.number] = from;
   }
-  lines_[{to, from}].waiting.push_back(std::move(x));
+  line.waiting.push_back(std::move(x));
 }
 
 bool replay::world::compare(const record& x, actor_again& from,
@@ -127,7 +130,7 @@ bool replay::world::compare(const record& x, actor_again& from,
   }
   if (is_late(recorded, from, to, what))
     return true;
-  if (from.from_snapshot && !line.is_settled)
+  if (from.from_snapshot && !line.is_settled && !is_edge(to.who.role))
     return true; // it was on its way then
   auto text = [&x](const comparable& y) {
     return fmt::format("to {}: {}", to_string(x.to), y.text());

@@ -2,6 +2,7 @@
 // here is a recording. A change that means to decide otherwise replaces those
 // that it concerns; docs/replay.md tells how.
 
+#include "messages/group.hpp"
 #include "messages/recording.hpp"
 #include "tests/support/replays.hpp"
 
@@ -32,6 +33,34 @@ std::vector<record>::iterator last(std::vector<record>& all, F what) {
   REQUIRE(found != all.rend());
   return std::prev(found.base());
 }
+
+struct temporary_copy {
+  fs::path folder;
+
+  explicit temporary_copy(const std::string& of) {
+    auto name = (fs::temp_directory_path() / "muster-replay.XXXXXX").string();
+    REQUIRE_NE(::mkdtemp(name.data()), nullptr);
+    folder = name;
+    fs::copy(of, folder);
+  }
+
+  temporary_copy(const temporary_copy&) = delete;
+  temporary_copy& operator=(const temporary_copy&) = delete;
+
+  ~temporary_copy() {
+    fs::remove_all(folder);
+  }
+
+  void remove_first(size_t count) const {
+    std::set<fs::path> files;
+    for (const auto& x : fs::directory_iterator{folder})
+      files.insert(x.path());
+    REQUIRE_GT(files.size(), count);
+    auto next = files.begin();
+    for (size_t i = 0; i < count; ++i)
+      fs::remove(*next++);
+  }
+};
 
 std::set<std::string> incidents() {
   const auto* folder = std::getenv("MUSTER_INCIDENTS");
@@ -96,6 +125,40 @@ TEST_CASE("what was under way where a recording is cut off is no difference") {
       auto report
         = replayed({all.begin(), all.begin() + static_cast<ptrdiff_t>(size)});
       CHECK_MESSAGE(!report.diverged, told(report));
+    }
+  }
+}
+
+TEST_CASE("a group that decides otherwise in the middle of a run is told") {
+  for (const auto& place : incidents()) {
+    CAPTURE(place);
+    temporary_copy half{place};
+    half.remove_first(5);
+    auto all = records_of(half.folder);
+    CHECK_GT(all.back().number, all.size() + 1'000); // it began before
+    CHECK_FALSE(replayed(all).diverged);
+    auto of_group = [](const record& x) {
+      return x.from.role.ends_with("/group") || x.to.role.ends_with("/group");
+    };
+    SUBCASE("about the number of instances") {
+      auto found = last(all, [&](const record& x) {
+        return of_group(x) && x.what.match_elements<decision_note>();
+      });
+      found->what.get_mutable_as<decision_note>(0).required += 1;
+      auto report = replayed(all);
+      REQUIRE(report.diverged);
+      CHECK_EQ(report.diverged->at.number, found->number);
+    }
+    SUBCASE("about who gets which slot") {
+      auto found = last(all, [&](const record& x) {
+        return of_group(x) && x.what.match_elements<occupy>();
+      });
+      found->what.get_mutable_as<occupy>(0).slot += 1;
+      auto report = replayed(all);
+      REQUIRE(report.diverged);
+      CHECK_EQ(report.diverged->at.number, found->number);
+      CHECK(report.diverged->actor.ends_with("/group"));
+      CHECK_NE(report.diverged->state.find("group_state"), std::string::npos);
     }
   }
 }
