@@ -244,6 +244,23 @@ TEST_CASE("the steps of sample B come out of a job byte for byte") {
   CHECK_EQ(f.log_after(connected), expected);
 }
 
+TEST_CASE("while a job waits for its slot, its own log says for what") {
+  fixture f;
+  f.start();
+  f.gitlab_says(200);
+  const std::string first = "waiting for a slot: 3rd in line";
+  const std::string second
+    = "waiting for a slot: i-3 booting for 14 s, usually "
+      "41 s";
+  f.world.send(f.it, acquire_waits{f.setup.key, first});
+  f.world.send(f.it, acquire_waits{f.setup.key, second});
+  CHECK_NE(f.log().find(first + "\n"), std::string::npos);
+  CHECK_LT(f.log().find(first), f.log().find(second + "\n"));
+  f.gets_slot();
+  f.world.send(f.it, acquire_waits{f.setup.key, "waiting for a slot: late"});
+  CHECK_EQ(f.log().find("late"), std::string::npos); // it has one
+}
+
 TEST_CASE("without the feature a job's log has no section markers") {
   fixture f;
   f.setup.payload.trace_sections = false;
