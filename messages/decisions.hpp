@@ -114,6 +114,11 @@ struct decision_note {
   std::vector<cordon_note> cordoned;
   std::vector<option_note> not_taken;
 
+  // What takes up room below max_instances beside `instances`:
+  int32_t removing = 0; ///< not gone yet [instances]
+  /// Requests that were given up, and may still appear. [instances]
+  int32_t unconfirmed = 0;
+
   /// Whether it does anything.
   bool acts() const {
     return asked > 0 || !taken_back.empty() || !cordoned.empty();

@@ -202,7 +202,7 @@ typename Inspector::result_type inspect(Inspector& f, decision_note& x) {
            x.acquired, x.unavailable, x.pending, x.reserved, x.max_instances,
            x.capacity_per_instance, x.policy, x.periods, x.idle_count,
            x.scale_factor, x.scale_factor_limit, x.idle_time_ms, x.asked,
-           x.taken_back, x.cordoned, x.not_taken);
+           x.taken_back, x.cordoned, x.not_taken, x.removing, x.unconfirmed);
 }
 
 template <class Inspector>

@@ -115,6 +115,8 @@ decision_note account_of(const group_decision& what, const fleet& instances,
   out.scale_factor = in_force.scale_factor;
   out.scale_factor_limit = in_force.scale_factor_limit;
   out.idle_time_ms = in_force.idle_time.count();
+  out.removing = instances.counts().present - instances.counts().instances;
+  out.unconfirmed = in.unconfirmed;
   out.asked = growth.asked;
   out.taken_back = what.uncordon;
   for (const auto& x : what.cordon)

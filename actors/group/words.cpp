@@ -68,12 +68,25 @@ std::string after_text(int64_t for_ms) {
                     : "";
 }
 
+/// What is there beside the instances that a decision counts.
+std::string also_there(const decision_note& x) {
+  std::string out;
+  if (x.removing > 0)
+    out += fmt::format(", and {} that {} being removed {} until gone",
+                       x.removing, x.removing == 1 ? "is" : "are",
+                       x.removing == 1 ? "counts" : "count");
+  if (x.unconfirmed > 0)
+    out += fmt::format(", and {} given up may still appear",
+                       counted(x.unconfirmed, "request", "requests"));
+  return out;
+}
+
 std::string option_text(const option_note& x, const decision_note& in) {
   auto more = fmt::format("{} more", x.count);
   switch (x.rule) {
     case decision_rule::max_instances:
-      return fmt::format("{} would be asked for, but max_instances is {}", more,
-                         in.max_instances);
+      return fmt::format("{} would be asked for, but max_instances is {}{}",
+                         more, in.max_instances, also_there(in));
     case decision_rule::scale_throttle:
       return fmt::format("{} wait for scale_throttle{}", more,
                          after_text(x.for_ms));

@@ -3,6 +3,7 @@
 #include "actors/recorder/record.hpp"
 #include "actors/recorder/words.hpp"
 #include "messages/dialer.hpp"
+#include "messages/group.hpp"
 #include "messages/journal.hpp"
 #include "messages/recording.hpp"
 #include "messages/trace.hpp"
@@ -98,6 +99,9 @@ const trimmers& all_trimmers() {
       x.from.clear();
       x.to.clear();
     });
+    // Recordings of the first days do not have these, and they decide nothing
+    // that the rest does not tell.
+    add<decision_note>(out, [](auto& x) { x.removing = x.unconfirmed = 0; });
     add<config_in_force>(out, [](auto& x) { x.path.clear(); });
     add<open_stream>(out, [](auto& x) { x.temp_dir.clear(); });
     add<write_job_lines>(out, [](auto& x) { clear_texts(x.lines); });

@@ -56,6 +56,26 @@ TEST_CASE("growth beyond the limit is an option that was not taken") {
            std::vector<option_note>{{decision_rule::max_instances, 2, 0}});
 }
 
+TEST_CASE(
+  "growth is limited by what is being removed, and the account has it") {
+  reporting_fleet one{{}};
+  one.ready("a");
+  one.cordon(instance_id{"a"}, retire_reason::unhealthy);
+  reservations waiting;
+  for (const auto* key : {"a", "b", "c"})
+    wait(waiting, key);
+  decision_input in{
+    .policy = {.max_instances = 3}, .unconfirmed = 1, .now = start};
+  auto what = decide_group(one, waiting, in);
+  CHECK_EQ(what.increase, 1);
+  auto x = account(one, waiting, in, {.asked = 1});
+  CHECK_EQ(x.instances, 0);
+  CHECK_EQ(x.removing, 1);
+  CHECK_EQ(x.unconfirmed, 1);
+  CHECK_EQ(x.not_taken,
+           std::vector<option_note>{{decision_rule::max_instances, 2, 0}});
+}
+
 TEST_CASE("growth that is held back says by what and how long") {
   fleet none{{}};
   reservations waiting;

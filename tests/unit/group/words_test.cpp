@@ -58,6 +58,26 @@ TEST_CASE("a decision is told with its reason and the options left out") {
   CHECK_EQ(policy_text(x), "policy 2 (* * 8-18 * * mon-fri)");
 }
 
+TEST_CASE("what takes up room below the limit is told with it") {
+  decision_note x;
+  x.rule = decision_rule::pending;
+  x.pending = 1;
+  x.instances = 3;
+  x.max_instances = 4;
+  x.not_taken = {{decision_rule::max_instances, 1, 0}};
+  CHECK_EQ(options_text(x),
+           "1 more would be asked for, but max_instances is 4");
+  x.removing = 1;
+  CHECK_EQ(options_text(x), "1 more would be asked for, but max_instances is "
+                            "4, and 1 that is being removed counts until gone");
+  x.removing = 2;
+  x.unconfirmed = 1;
+  CHECK_EQ(options_text(x),
+           "1 more would be asked for, but max_instances is 4, and 2 that are "
+           "being removed count until gone, and 1 request given up may still "
+           "appear");
+}
+
 TEST_CASE("what is kept and what goes is told with the cause") {
   decision_note x;
   x.rule = decision_rule::surplus;

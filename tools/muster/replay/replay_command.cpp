@@ -261,9 +261,8 @@ void replay_command::add_to(CLI::App& app, int& status,
     });
   to->add_option("--actor", role_, "Only what this one and those below decide")
     ->type_name("ROLE");
-  to->add_option(
-      "--diff", other_,
-      "Only tell where another recording differs: another run's, or a copy")
+  to->add_option("--diff", other_,
+                 "Run nothing: tell where another recording differs")
     ->type_name("FILE|DIR");
   to->add_flag("--json", json_, "For programs");
   to->footer("Exit status: 0; 1 if something came out otherwise, 2 if nothing "
