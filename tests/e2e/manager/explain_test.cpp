@@ -78,6 +78,8 @@ TEST_CASE("the parts of each job's wait add up to what GitLab saw") {
     CHECK_NE(all["instances"][0]["made_because"], "");
   }
   CHECK(x.manager->says("scaling decision", {{"rule", "pending"}}));
+  // GitLab Runner's own line, which people look for.
+  CHECK(x.manager->says("required scaling change", {{"rule", "pending"}}));
   auto overview = explain(x, {});
   CAPTURE(overview.output);
   CHECK_EQ(overview.status, 0);
@@ -103,6 +105,6 @@ TEST_CASE("what is not in a recording, or no recording, is said") {
   auto wrong = explain(x, {"--recording", "/nowhere"});
   CHECK_EQ(wrong.status, 1);
   CHECK(has(wrong.output, "/nowhere"));
-  CHECK(
-    has(explain(x, {"--since", "soon"}).output, "\"soon\" is no time span"));
+  CHECK(has(explain(x, {"--since", "soon"}).output,
+            "\"soon\" is neither a time span"));
 }

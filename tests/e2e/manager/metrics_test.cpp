@@ -17,10 +17,12 @@ namespace {
 
 /// A manager that is looked at.
 struct watched_world : world {
-  watched_world()
-    : world([] {
+  explicit watched_world(const std::vector<std::string>& more = {})
+    : world([&more] {
         settings how;
         how.manager.file = {"listen_address = \"127.0.0.1:0\""};
+        how.manager.file.insert(how.manager.file.end(), more.begin(),
+                                more.end());
         return how;
       }()) {
   }
@@ -186,4 +188,21 @@ TEST_CASE(
   CHECK(third.says("Starting multi-runner"));
   third.signal(SIGTERM);
   CHECK_EQ(third.wait_exit(), 0);
+}
+
+TEST_CASE("a recorder that cannot write is told by the metrics") {
+  watched_world fine;
+  CHECK(fine.serves_a_job());
+  CHECK_EQ(fine.now().at("muster_recorder_up"), 1);
+  CHECK_EQ(fine.now().at("muster_recorder_dropped_records_total"), 0);
+  CHECK_GT(fine.now().at("muster_recorder_records_total"), 0);
+
+  watched_world x{{"[muster.recorder]", "dir = \"/dev/null/recordings\""}};
+  CHECK(x.serves_a_job());
+  CHECK(x.manager->says("/dev/null/recordings"));
+  CHECK_EQ(x.now().at("muster_recorder_up"), 0);
+  auto dropped = x.now().at("muster_recorder_dropped_records_total");
+  CHECK_GT(dropped, 0);
+  CHECK(x.serves_a_job());
+  CHECK_GT(x.now().at("muster_recorder_dropped_records_total"), dropped);
 }

@@ -1,4 +1,7 @@
 #include "actors/metrics/series.hpp"
+#include "actors/metrics/table.hpp"
+#include "messages/decisions.hpp"
+#include "tests/support/exposition.hpp"
 #include "tests/unit/docs/pages.hpp"
 
 #include <doctest/doctest.h>
@@ -71,4 +74,37 @@ TEST_CASE("the page about metrics has every series, as it is") {
     CAPTURE(std::string{info.name});
     CHECK(documented.contains(std::string{info.name}));
   }
+}
+
+TEST_CASE("the rules of decisions are the same in code, metric and docs") {
+  std::set<std::string> known;
+  for (size_t i = 0; i <= static_cast<size_t>(last_decision_rule); ++i)
+    known.insert(to_string(static_cast<decision_rule>(i)));
+
+  std::set<std::string> documented;
+  bool in_rules = false;
+  for (const auto& line : read_page("docs/explain.md").lines) {
+    if (line.starts_with("#"))
+      in_rules = line == "## Rules";
+    if (in_rules && line.starts_with("| `"))
+      CHECK(documented.insert(cells_of(line)[0]).second);
+  }
+  CHECK_EQ(documented, known);
+
+  // All there ever are, before anything was decided.
+  metrics_table table{{"1.0", "abc", "main", 4}};
+  auto group = table.runner({})->group();
+  const exposition shown{table.text()};
+  std::set<std::string> labels;
+  for (const auto& [sample, value] : shown.samples()) {
+    if (!sample.starts_with("muster_scaling_decisions_total{"))
+      continue;
+    CHECK_EQ(value, 0);
+    const std::string begin = "rule=\"";
+    auto at = sample.find(begin);
+    REQUIRE_NE(at, std::string::npos);
+    at += begin.size();
+    labels.insert(sample.substr(at, sample.find('"', at) - at));
+  }
+  CHECK_EQ(labels, known);
 }
