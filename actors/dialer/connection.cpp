@@ -163,9 +163,7 @@ struct driver {
       edge->wire().close_stream(control());
     edge->wire().disconnect(s.link.session);
     s.link.session = 0;
-    for (const auto& [number, x] : std::exchange(s.running, {}))
-      self->send(as<dial_asker_actor>(x.asker),
-                 command_ended{x.instance, -1, "", why});
+    auto running = std::exchange(s.running, {});
     s.routed.clear();
     s.sweeps.clear();
     for (auto& x : s.cleans)
@@ -177,11 +175,15 @@ struct driver {
                   {"err", text_of(why)}});
     if (hopeless(why)) {
       give_up(why);
-      return;
+    } else {
+      tell_health(false, why);
+      s.phase = connection_phase::pausing;
+      arm(self->now() + pause_after(s.failures));
     }
-    tell_health(false, why);
-    s.phase = connection_phase::pausing;
-    arm(self->now() + pause_after(s.failures));
+    // Who hears of a command knows by now that it is the connection.
+    for (const auto& [number, x] : running)
+      self->send(as<dial_asker_actor>(x.asker),
+                 command_ended{x.instance, -1, "", why});
   }
 
   bool hopeless(const caf::error& why) const {

@@ -184,9 +184,9 @@ struct stepper {
 
   /// The answer to `check_alive`.
   actions checked(const command_ended& x) {
-    // It is asked again when the connection is there again; if it is given up,
+    // It is asked again when the connection is there again; if that is given up,
     // the instance is, too.
-    if (is(x.why, connection_errc::lost) || st.is_cut_off)
+    if (st.is_cut_off)
       return {};
     auto waiting = std::exchange(st.checking, {});
     if (waiting.empty())
@@ -299,6 +299,9 @@ struct stepper {
   }
 
   actions operator()(const dialed& x) {
+    if (st.step == preparation::done) // by another connection's actor
+      return (*this)(connection_health{x.instance, !x.why, st.failures,
+                                       static_cast<bool>(x.why), x.why});
     if (st.step != preparation::dial)
       return {};
     if (x.why) {

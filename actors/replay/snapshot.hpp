@@ -32,7 +32,7 @@ public:
   snapshot_reader(std::string_view bytes, time_point now,
                   const state_reader::finder& find);
 
-  /// Whether there is one, of this build's form.
+  /// Whether there is one, of a form that this build reads.
   bool is_there() const {
     return is_there_;
   }
@@ -45,6 +45,7 @@ public:
 
 private:
   bool is_there_ = false;
+  uint8_t form_ = 0;
   state_reader from_;
 };
 

@@ -568,8 +568,8 @@ TEST_CASE("a slot is given out only after a sign of life, if so wished") {
   }
   auto lost = error_of(connection_errc::lost, "reset");
   SUBCASE("the connection breaks over it: asked again when it is there") {
-    f.world.send(f.it, command_ended{f.setup.id, -1, "", lost});
     f.world.send(f.it, connection_health{f.setup.id, false, 1, false, lost});
+    f.world.send(f.it, command_ended{f.setup.id, -1, "", lost});
     f.give_slot("a", 0, job); // taken already
     CHECK_EQ(f.group.count<slot_occupied>(), 1);
     CHECK_EQ(f.dialer.count<run_command>(), 1);
@@ -581,7 +581,9 @@ TEST_CASE("a slot is given out only after a sign of life, if so wished") {
     CHECK_EQ(f.phase(), instance_phase::ready);
   }
   SUBCASE("the connection breaks over it and is given up") {
+    f.world.send(f.it, connection_health{f.setup.id, false, 1, false, lost});
     f.world.send(f.it, command_ended{f.setup.id, -1, "", lost});
+    CHECK_EQ(f.group.count<slot_occupied>(), 0);
     f.world.send(f.it, connection_health{f.setup.id, false, 5, true, lost});
     REQUIRE_EQ(f.group.count<slot_occupied>(), 2);
     CHECK_FALSE(f.group.last<slot_occupied>().accepted);
@@ -599,7 +601,12 @@ TEST_CASE("while the connection is broken no sign of life is asked for") {
   f.give_slot("a", 0, job);
   CHECK_EQ(f.dialer.count<run_command>(), 0);
   CHECK_EQ(f.group.count<slot_occupied>(), 0);
-  f.world.send(f.it, connection_health{f.setup.id, true, 0, false, {}});
+  SUBCASE("by the same actor") {
+    f.world.send(f.it, connection_health{f.setup.id, true, 0, false, {}});
+  }
+  SUBCASE("by another one, which dialed anew") {
+    f.world.send(f.it, dialed{f.setup.id, "key", {}});
+  }
   CHECK_EQ(f.dialer.count<run_command>(), 1);
   f.world.send(f.it, command_ended{f.setup.id, 0, "", {}});
   REQUIRE_EQ(f.group.count<slot_occupied>(), 1);

@@ -209,7 +209,7 @@ TEST_CASE("only options lose a dash") {
   auto out = place.muster("muster list -config \"$CONFIG_FILE\"");
   CHECK_EQ(out.status, 0);
   out = place.muster("muster explain --since -5m");
-  CHECK(has(out.text, "\"-5m\" is no time span"));
+  CHECK(has(out.text, "\"-5m\" is neither a time span"));
   CHECK_FALSE(has(out.text, "--5m"));
 }
 
