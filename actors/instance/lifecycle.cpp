@@ -184,8 +184,8 @@ struct stepper {
 
   /// The answer to `check_alive`.
   actions checked(const command_ended& x) {
-    // It is asked again when the connection is there again; if that is given up,
-    // the instance is, too.
+    // It is asked again when the connection is there again; if that is given
+    // up, the instance is, too.
     if (st.is_cut_off)
       return {};
     auto waiting = std::exchange(st.checking, {});
