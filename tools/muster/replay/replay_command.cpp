@@ -1,6 +1,7 @@
 #include "tools/muster/replay/replay_command.hpp"
 
 #include "actors/group/words.hpp"
+#include "actors/recorder/read_ahead.hpp"
 #include "actors/recorder/reader.hpp"
 #include "actors/recorder/words.hpp"
 #include "actors/replay/normal_text.hpp"
@@ -280,10 +281,11 @@ int replay_command::run() const {
   auto until = *parse_limit(until_);
   auto begun = std::chrono::steady_clock::now();
   replay again{{role_}};
+  read_ahead records{std::move(*reader)};
   record next;
   record last;
   std::set<std::string> there;
-  while (reader->next(next) && !until.is_past(next)) {
+  while (records.next(next) && !until.is_past(next)) {
     std::swap(next, last);
     for (const auto* who : {&last.from, &last.to})
       if (!role_.empty() && !who->role.empty())
@@ -294,7 +296,7 @@ int replay_command::run() const {
   again.end_at(last);
   auto took = std::chrono::steady_clock::now() - begun;
   const auto& report = again.report();
-  for (const auto& problem : reader->problems())
+  for (const auto& problem : records.stop().problems())
     complain(problem);
   if (report.records == 0)
     return complain_of("the recording has no record"
