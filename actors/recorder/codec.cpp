@@ -150,10 +150,14 @@ public:
       put_value(context.empty() ? std::string{} : text_of(x));
   }
 
-  /// What stands in GitLab for everybody is no secret.
+  /// What stands in GitLab for everybody is no secret; nor are GitLab's own
+  /// names, of which a job has a hundred.
   void put_value(const job_variable& x) {
     to_.push_back(6);
-    put_value(x.key);
+    if (x.key.starts_with("CI_") || x.key.starts_with("GITLAB_"))
+      put_text(to_, x.key);
+    else
+      put_value(x.key);
     put_secret(x.value, x.is_public ? in_texts::left : in_texts::hidden);
     put(x.is_public);
     put(x.file);

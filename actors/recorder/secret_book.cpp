@@ -426,12 +426,7 @@ void hidden_set::find_at(std::string_view text, size_t at, uint16_t hash,
 // -- secret_book --------------------------------------------------------------
 
 struct secret_book::generation {
-  struct row {
-    uint64_t number = 0;
-    bool hidden = false;
-  };
-
-  std::unordered_map<uint64_t, row> numbers; ///< by keyed hash
+  std::unordered_map<uint64_t, known> numbers; ///< by keyed hash
   hidden_set texts;
 };
 
@@ -440,6 +435,7 @@ secret_book::secret_book(const hash_key& key)
     kept_(std::make_unique<generation>()),
     current_(std::make_unique<generation>()),
     former_(std::make_unique<generation>()),
+    seen_(1024),
     clean_(1024) {
 }
 
@@ -450,13 +446,21 @@ uint64_t secret_book::number(std::string_view value, in_texts how) {
     return 0;
   auto hash = keyed_hash(key_, value);
   auto hides = how == in_texts::hidden;
+  auto& seen = seen_[hash % seen_.size()];
+  if (seen.is.number == 0 || seen.hash != hash || (hides && !seen.is.hidden))
+    seen = {hash, look_up(value, hash, hides)};
+  return seen.is.number;
+}
+
+secret_book::known secret_book::look_up(std::string_view value, uint64_t hash,
+                                        bool hides) {
   auto kept = kept_->numbers.find(hash);
   if (kept != kept_->numbers.end() && (kept->second.hidden || !hides))
-    return kept->second.number;
+    return kept->second;
   auto found = current_->numbers.find(hash);
   if (found != current_->numbers.end() && (found->second.hidden || !hides))
-    return found->second.number;
-  generation::row row;
+    return found->second;
+  known row;
   bool is_hidden = false; // already, by the former generation
   if (kept != kept_->numbers.end()) {
     row = kept->second;
@@ -474,7 +478,7 @@ uint64_t secret_book::number(std::string_view value, in_texts how) {
   current_->numbers[hash] = row;
   if (row.hidden)
     hide(value, row.number, *current_, !is_hidden);
-  return row.number;
+  return row;
 }
 
 uint64_t secret_book::keep(std::string_view value, in_texts how) {
@@ -493,6 +497,7 @@ void secret_book::turn_page() {
   if (current_->numbers.size() < generation_numbers_max
       && current_->texts.bytes() < generation_bytes_max)
     return;
+  std::ranges::fill(seen_, seen_secret{}); // what comes again is on this one
   former_ = std::move(current_);
   current_ = std::make_unique<generation>();
   windows_ = kept_->texts.windows();

@@ -149,6 +149,12 @@ public:
 private:
   struct generation;
 
+  struct known {
+    uint64_t number = 0; ///< 0: not known
+    bool hidden = false;
+  };
+
+  known look_up(std::string_view value, uint64_t hash, bool hides);
   void hide(std::string_view value, uint64_t number, generation& in,
             bool is_new);
   bool is_still_clean(uint64_t since, std::string_view text) const;
@@ -170,6 +176,12 @@ private:
     uint64_t traits = 0; ///< as many were known
   };
 
+  struct seen_secret {
+    uint64_t hash = 0;
+    known is;
+  };
+
+  std::vector<seen_secret> seen_;   ///< on this page: many come again
   std::vector<clean_text> clean_;   ///< found to have nothing: many come again
   std::deque<hidden_trait> traits_; ///< of the last that were learned
   uint64_t traits_count_ = 0;       ///< ever
