@@ -32,7 +32,8 @@ std::chrono::milliseconds listing_pause(const listing_hopes& hopes,
                                         const listing_intervals& configured);
 
 /// Bounds how often a group lists while something changes all the time, as
-/// clouds do not bear any number of calls: two hundred more than one each
+/// clouds do not bear any number of calls: a hundred in quick succession, and
+/// after these two a second; in the long run six hundred more than one each
 /// `update_interval_when_expecting`. A value; the time comes in.
 class listing_budget {
 public:
@@ -45,11 +46,13 @@ public:
   template <class Inspector>
   friend typename Inspector::result_type inspect(Inspector& f,
                                                  listing_budget& x) {
-    return f(x.next_);
+    return f(x.next_, x.next_for_long_);
   }
 
 private:
-  group_time next_ = group_time::min(); ///< from then on one more may be made
+  // From then on one more may be made.
+  group_time next_ = group_time::min();
+  group_time next_for_long_ = group_time::min();
 };
 
 } // namespace muster

@@ -34,6 +34,16 @@ void show_lost(Inspector& f, group_state& x, uint8_t form) {
     x.lost[id] = {gone.until, gone.was_clean, 0};
 }
 
+/// It had one clock.
+template <class Inspector>
+void show_budget(Inspector& f, listing_budget& x, uint8_t form) {
+  group_time next;
+  if (form == former_form)
+    f(next);
+  else
+    f(x);
+}
+
 template <class Inspector>
 void show_refused(Inspector& f, group_state& x, uint8_t form) {
   int shutdown_retries = 0;
@@ -62,8 +72,9 @@ void show(Inspector& f, group_state& x, uint8_t form) {
   f(x.acquirers, x.claims, x.last_told, x.told, x.refused_by, x.boots, x.coming,
     x.deciding, x.decided_at, x.starved, x.ready, x.draining, x.drain_by,
     x.timer, x.timer_due, x.listings, x.listing_out, x.listing_failed,
-    x.listing_failures, x.listed_at, x.list_ticks, x.list_due, x.listing_calls,
-    x.changed_at, x.provider_failures, x.provider_since, x.increase_failures,
+    x.listing_failures, x.listed_at, x.list_ticks, x.list_due);
+  show_budget(f, x.listing_calls, form);
+  f(x.changed_at, x.provider_failures, x.provider_since, x.increase_failures,
     x.decrease_failures, x.increase_not_before, x.increases_out,
     x.decreases_out);
 }

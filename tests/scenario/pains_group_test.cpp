@@ -260,7 +260,7 @@ TEST_CASE("pain 11: calls to the provider in an hour are bounded, whatever "
     comes_and_goes = true;
     bed.scaler().max_use_count = 1;
     bed.policy().idle_time = 0s;
-    most = 1801 + 200 + 3 * 720; // a request, a removal and connect info each
+    most = 1801 + 600 + 3 * 720; // a request, a removal and connect info each
   }
   bed.start();
   for (auto i = 0; i < 720 && comes_and_goes; ++i) {

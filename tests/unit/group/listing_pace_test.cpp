@@ -65,31 +65,44 @@ TEST_CASE("quick listings are few") {
   CHECK_LE(listings_within(20s, removal), 16);
 }
 
-TEST_CASE("listings are two hundred at once, and then as far apart as "
-          "configured") {
+TEST_CASE("listings are a hundred at once and two a second at most") {
   listing_budget budget;
   auto now = group_time{} + 1h;
   auto made = 0;
   for (; budget.pause(now) == 0ms; ++made)
     budget.spend(now, 2s);
-  CHECK_EQ(made, 201);
-  CHECK_EQ(budget.pause(now), 2s);
+  CHECK_EQ(made, 101);
+  CHECK_EQ(budget.pause(now), 500ms);
   for (auto i = 0; i < 20; ++i) {
     now += budget.pause(now);
     CHECK_EQ(budget.pause(now), 0ms);
     budget.spend(now, 2s);
-    CHECK_EQ(budget.pause(now), 2s);
+    CHECK_EQ(budget.pause(now), 500ms);
   }
   SUBCASE("after a rest there may be some again") {
     now += 10s;
     for (made = 0; budget.pause(now) == 0ms; ++made)
       budget.spend(now, 2s);
-    CHECK_EQ(made, 5);
+    CHECK_EQ(made, 20);
   }
   SUBCASE("however long it was") {
     now += 24h;
     for (made = 0; budget.pause(now) == 0ms; ++made)
       budget.spend(now, 2s);
-    CHECK_EQ(made, 201);
+    CHECK_EQ(made, 101);
   }
+}
+
+TEST_CASE("in an hour there are six hundred more listings than configured") {
+  listing_budget budget;
+  auto now = group_time{} + 24h;
+  auto end = now + 1h;
+  auto made = 0;
+  for (; now < end;
+       now += std::max<group_time::duration>(budget.pause(now), 1ms)) {
+    budget.spend(now, 2s);
+    ++made;
+  }
+  CHECK_GE(made, 2'399);
+  CHECK_LE(made, 2'402);
 }
