@@ -114,13 +114,14 @@ const policy& schedule::at(time when) const {
 schedule::time schedule::next_change(time when) const {
   if (std::ranges::all_of(entries_, [](const auto& x) { return x->always; }))
     return time::max();
-  if (when < last_.from || when >= last_.until)
-    last_ = {when, find_change(when), entry_at(when)};
+  if (when < last_.from || when >= last_.until) {
+    const auto* now = entry_at(when);
+    last_ = {when, find_change(when, now), now};
+  }
   return last_.until;
 }
 
-schedule::time schedule::find_change(time when) const {
-  const auto* now = entry_at(when);
+schedule::time schedule::find_change(time when, const entry* now) const {
   auto last = when + horizon;
   for (time at = date::floor<minutes>(when) + minutes{1}; at <= last;
        at += minutes{1})

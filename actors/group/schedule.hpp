@@ -66,7 +66,7 @@ private:
   struct entry;
 
   const entry* entry_at(time when) const;
-  time find_change(time when) const;
+  time find_change(time when, const entry* now) const;
 
   /// What was found last, and holds from one moment to another: each decision
   /// asks, and a day has many minutes.

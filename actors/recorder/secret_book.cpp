@@ -327,13 +327,14 @@ hidden_trait::hidden_trait(std::string_view value) {
   auto last = value.substr(value.size() - std::min(window, value.size()));
   needs_
     = {mask_of(first), mask_of(last), mask_of_hex(first), mask_of_hex(last)};
+  auto* need = needs_.begin() + 4;
   for (size_t shift = 0; shift < 3; ++shift) {
     // Digits that have no bit of what stands before or behind the value.
     auto begin = (shift * 8 + 5) / 6;
     auto end = (shift + value.size()) * 8 / 6;
     auto count = std::min<size_t>(window * 8 / 6 - 1, end - begin);
-    needs_.push_back(mask_of_base64(value, shift, begin, begin + count));
-    needs_.push_back(mask_of_base64(value, shift, end - count, end));
+    *need++ = mask_of_base64(value, shift, begin, begin + count);
+    *need++ = mask_of_base64(value, shift, end - count, end);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include "actors/recorder/keyed_hash.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -58,7 +59,7 @@ public:
   bool may_be_in(byte_mask text) const;
 
 private:
-  std::vector<byte_mask> needs_; ///< one of these
+  std::array<byte_mask, 10> needs_; ///< one of these
 };
 
 /// Texts to be found in others: a set that only grows.

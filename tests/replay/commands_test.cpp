@@ -1,11 +1,10 @@
 // What the commands that read recordings say, tried on an incident.
 
 #include "actors/recorder/segment.hpp"
+#include "tests/support/program_output.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <doctest/doctest.h>
@@ -15,18 +14,13 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 using nlohmann::json;
 using namespace muster;
+using namespace muster::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct output {
-  int status = -1;
-  std::string text;
-};
 
 std::string in_environment(const char* name) {
   const auto* value = std::getenv(name);
@@ -35,20 +29,11 @@ std::string in_environment(const char* name) {
 }
 
 /// Runs muster; both of its streams, unless `more` leads them elsewhere.
-output run(const std::string& arguments, const std::string& more = "2>&1") {
-  output out;
-  auto* pipe
-    = popen(("TZ=UTC LC_ALL=C timeout 60 '" + in_environment("MUSTER_PROGRAM")
-             + "' " + arguments + " " + more + " </dev/null")
-              .c_str(),
-            "r");
-  REQUIRE(pipe != nullptr);
-  std::array<char, 4096> buffer{};
-  while (auto size = std::fread(buffer.data(), 1, buffer.size(), pipe))
-    out.text.append(buffer.data(), size);
-  auto status = pclose(pipe);
-  out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return out;
+program_output run(const std::string& arguments,
+                   const std::string& more = "2>&1") {
+  return output_of("TZ=UTC LC_ALL=C timeout 60 '"
+                   + in_environment("MUSTER_PROGRAM") + "' " + arguments + " "
+                   + more + " </dev/null");
 }
 
 std::string incident() {
@@ -63,7 +48,7 @@ std::string explain(const std::string& options) {
   return "explain --recording '" + incident() + "' " + options;
 }
 
-void check(const output& x, int status, const std::string& part) {
+void check(const program_output& x, int status, const std::string& part) {
   CAPTURE(x.text);
   CHECK_EQ(x.status, status);
   CHECK_NE(x.text.find(part), std::string::npos);

@@ -1,36 +1,20 @@
+#include "tests/support/program_output.hpp"
 #include "tests/unit/docs/pages.hpp"
 
-#include <array>
-#include <cstdio>
 #include <doctest/doctest.h>
 #include <set>
 #include <sstream>
 #include <string>
-#include <sys/wait.h>
 
 using namespace muster;
+using namespace muster::test;
 
 namespace {
 
-struct output {
-  int status = -1;
-  std::string text;
-};
-
 /// Runs a program that ends by itself; both of its streams.
-output run(const std::string& program, const std::string& arguments) {
-  output out;
-  auto* pipe = popen(("HOME=/home/gitlab-runner LC_ALL=C '" + program + "' "
-                      + arguments + " 2>&1 </dev/null")
-                       .c_str(),
-                     "r");
-  REQUIRE(pipe != nullptr);
-  std::array<char, 4096> buffer{};
-  while (auto size = std::fread(buffer.data(), 1, buffer.size(), pipe))
-    out.text.append(buffer.data(), size);
-  auto status = pclose(pipe);
-  out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return out;
+program_output run(const std::string& program, const std::string& arguments) {
+  return output_of("HOME=/home/gitlab-runner LC_ALL=C '" + program + "' "
+                   + arguments + " 2>&1 </dev/null");
 }
 
 /// A screen has 24 lines of 80 characters; one line is the next prompt's.
